@@ -1,0 +1,96 @@
+package accessctl
+
+// Action is something a caller asks to do: one of the constants of this package.
+type Action string
+
+// Actions on a field of a person.
+const (
+	ActionReveal       Action = "reveal"        // see the value
+	ActionRevealMasked Action = "reveal_masked" // see the masked value
+	ActionWrite        Action = "write"         // put, patch, encrypt
+	ActionDelete       Action = "delete"        // remove the value
+	ActionSearch       Action = "search"        // find people by the value
+	ActionList         Action = "list"          // see that the person has a record with the field
+	ActionExport       Action = "export"        // ask for everything, or for the manifest; each value still needs its own reveal
+	ActionAggregate    Action = "aggregate"     // use the value in a statistic
+)
+
+// Actions on a person as a whole.
+const (
+	ActionErase         Action = "erase"
+	ActionHold          Action = "hold"
+	ActionRestrict      Action = "restrict"
+	ActionConsent       Action = "consent"      // record a person's decisions
+	ActionConsentRead   Action = "consent_read" // see a person's decisions
+	ActionReenrol       Action = "reenrol"
+	ActionRequests      Action = "requests" // file and work on a person's requests
+	ActionAccessHistory Action = "access_history"
+)
+
+// Actions on the service.
+const (
+	ActionConfigure Action = "configure" // write catalog and policy
+	ActionInspect   Action = "inspect"   // read policy and explanations
+	ActionKeys      Action = "keys"
+	ActionAudit     Action = "audit"
+	ActionApprove   Action = "approve" // be the second person
+	ActionJobs      Action = "jobs"
+)
+
+// kind says which resource an action is about. The zero kind is no action.
+type kind uint8
+
+const (
+	onNothing kind = iota
+	onField
+	onPerson
+	onService
+)
+
+// Actions returns all actions: on fields, on a person, on the service.
+func Actions() []Action {
+	return []Action{
+		ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
+		ActionSearch, ActionList, ActionExport, ActionAggregate,
+		ActionErase, ActionHold, ActionRestrict, ActionConsent,
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory,
+		ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs,
+	}
+}
+
+func (a Action) kind() kind {
+	switch a {
+	case ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
+		ActionSearch, ActionList, ActionExport, ActionAggregate:
+		return onField
+	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory:
+		return onPerson
+	case ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs:
+		return onService
+	default:
+		return onNothing
+	}
+}
+
+// OnField reports whether a is an action on a field, as [Decider.Permit] takes it.
+func (a Action) OnField() bool { return a.kind() == onField }
+
+// OnPerson reports whether a is an action on a person, as [Decider.PermitPerson] takes it.
+func (a Action) OnPerson() bool { return a.kind() == onPerson }
+
+// OnService reports whether a is an action on the service, as [Decider.PermitService] takes it.
+func (a Action) OnService() bool { return a.kind() == onService }
+
+// NeedsPurpose reports whether a releases or uses personal data and therefore
+// needs a purpose that the field lists, consent where the purpose rests on it,
+// and a person who is not restricted: reveal, reveal_masked, search, list,
+// aggregate. The others release nothing by themselves.
+func (a Action) NeedsPurpose() bool {
+	switch a {
+	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate:
+		return true
+	default:
+		return false
+	}
+}
