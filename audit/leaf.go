@@ -1,0 +1,193 @@
+package audit
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+)
+
+// timeLayout is RFC 3339 in UTC with exactly six digits of a second.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// AppendLeaf appends the event's leaf to dst and returns the longer slice, like
+// append. It allocates nothing if dst has room.
+//
+// The error is ErrEvent if the event is not valid or its leaf would exceed
+// MaxLeaf; dst is then returned as it was.
+func (e *Event) AppendLeaf(dst []byte) ([]byte, error) {
+	if part := e.invalid(); part != "" {
+		return dst, fmt.Errorf("%w: %s", ErrEvent, part)
+	}
+	b := append(dst, `{"v":1`...)
+	b = appendUUID(b, `,"id":"`, e.ID)
+	b = appendText(b, `,"tenant":"`, e.Tenant)
+	b = append(b, `,"time":"`...)
+	b = append(e.Time.UTC().AppendFormat(b, timeLayout), '"')
+	b = appendUUID(b, `,"request":"`, e.Request)
+	b = append(b, `,"actor":"`...)
+	b = append(appendEscaped(b, e.Actor), '"')
+	b = appendText(b, `,"action":"`, string(e.Action))
+	b = appendText(b, `,"purpose":"`, string(e.Purpose))
+	b = appendUUID(b, `,"uid":"`, e.UID)
+	b = appendText(b, `,"outcome":"`, string(e.Outcome))
+	b = appendText(b, `,"code":"`, e.Code)
+	b = appendVersion(b, `,"catalog":`, e.Catalog)
+	b = appendVersion(b, `,"policy":`, e.Policy)
+	b = appendWrites(b, e.Writes)
+	b = appendFields(b, e.Fields)
+	b = appendUUID(b, `,"refers":"`, e.Refers)
+	b = appendAttrs(b, e.Subject)
+	b = append(b, '}')
+	if len(b)-len(dst) > MaxLeaf {
+		return dst, fmt.Errorf("%w: size", ErrEvent)
+	}
+	return b, nil
+}
+
+// appendText appends a member whose value needs no escaping, or nothing if it is
+// empty.
+func appendText(b []byte, member, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(b, member...)
+	b = append(b, value...)
+	return append(b, '"')
+}
+
+func appendUUID(b []byte, member string, id uuid.UUID) []byte {
+	if id == uuid.Nil {
+		return b
+	}
+	b = append(b, member...)
+	for i, n := range [...]int{4, 2, 2, 2, 6} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = hex.AppendEncode(b, id[:n])
+		copy(id[:], id[n:])
+	}
+	return append(b, '"')
+}
+
+func appendVersion(b []byte, member string, version int64) []byte {
+	if version == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, member...), version, 10)
+}
+
+func appendWrites(b []byte, writes []Write) []byte {
+	if len(writes) == 0 {
+		return b
+	}
+	b = append(b, `,"writes":[`...)
+	for i := range writes {
+		w := &writes[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '[')
+		b = strconv.AppendUint(b, uint64(w.Collection), 10)
+		b = append(b, `,"`...)
+		b = base64.RawURLEncoding.AppendEncode(b, w.Row[:])
+		b = append(b, `",`...)
+		b = strconv.AppendUint(b, w.Revision, 10)
+		b = append(b, ']')
+	}
+	return append(b, ']')
+}
+
+func appendFields(b []byte, fields []FieldView) []byte {
+	if len(fields) == 0 {
+		return b
+	}
+	b = append(b, `,"fields":[`...)
+	for i := range fields {
+		f := &fields[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '[')
+		b = strconv.AppendUint(b, uint64(f.Collection), 10)
+		b = append(b, ',')
+		b = strconv.AppendUint(b, uint64(f.Field), 10)
+		b = append(b, `,"`...)
+		b = append(b, viewText(f.View)...)
+		b = append(b, `","`...)
+		b = append(b, f.Reason...)
+		b = append(b, `",`...)
+		b = strconv.AppendUint(b, uint64(f.Count), 10)
+		b = append(b, ']')
+	}
+	return append(b, ']')
+}
+
+func appendAttrs(b []byte, attrs []Attr) []byte {
+	if len(attrs) == 0 {
+		return b
+	}
+	b = append(b, `,"subject":[`...)
+	for i, a := range attrs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `["`...)
+		b = append(b, a.Key...)
+		b = append(b, `","`...)
+		b = append(b, a.Value...)
+		b = append(b, `"]`...)
+	}
+	return append(b, ']')
+}
+
+// appendEscaped appends s with everything but printable ASCII escaped, in the one
+// form that FORMAT.md names.
+func appendEscaped(b []byte, s string) []byte {
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ' && r <= '~':
+			b = append(b, byte(r))
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			b = appendUnit(appendUnit(b, hi), lo)
+		default:
+			b = appendUnit(b, r)
+		}
+	}
+	return b
+}
+
+// appendUnit appends the escape of one UTF-16 code unit.
+func appendUnit(b []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+}
+
+// viewText is the name of a view in a leaf, or "" for a view there is not.
+func viewText(v accessctl.View) string {
+	switch v {
+	case accessctl.Hidden:
+		return "hidden"
+	case accessctl.Masked:
+		return "masked"
+	case accessctl.Plain:
+		return "plain"
+	}
+	return ""
+}
+
+// wholeMicroseconds says whether t can stand in a leaf without loss.
+func wholeMicroseconds(t time.Time) bool {
+	y := t.UTC().Year()
+	return !t.IsZero() && y >= 1 && y <= 9999 && t.Nanosecond()%1000 == 0
+}

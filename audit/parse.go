@@ -1,0 +1,259 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+)
+
+// ParseLeaf returns the event whose leaf b is: AppendLeaf gives b again, byte by
+// byte. Everything else is ErrLeaf: another version, another order of members,
+// white space, an escape where none belongs, trailing bytes. The event keeps
+// nothing of b.
+func ParseLeaf(b []byte) (Event, error) {
+	if len(b) > MaxLeaf {
+		return Event{}, fmt.Errorf("%w: size", ErrLeaf)
+	}
+	p := parser{rest: b, good: true}
+	e := p.event()
+	if !p.good || len(p.rest) > 0 {
+		return Event{}, fmt.Errorf("%w: form", ErrLeaf)
+	}
+	again, err := e.AppendLeaf(make([]byte, 0, len(b)))
+	if err != nil {
+		return Event{}, fmt.Errorf("%w: content", ErrLeaf)
+	}
+	if !bytes.Equal(again, b) {
+		return Event{}, fmt.Errorf("%w: not canonical", ErrLeaf)
+	}
+	return e, nil
+}
+
+// parser reads a leaf from left to right. Once something is wrong, good is false
+// and stays so. It accepts a little more than the canonical form: ParseLeaf
+// compares afterwards.
+type parser struct {
+	rest []byte
+	good bool
+}
+
+func (p *parser) event() Event {
+	var e Event
+	p.expect(`{"v":1`)
+	e.ID = p.uuid(`,"id":"`)
+	e.Tenant = p.text(`,"tenant":"`)
+	e.Time = p.time(`,"time":"`)
+	e.Request = p.uuid(`,"request":"`)
+	e.Actor = p.text(`,"actor":"`)
+	e.Action = accessctl.Action(p.text(`,"action":"`))
+	e.Purpose = accessctl.Purpose(p.text(`,"purpose":"`))
+	e.UID = p.uuid(`,"uid":"`)
+	e.Outcome = Outcome(p.text(`,"outcome":"`))
+	e.Code = p.text(`,"code":"`)
+	e.Catalog = p.version(`,"catalog":`)
+	e.Policy = p.version(`,"policy":`)
+	e.Writes = list(p, `,"writes":[`, (*parser).write)
+	e.Fields = list(p, `,"fields":[`, (*parser).fieldView)
+	e.Refers = p.uuid(`,"refers":"`)
+	e.Subject = list(p, `,"subject":[`, (*parser).attr)
+	p.expect(`}`)
+	return e
+}
+
+// list reads a member that is a list of at least one item, or nothing if the
+// member is not there.
+func list[T any](p *parser, member string, item func(*parser) T) []T {
+	if !p.accept(member) {
+		return nil
+	}
+	var items []T
+	for p.good {
+		items = append(items, item(p))
+		if !p.accept(`,`) {
+			break
+		}
+	}
+	p.expect(`]`)
+	return items
+}
+
+func (p *parser) write() Write {
+	var w Write
+	p.expect(`[`)
+	w.Collection = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	p.expect(`,"`)
+	w.Row = p.row()
+	p.expect(`",`)
+	w.Revision = p.number(64)
+	p.expect(`]`)
+	return w
+}
+
+func (p *parser) fieldView() FieldView {
+	var f FieldView
+	p.expect(`[`)
+	f.Collection = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	p.expect(`,`)
+	f.Field = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	p.expect(`,"`)
+	f.View = p.view()
+	p.expect(`,"`)
+	f.Reason = accessctl.Reason(p.str())
+	p.expect(`,`)
+	f.Count = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	p.expect(`]`)
+	return f
+}
+
+func (p *parser) attr() Attr {
+	var a Attr
+	p.expect(`["`)
+	a.Key = p.str()
+	p.expect(`,"`)
+	a.Value = p.str()
+	p.expect(`]`)
+	return a
+}
+
+func (p *parser) view() accessctl.View {
+	switch p.str() {
+	case "hidden":
+		return accessctl.Hidden
+	case "masked":
+		return accessctl.Masked
+	case "plain":
+		return accessctl.Plain
+	}
+	p.good = false
+	return accessctl.Hidden
+}
+
+// accept takes s if the rest begins with it.
+func (p *parser) accept(s string) bool {
+	if !p.good || len(p.rest) < len(s) || string(p.rest[:len(s)]) != s {
+		return false
+	}
+	p.rest = p.rest[len(s):]
+	return true
+}
+
+func (p *parser) expect(s string) {
+	if !p.accept(s) {
+		p.good = false
+	}
+}
+
+// take takes the next n bytes.
+func (p *parser) take(n int) []byte {
+	if !p.good || len(p.rest) < n {
+		p.good = false
+		return nil
+	}
+	b := p.rest[:n]
+	p.rest = p.rest[n:]
+	return b
+}
+
+func (p *parser) text(member string) string {
+	if !p.accept(member) {
+		return ""
+	}
+	return p.str()
+}
+
+func (p *parser) uuid(member string) uuid.UUID {
+	if !p.accept(member) {
+		return uuid.Nil
+	}
+	id, err := uuid.ParseBytes(p.take(36))
+	p.good = p.good && err == nil
+	p.expect(`"`)
+	return id
+}
+
+func (p *parser) row() uuid.UUID {
+	var id uuid.UUID
+	n, err := base64.RawURLEncoding.Strict().Decode(id[:], p.take(22))
+	p.good = p.good && err == nil && n == len(id)
+	return id
+}
+
+func (p *parser) time(member string) time.Time {
+	p.expect(member)
+	t, err := time.Parse(timeLayout, string(p.take(len(timeLayout))))
+	p.good = p.good && err == nil
+	p.expect(`"`)
+	return t
+}
+
+func (p *parser) version(member string) int64 {
+	if !p.accept(member) {
+		return 0
+	}
+	return int64(p.number(63)) //nolint:gosec // number returns 63 bits
+}
+
+// number takes a decimal number of at most so many bits.
+func (p *parser) number(bits int) uint64 {
+	n := 0
+	for n < len(p.rest) && digit(p.rest[n]) {
+		n++
+	}
+	v, err := strconv.ParseUint(string(p.take(n)), 10, bits)
+	p.good = p.good && err == nil
+	return v
+}
+
+// str takes the rest of a string and its closing quotation mark.
+func (p *parser) str() string {
+	end := bytes.IndexAny(p.rest, `"\`)
+	if end >= 0 && p.rest[end] == '"' {
+		s := string(p.take(end))
+		p.expect(`"`)
+		return s
+	}
+	var s []rune
+	for p.good {
+		switch c := p.take(1); {
+		case !p.good:
+		case c[0] == '"':
+			return string(s)
+		case c[0] == '\\':
+			s = append(s, p.escape())
+		default:
+			s = append(s, rune(c[0]))
+		}
+	}
+	return ""
+}
+
+// escape takes what follows a backslash.
+func (p *parser) escape() rune {
+	switch {
+	case p.accept(`"`):
+		return '"'
+	case p.accept(`\`):
+		return '\\'
+	}
+	r := p.unit()
+	if utf16.IsSurrogate(r) {
+		p.expect(`\`)
+		r = utf16.DecodeRune(r, p.unit())
+	}
+	return r
+}
+
+// unit takes the escape of one UTF-16 code unit, after its backslash.
+func (p *parser) unit() rune {
+	p.expect(`u`)
+	v, err := strconv.ParseUint(string(p.take(4)), 16, 16)
+	p.good = p.good && err == nil
+	return rune(v) //nolint:gosec // 16 bits
+}
