@@ -1,0 +1,99 @@
+// Package catalog says which personal data may exist, of what type, and what
+// for: collections, their fields, the purposes fields may be read for, and the
+// key groups they live and die with.
+//
+// # The source
+//
+// A catalog is written in YAML and parsed strictly: unknown keys, anchors,
+// aliases, tags, merge keys and second documents are refused, and [Parse]
+// reports every problem at once, each with its line and path.
+//
+//	title: Example shop                  # required
+//	controller: {name: Example Ltd, contact: privacy@example.org}
+//	region: DE                           # for phones without +, and national ids
+//	groups:                              # key groups beside default and identity
+//	  newsletter: {title: Newsletter}
+//	purposes:
+//	  support:
+//	    title: Customer support          # required, as are text, benefit, basis
+//	    text: We look up your order when you ask for help.
+//	    benefit: You are helped without having to repeat yourself.
+//	    basis: contract                  # GDPR Art. 6(1)
+//	    recipients: [Example Helpdesk]
+//	    retention: P2Y                   # days, or years, months, weeks, days
+//	    despite_restriction: false       # GDPR Art. 18(2)
+//	    version: 1
+//	    review_by: 2027-06-30
+//	collections:
+//	  customer:
+//	    title: Customers
+//	    renamed_from: client             # keeps the ids
+//	    fields:
+//	      email:
+//	        type: email
+//	        title: E-mail address
+//	        classification: contact      # default: personal
+//	        purposes: [support]
+//	        group: default
+//	        index: {kind: equality, bits: 64}
+//	        mask: email                  # default: the type's own
+//	        retention: 730
+//	        renamed_from: mail
+//	      preferences:
+//	        type: json
+//	        purposes: [support]
+//	        schema: {type: object}       # JSON Schema, for type json only
+//
+// Names of collections, fields, purposes and groups match
+// [a-z][a-z0-9_]{0,62}. The purpose "self" and the group "identity" are
+// reserved.
+//
+// # Consent and keys
+//
+// A field whose purposes all rest on consent has a key group of its own, so
+// that consent gates the key itself and withdrawal can destroy it. All fields
+// of such a group list the same purposes, because a key that is destroyed when
+// one purpose ends must not open data for another. Parse refuses a catalog
+// that breaks this.
+//
+// # Ids
+//
+// Bindings, index keys and packed records use small integer ids, never names.
+// [Catalog.Assign] gives them when a catalog is applied: a rename keeps them,
+// and the id of something that was removed is never given again. Field ids
+// count from 1 within their collection.
+//
+// # Values
+//
+// [Field.Encode] checks a JSON value and gives the bytes that are sealed. They
+// are what was given, byte for byte, except that a number takes its canonical
+// decimal form (1.50 is 1.5), JSON loses insignificant white space, and bytes
+// are decoded from base64. [Field.AppendJSON] is the way back,
+// [Field.Normalise] gives what is indexed and compared in a search, and
+// [Field.MaskValue] what a caller who may not see the value sees:
+//
+//	type         accepts                         search compares             mask
+//	email        name@example.org                case-folded, domain ASCII   l••••@example.org
+//	phone        +49 711 1234567, or by region   E.164                       •••• 4567
+//	name         text on one line                NFKC, case-folded, spaces   L••••
+//	date         2006-01-02                      the same                    2006
+//	address      text                            as name                     ••••
+//	national_id  4 to 32 letters and digits      upper case, no separators   •••• 123
+//	iban         mod 97                          upper case, no separators   DE •••• 3000
+//	card         Luhn                            digits                      •••• 4242
+//	text         text                            NFC, case-folded            ••••
+//	number       JSON number, 64 digits          canonical decimal           ••••
+//	boolean      true, false                     the same                    ••••
+//	json         any JSON, or by schema          canonical white space       ••••
+//	bytes        base64                          the bytes                   ••••
+//
+// A mask hides at least four characters of what it shows an end of, and shows
+// nothing of a value too short for that. No error of this package contains a
+// value.
+//
+// # Concurrency
+//
+// A Catalog that came from Parse, Assign or Unmarshal is never changed again
+// by this package and may be read by any number of goroutines. Callers must
+// not change it either.
+package catalog

@@ -1,0 +1,164 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Parse reads a catalog in YAML. It has no ids and no version yet: see Assign.
+//
+// An error is an *Error that lists every problem of the source.
+func Parse(src []byte) (*Catalog, error) {
+	r := &reader{positions: map[string]position{}}
+	root := r.root(src)
+	if root == nil {
+		return nil, &Error{Problems: r.problems}
+	}
+	c := r.catalog(r.object(root, "", "title", "controller", "region", "groups", "purposes", "collections"))
+	c.positions = r.positions
+	c.link()
+	problems := append(r.problems, c.locate(c.validate(), r.problems)...)
+	if len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b Problem) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
+		return nil, &Error{Problems: problems}
+	}
+	return c, nil
+}
+
+// locate gives problems their place in the source, and leaves out those of a
+// place that has a problem already, of which they may be a consequence.
+func (c *Catalog) locate(list, known []Problem) []Problem {
+	has := map[string]bool{}
+	for _, p := range known {
+		has[p.Path] = true
+	}
+	var out []Problem
+	for _, p := range list {
+		if has[p.Path] {
+			continue
+		}
+		at := c.positionOf(p.Path)
+		p.Line, p.Column = at.line, at.column
+		out = append(out, p)
+	}
+	return out
+}
+
+// positionOf finds the place of a path, or of what it is in.
+func (c *Catalog) positionOf(path string) position {
+	for path != "" {
+		if at, ok := c.positions[path]; ok {
+			return at
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	if len(c.positions) > 0 {
+		return position{1, 1}
+	}
+	return position{}
+}
+
+func (r *reader) catalog(o object) *Catalog {
+	c := &Catalog{Title: o.text("title"), Region: o.text("region")}
+	if e, ok := o.values["controller"]; ok && e.value != nil {
+		p := r.object(e.value, e.path, "name", "contact")
+		c.Controller = &Controller{Name: p.text("name"), Contact: p.text("contact")}
+	}
+	c.Groups = r.groups(o)
+	for _, e := range o.members("purposes") {
+		c.Purposes = append(c.Purposes, r.purpose(e))
+	}
+	for _, e := range o.members("collections") {
+		c.Collections = append(c.Collections, r.collection(e, c.Region))
+	}
+	return c
+}
+
+func (r *reader) groups(o object) []Group {
+	list := []Group{
+		{ID: GroupIdentityID, Name: GroupIdentity, Title: "Identity"},
+		{ID: GroupDefaultID, Name: GroupDefault, Title: "Default"},
+	}
+	for _, e := range o.members("groups") {
+		g := Group{Name: e.key, Title: titleOr(r.object(e.value, e.path, "title"), e.key)}
+		switch e.key {
+		case GroupIdentity:
+			r.add(e.at, e.path, "is reserved")
+		case GroupDefault:
+			list[1].Title = g.Title
+		default:
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+func (r *reader) purpose(e entry) Purpose {
+	o := r.object(e.value, e.path, "title", "text", "benefit", "basis", "recipients", "retention",
+		"despite_restriction", "version", "review_by")
+	return Purpose{
+		ID:                 e.key,
+		Title:              o.text("title"),
+		Text:               o.text("text"),
+		Benefit:            o.text("benefit"),
+		Basis:              o.text("basis"),
+		Recipients:         o.list("recipients"),
+		Retention:          o.days("retention"),
+		DespiteRestriction: o.boolean("despite_restriction"),
+		Version:            o.integer("version", 1),
+		ReviewBy:           o.text("review_by"),
+	}
+}
+
+func (r *reader) collection(e entry, region string) Collection {
+	o := r.object(e.value, e.path, "title", "renamed_from", "fields")
+	c := Collection{Name: e.key, Title: titleOr(o, e.key), RenamedFrom: o.text("renamed_from")}
+	for _, f := range o.members("fields") {
+		c.Fields = append(c.Fields, r.field(f, region))
+	}
+	return c
+}
+
+func (r *reader) field(e entry, region string) Field {
+	o := r.object(e.value, e.path, "type", "title", "classification", "purposes", "group", "index", "mask",
+		"retention", "region", "schema", "renamed_from")
+	f := Field{
+		Name:           e.key,
+		Title:          titleOr(o, e.key),
+		Type:           Type(o.text("type")),
+		Classification: cmp.Or(o.text("classification"), ClassificationDefault),
+		Purposes:       o.list("purposes"),
+		Group:          cmp.Or(o.text("group"), GroupDefault),
+		Mask:           o.text("mask"),
+		Retention:      o.days("retention"),
+		Region:         o.text("region"),
+		RenamedFrom:    o.text("renamed_from"),
+	}
+	if masks := f.Type.masks(); f.Mask == "" && len(masks) > 0 {
+		f.Mask = masks[0]
+	}
+	if f.Region == "" && f.Type.regional() {
+		f.Region = region
+	}
+	if x, ok := o.values["index"]; ok && x.value != nil {
+		p := r.object(x.value, x.path, "kind", "bits")
+		f.Index = &Index{Kind: p.text("kind"), Bits: p.integer("bits", IndexBitsDefault)}
+	}
+	if s, ok := o.values["schema"]; ok && s.value != nil {
+		f.Schema = r.json(s.value, s.path)
+	}
+	return f
+}
+
+// titleOr reads the title, or makes one of the name: first_name, First name.
+func titleOr(o object, name string) string {
+	title := o.text("title")
+	if title == "" {
+		title = strings.ReplaceAll(name, "_", " ")
+		title = strings.ToUpper(title[:1]) + title[1:]
+	}
+	return title
+}
