@@ -1,0 +1,202 @@
+package transit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// KeyStatus says which versions of a key there are and what they are good for.
+// Versions count from 1.
+type KeyStatus struct {
+	// Latest is the version that Wrap and Rewrap use.
+	Latest int
+	// MinDecrypt is the lowest version that Unwrap and Rewrap open. Vault keeps
+	// those below: lowering it brings them back.
+	MinDecrypt int
+	// MinEncrypt is the lowest version that may wrap; 0: the latest alone.
+	MinEncrypt int
+	// MinAvailable is the lowest version that Vault still has; 0: all. Those
+	// below are destroyed.
+	MinAvailable int
+}
+
+// CreateKey makes key if it does not exist. It fails with ErrKeyUnsafe if one
+// exists that is not of the kind that this makes, and with ErrUnavailable. Like
+// all that changes keys, it needs the keeper's policy.
+func (k *KEK) CreateKey(ctx context.Context, key string) error {
+	err := k.change(ctx, key, request{path: "", body: []byte(
+		`{"type":"aes256-gcm96","derived":true,"exportable":false,"allow_plaintext_backup":false}`)})
+	if err != nil {
+		return fmt.Errorf("creating a key: %w", err)
+	}
+	if err := k.checkSound(ctx, key); err != nil {
+		return fmt.Errorf("creating a key: %w", err)
+	}
+	return nil
+}
+
+// Status reads key's versions. It fails with ErrNoKey if key does not exist, and
+// with ErrUnavailable.
+func (k *KEK) Status(ctx context.Context, key string) (KeyStatus, error) {
+	info, err := k.look(ctx, key)
+	if err != nil {
+		return KeyStatus{}, fmt.Errorf("reading a key: %w", err)
+	}
+	return KeyStatus{
+		Latest: info.Latest, MinDecrypt: info.MinDecrypt,
+		MinEncrypt: info.MinEncrypt, MinAvailable: info.MinAvailable,
+	}, nil
+}
+
+// Rotate adds a version to key and returns it. It is sent once: after
+// ErrUnavailable, Status says whether it was done. It fails with ErrNoKey if key
+// does not exist.
+func (k *KEK) Rotate(ctx context.Context, key string) (version int, err error) {
+	if _, err := k.look(ctx, key); err != nil {
+		return 0, fmt.Errorf("rotating a key: %w", err)
+	}
+	if err := k.change(ctx, key, request{path: "/rotate", body: []byte(`{}`), once: true}); err != nil {
+		return 0, fmt.Errorf("rotating a key: %w", err)
+	}
+	info, err := k.look(ctx, key)
+	if err != nil {
+		return 0, fmt.Errorf("rotating a key: reading it afterwards: %w", err)
+	}
+	return info.Latest, nil
+}
+
+// SetMinimum sets the lowest versions that open and that wrap; 0 leaves one as
+// it is. Both can be lowered again, down to what was trimmed. It fails with
+// ErrVersion if a minimum is above the latest version, minEncrypt is below
+// minDecrypt, or either is below what was trimmed; with ErrNoKey and
+// ErrUnavailable.
+func (k *KEK) SetMinimum(ctx context.Context, key string, minDecrypt, minEncrypt int) error {
+	if minDecrypt < 0 || minEncrypt < 0 {
+		return fmt.Errorf("setting a key's minimum: %w: a version is negative", ErrInput)
+	}
+	body, err := json.Marshal(struct {
+		Decrypt int `json:"min_decryption_version,omitempty"`
+		Encrypt int `json:"min_encryption_version,omitempty"`
+	}{minDecrypt, minEncrypt})
+	if err == nil {
+		err = k.change(ctx, key, request{path: "/config", body: body})
+	}
+	if err != nil {
+		return fmt.Errorf("setting a key's minimum: %w", err)
+	}
+	return nil
+}
+
+// Trim destroys every version of key below minAvailable for ever. It fails with
+// ErrVersion unless both minima are set and not below minAvailable; with ErrNoKey
+// and ErrUnavailable.
+func (k *KEK) Trim(ctx context.Context, key string, minAvailable int) error {
+	if minAvailable < 1 {
+		return fmt.Errorf("trimming a key: %w: versions count from 1", ErrInput)
+	}
+	body, err := json.Marshal(struct {
+		Available int `json:"min_available_version"`
+	}{minAvailable})
+	if err == nil {
+		err = k.change(ctx, key, request{path: "/trim", body: body})
+	}
+	if err != nil {
+		return fmt.Errorf("trimming a key: %w", err)
+	}
+	return nil
+}
+
+// change sends r, whose path is below key's.
+func (k *KEK) change(ctx context.Context, key string, r request) error {
+	if err := k.checkKey(key); err != nil {
+		return err
+	}
+	r.method, r.path = http.MethodPut, k.path("keys", key)+r.path
+	a, err := k.ask(ctx, r)
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusBadRequest {
+		return a.fault()
+	}
+	k.cfg.Logger.DebugContext(ctx, "vault refused a change of a key", "path", r.path, "answer", string(a.body))
+	if _, err := k.look(ctx, key); err != nil {
+		return err
+	}
+	return ErrVersion
+}
+
+// keyInfo is what Transit says of a key, as far as it matters here.
+type keyInfo struct {
+	Type            string `json:"type"`
+	Derived         bool   `json:"derived"`
+	Convergent      bool   `json:"convergent_encryption"`
+	Exportable      bool   `json:"exportable"`
+	PlaintextBackup bool   `json:"allow_plaintext_backup"`
+	DeletionAllowed bool   `json:"deletion_allowed"`
+	Imported        bool   `json:"imported_key"`
+	Latest          int    `json:"latest_version"`
+	MinDecrypt      int    `json:"min_decryption_version"`
+	MinEncrypt      int    `json:"min_encryption_version"`
+	MinAvailable    int    `json:"min_available_version"`
+}
+
+func (i keyInfo) sound() bool {
+	return i.Type == "aes256-gcm96" && i.Derived &&
+		!i.Convergent && !i.Exportable && !i.PlaintextBackup && !i.DeletionAllowed && !i.Imported
+}
+
+// checkSound looks at key before its first use: whether it exists and is of the
+// right kind, neither of which can change afterwards without Vault's keeper.
+func (k *KEK) checkSound(ctx context.Context, key string) error {
+	k.mu.Lock()
+	known := k.sound[key]
+	k.mu.Unlock()
+	if known {
+		return nil
+	}
+	info, err := k.look(ctx, key)
+	if err != nil {
+		return err
+	}
+	if !info.sound() {
+		return ErrKeyUnsafe
+	}
+	k.mu.Lock()
+	k.sound[key] = true
+	k.mu.Unlock()
+	return nil
+}
+
+func (k *KEK) look(ctx context.Context, key string) (keyInfo, error) {
+	if err := k.checkKey(key); err != nil {
+		return keyInfo{}, err
+	}
+	return k.read(func(r request) (*answer, error) { return k.ask(ctx, r) }, key)
+}
+
+// read asks for key by do or ask.
+func (k *KEK) read(ask func(request) (*answer, error), key string) (keyInfo, error) {
+	a, err := ask(request{method: http.MethodGet, path: k.path("keys", key)})
+	if err != nil {
+		return keyInfo{}, err
+	}
+	var b struct {
+		Data   keyInfo  `json:"data"`
+		Errors []string `json:"errors"`
+	}
+	err = json.Unmarshal(a.body, &b)
+	switch {
+	case a.status == http.StatusNotFound && err == nil && len(b.Errors) == 0:
+		return keyInfo{}, ErrNoKey
+	case a.status == http.StatusNotFound:
+		return keyInfo{}, fmt.Errorf("%w: there is no Transit engine at Mount", ErrUnavailable)
+	case a.status != http.StatusOK:
+		return keyInfo{}, a.fault()
+	case err != nil || b.Data.Latest < 1:
+		return keyInfo{}, errAnswer
+	}
+	return b.Data, nil
+}
