@@ -191,9 +191,7 @@ func (d *Decider) decide(q question) Decision {
 	if d.profile == nil {
 		return Decision{Reason: ReasonPolicy}
 	}
-	if d.profile.standing == purposeSelf {
-		q.field.Listed = q.action.kind() == onField
-	}
+	q = d.normal(q)
 	if dec, ok := d.profile.decisions.get(q); ok {
 		return dec
 	}
@@ -202,4 +200,13 @@ func (d *Decider) decide(q question) Decision {
 		d.policy.count(d.table)
 	}
 	return dec
+}
+
+// normal is the question as the rules see it: under PurposeSelf every field
+// counts as listed.
+func (d *Decider) normal(q question) question {
+	if d.profile.standing == purposeSelf {
+		q.field.Listed = q.action.kind() == onField
+	}
+	return q
 }

@@ -11,6 +11,7 @@ type mentions struct {
 	types      []types.EntityType
 	attributes []attribute
 	compared   []comparison
+	contexts   int // how often the variable context stands in it
 }
 
 // attribute is an access to an attribute, or a question whether there is one.
@@ -57,6 +58,10 @@ func (m *mentions) node(n ast.IsNode) bool {
 	switch n := n.(type) {
 	case ast.NodeValue:
 		m.value(n.Value)
+	case ast.NodeTypeVariable:
+		if n.Name == "context" {
+			m.contexts++
+		}
 	case ast.NodeTypeIs:
 		m.types = append(m.types, n.EntityType)
 	case ast.NodeTypeIsIn:
