@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 )
 
@@ -26,21 +25,20 @@ type source struct {
 	stale      time.Duration // how long a set is used without a good read
 	now        func() time.Time
 	log        *slog.Logger
+	life       context.Context // of the Verifier: a read outlives the request that began it
+	onChange   func()          // called when the set has changed
 
-	state   atomic.Pointer[state]
-	flight  singleflight.Group
-	unknown *rate.Limiter
+	state atomic.Pointer[state]
 
-	life     context.Context //nolint:containedctx // reads outlive the request that began them, never the Verifier
-	mu       sync.Mutex      // guards closed and orders flights.Add before flights.Wait
-	closed   bool
-	flights  sync.WaitGroup
-	onChange func()
+	mu      sync.Mutex
+	flight  chan struct{} // closed when the read under way is over; nil if there is none
+	unknown *rate.Limiter // reads that an unknown kid causes
 }
 
 // state is what is known of a key set. The zero state knows none.
 type state struct {
 	set  *keySet
+	err  error     // of the last read
 	good time.Time // when it was last read
 	done time.Time // when a read was last over, good or not
 }
@@ -51,70 +49,88 @@ type state struct {
 func (s *source) current(ctx context.Context) *keySet {
 	st := s.state.Load()
 	if s.now().Sub(st.done) >= s.every+refreshSlack {
-		s.wait(ctx, s.read)
+		wait(ctx, s.join(nil), fetchWait)
 		st = s.state.Load()
 	}
-	if st.set == nil || s.now().Sub(st.good) >= s.stale {
+	if !st.serves(s.now(), s.stale) {
 		return nil
 	}
 	return st.set
 }
 
+func (st *state) serves(now time.Time, stale time.Duration) bool {
+	return st.set != nil && now.Sub(st.good) < stale
+}
+
+// failure says why there is no key set yet, or nil if there is one.
+func (s *source) failure() error {
+	switch st := s.state.Load(); {
+	case st.set != nil:
+		return nil
+	case st.err != nil:
+		return st.err
+	}
+	return ErrKeySet
+}
+
 // knowing returns the key set after a read that was made because the present one
-// does not hold a key; there is at most one such read in 30 s.
+// does not hold a key. There is at most one such read in 30 s, which all wait for
+// that come while it is under way.
 func (s *source) knowing(ctx context.Context, id string, set *keySet) *keySet {
 	if set.ids[id] {
 		return set
 	}
-	s.wait(ctx, func() {
-		if s.unknown.AllowN(s.now(), 1) {
-			s.read()
-		}
-	})
+	wait(ctx, s.join(func() bool { return s.unknown.AllowN(s.now(), 1) }), fetchWait)
 	return s.current(ctx)
 }
 
-// refresh reads the set now, and waits for it as long as ctx lasts.
+// refresh reads the set now and waits until that is over or ctx is.
 func (s *source) refresh(ctx context.Context) {
-	select {
-	case <-s.join(s.read):
-	case <-ctx.Done():
-	}
+	wait(ctx, s.join(nil), fetchTimeout)
 }
 
-// wait joins the flight for as long as a verification may wait.
-func (s *source) wait(ctx context.Context, read func()) {
-	timer := time.NewTimer(fetchWait)
+func wait(ctx context.Context, over <-chan struct{}, most time.Duration) {
+	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
-	case <-s.join(read):
+	case <-over:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// join starts a flight, or joins the one under way.
-func (s *source) join(read func()) <-chan singleflight.Result {
-	return s.flight.DoChan("", func() (any, error) {
+// join returns when the read under way is over, or begins one if allowed says so
+// (nil: yes) and the Verifier lives.
+func (s *source) join(allowed func() bool) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight != nil {
+		return s.flight
+	}
+	over := make(chan struct{})
+	if s.life.Err() != nil || allowed != nil && !allowed() {
+		close(over)
+		return over
+	}
+	s.flight = over
+	go func() {
+		defer close(over)
+		s.read()
 		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
-			return nil, nil //nolint:nilnil // nobody looks at the result
-		}
-		s.flights.Add(1)
-		s.mu.Unlock()
-		defer s.flights.Done()
-		read()
-		return nil, nil //nolint:nilnil // nobody looks at the result
-	})
+		defer s.mu.Unlock()
+		s.flight = nil
+	}()
+	return over
 }
 
-// close ends the read under way, if any, and waits for it. life must have ended.
+// close waits for the read under way, if any. life must have ended.
 func (s *source) close() {
 	s.mu.Lock()
-	s.closed = true
+	flight := s.flight
 	s.mu.Unlock()
-	s.flights.Wait()
+	if flight != nil {
+		<-flight
+	}
 }
 
 // read fetches and installs the key set. It runs in a flight, never twice at once.
@@ -126,7 +142,7 @@ func (s *source) read() {
 	now := s.now()
 	if err != nil {
 		s.log.WarnContext(ctx, "reading a key set failed; the one before still serves", "error", err)
-		s.state.Store(&state{set: old.set, good: old.good, done: now})
+		s.state.Store(&state{set: old.set, err: err, good: old.good, done: now})
 		return
 	}
 	s.state.Store(&state{set: set, good: now, done: now})

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,8 +52,8 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	}
 	v.each(func(is *verifierIssuer) { is.source.refresh(ctx) })
 	for name, is := range v.issuers {
-		if is.JWKSURL == "" && is.source.state.Load().set == nil {
-			return nil, errors.Join(fmt.Errorf("issuer %s: %w", name, ErrKeySet), v.Close())
+		if is.JWKSURL == "" && is.source.failure() != nil {
+			return nil, errors.Join(fmt.Errorf("issuer %s: %w", name, is.source.failure()), v.Close())
 		}
 	}
 	return v, nil
@@ -113,8 +113,7 @@ func (v *Verifier) Run(ctx context.Context) error {
 func (v *Verifier) Ready() error {
 	var errs []error
 	for name, is := range v.issuers {
-		st := is.source.state.Load()
-		if st.set == nil || v.cfg.Now().Sub(st.good) >= v.cfg.MaxStale {
+		if !is.source.state.Load().serves(v.cfg.Now(), v.cfg.MaxStale) {
 			errs = append(errs, fmt.Errorf("issuer %s: %w", name, ErrKeySet))
 		}
 	}
@@ -139,7 +138,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (accessctl.Principa
 	if err != nil {
 		broken := rule("signature")
 		errors.As(err, &broken)
-		v.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "token refused", slog.String("rule", string(broken)))
+		v.cfg.Logger.DebugContext(ctx, "token refused", "rule", string(broken))
 		return accessctl.Principal{}, ErrToken
 	}
 	return p, nil
@@ -190,6 +189,9 @@ func (v *Verifier) remembered(ctx context.Context, sum [sha256.Size]byte) (acces
 // verify checks the token's signature with the issuer's keys, and its registered
 // claims once more by the library's own rules. It returns the key set that served.
 func (is *verifierIssuer) verify(ctx context.Context, token string, h header) (*keySet, error) {
+	if !slices.Contains(is.Algorithms, h.algorithm) {
+		return nil, rule("alg")
+	}
 	set := is.source.current(ctx)
 	if set == nil {
 		return nil, rule("no key set")

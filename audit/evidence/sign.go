@@ -32,7 +32,7 @@ func NewSigner(seed []byte) (*Signer, error) {
 		return nil, fmt.Errorf("%w: seed is not %d bytes", ErrDocument, ed25519.SeedSize)
 	}
 	key := ed25519.NewKeyFromSeed(seed)
-	pub := key.Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // documented type
+	pub := ed25519.PublicKey(key[ed25519.SeedSize:])
 	return &Signer{key: &key, id: KeyID(pub), pub: pub}, nil
 }
 
