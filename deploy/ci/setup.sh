@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks. Each argument is a need:
+#
+#   postgres   the PostgreSQL server's programs, 15 or newer
+#   race       a C compiler, for Go's race detector
+#   vault      a real Vault, built from source into the user's cache
+#
+# It does nothing, quickly, where all is there.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. deploy/ci/env.sh
+
+# packages installs Debian packages.
+packages() {
+	if ! command -v apt-get >/dev/null; then
+		echo "setup: please install $*: this script knows only Debian's apt-get" >&2
+		exit 1
+	fi
+	local as=()
+	if [ "$(id -u)" != 0 ]; then
+		if ! command -v sudo >/dev/null; then
+			echo "setup: please run as root: apt-get install $*" >&2
+			exit 1
+		fi
+		as=(sudo)
+	fi
+	echo "setup: installing $*"
+	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+have_postgres() {
+	[ -n "${FIELDVAULT_TEST_PGBIN:-}" ] && return
+	local bin
+	for bin in /usr/lib/postgresql/*/bin; do
+		if [ -x "$bin/pg_ctl" ] && [ -x "$bin/pg_dump" ] && [ "$(basename "$(dirname "$bin")")" -ge 15 ]; then
+			return
+		fi
+	done
+	command -v pg_ctl >/dev/null
+}
+
+for need; do
+	case $need in
+	postgres)
+		have_postgres || packages postgresql
+		if ! have_postgres; then
+			echo "setup: this Debian has no PostgreSQL 15: use Debian 12 or newer, or set FIELDVAULT_TEST_PGBIN" >&2
+			exit 1
+		fi
+		;;
+	race)
+		command -v "${CC:-gcc}" >/dev/null || packages gcc libc6-dev
+		;;
+	vault)
+		go run ./crypto/transit/transittest/build
+		;;
+	*)
+		echo "setup: what is $need?" >&2
+		exit 2
+		;;
+	esac
+done
