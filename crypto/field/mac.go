@@ -1,0 +1,125 @@
+package field
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"hash"
+	"sync"
+
+	"github.com/fieldvault/fieldvault/crypto/secret"
+)
+
+// KeySize is the length of the keys of this package other than data keys, in
+// bytes.
+const KeySize = 32
+
+// IndexKey computes blind index values: what equal values of one field have in
+// common, for those who hold the key. There is one for each tenant, collection,
+// field and index version. It prints as [key], and it is safe for concurrent
+// use.
+type IndexKey struct {
+	opaque
+	hashes hashes
+}
+
+// NewIndexKey returns the index key with the given 32 bytes, else [ErrFormat].
+// It keeps a copy; k remains the caller's.
+func NewIndexKey(k secret.Bytes) (*IndexKey, error) {
+	key, err := copyKey(k)
+	if err != nil {
+		return nil, fmt.Errorf("making an index key: %w", err)
+	}
+	return &IndexKey{hashes: newHashes(key)}, nil
+}
+
+// Index returns the first bits of HMAC-SHA-256 of a normalised value, in
+// (bits+7)/8 bytes; the unused low bits of the last byte are zero. Fewer bits
+// let more values share an index value: that is how collisions are planned,
+// so that an index value tells less.
+//
+// bits is from 8 to 256. Index panics otherwise: the catalog has to refuse it,
+// and an index of another length would lose rows or tell too much.
+func (k *IndexKey) Index(normalised secret.Bytes, bits int) []byte {
+	if bits < 8 || bits > 8*sha256.Size {
+		panic("field: index bits out of range")
+	}
+	h := k.hashes.get()
+	defer k.hashes.put(h)
+	h.Write(normalised.Expose())
+	sum := h.Sum(make([]byte, 0, sha256.Size))[:(bits+7)/8]
+	if spare := bits % 8; spare != 0 {
+		sum[len(sum)-1] &= 0xff << (8 - spare)
+	}
+	return sum
+}
+
+// MACKey authenticates rows that are not secret, such as consents. It prints as
+// [key], and it is safe for concurrent use.
+type MACKey struct {
+	opaque
+	hashes hashes
+}
+
+// NewMACKey returns the MAC key with the given 32 bytes, else [ErrFormat]. It
+// keeps a copy; k remains the caller's.
+func NewMACKey(k secret.Bytes) (*MACKey, error) {
+	key, err := copyKey(k)
+	if err != nil {
+		return nil, fmt.Errorf("making a MAC key: %w", err)
+	}
+	return &MACKey{hashes: newHashes(key)}, nil
+}
+
+// Sum returns HMAC-SHA-256 of the label and the parts, each preceded by its
+// length: different lists of parts never give the same bytes. The label says
+// what kind of row it is; a MAC under one label means nothing under another.
+func (k *MACKey) Sum(label string, parts ...[]byte) [sha256.Size]byte {
+	h := k.hashes.get()
+	defer k.hashes.put(h)
+	buf := make([]byte, 0, 256)
+	buf = appendString(buf, labelMAC)
+	buf = appendString(buf, label)
+	for _, p := range parts {
+		buf = appendBytes(buf, p)
+	}
+	h.Write(buf)
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// Verify reports whether mac is what [MACKey.Sum] gives, in constant time. A
+// MAC of another length, none at all included, is refused.
+func (k *MACKey) Verify(mac []byte, label string, parts ...[]byte) bool {
+	sum := k.Sum(label, parts...)
+	return subtle.ConstantTimeCompare(mac, sum[:]) == 1
+}
+
+// hashes keeps HMAC-SHA-256 states with the key already absorbed.
+type hashes struct{ pool *sync.Pool }
+
+func newHashes(key []byte) hashes {
+	return hashes{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (s hashes) get() hash.Hash {
+	h, ok := s.pool.Get().(hash.Hash)
+	if !ok {
+		panic("field: the pool holds hashes only")
+	}
+	return h
+}
+
+func (s hashes) put(h hash.Hash) {
+	h.Reset()
+	s.pool.Put(h)
+}
+
+func copyKey(k secret.Bytes) ([]byte, error) {
+	if k.Len() != KeySize {
+		return nil, fmt.Errorf("a key of %d bytes: %w", k.Len(), ErrFormat)
+	}
+	return k.Clone().Expose(), nil
+}

@@ -1,0 +1,111 @@
+package keyring
+
+import (
+	"bytes"
+	"math"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/fieldvault/fieldvault/crypto/field"
+)
+
+// person is the key of the cache: what is forgotten together is kept together.
+type person struct {
+	tenant string
+	uid    [16]byte
+}
+
+// opened is one opened key. The slices that hold them are never changed once
+// they are in the cache.
+type opened struct {
+	group, epoch, version uint32
+	wrapped               Wrapped
+	key                   *field.Key
+	until                 int64 // Unix nanoseconds
+}
+
+func (o *opened) is(id ID) bool {
+	return o.group == id.Group && o.epoch == id.Epoch && o.version == id.Version
+}
+
+// cache keeps opened keys, by person, up to a number of keys and an age.
+type cache struct {
+	keys *otter.Cache[person, []opened]
+	now  func() time.Time
+	age  time.Duration
+}
+
+func newCache(entries int, age time.Duration, now func() time.Time) (*cache, error) {
+	keys, err := otter.New(&otter.Options[person, []opened]{
+		MaximumWeight: uint64(entries), //nolint:gosec // New has seen that it is positive
+		Weigher: func(_ person, list []opened) uint32 {
+			return uint32(min(len(list), math.MaxUint32)) //nolint:gosec // bounded
+		},
+		ExpiryCalculator: otter.ExpiryWriting[person, []opened](age),
+		Clock:            clock(now),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &cache{keys: keys, now: now, age: age}, nil
+}
+
+// get returns the opened key of id, if it was opened from exactly w.
+func (c *cache) get(id ID, w Wrapped) *field.Key {
+	list, ok := c.keys.GetIfPresent(person{id.Tenant, id.UID})
+	if !ok {
+		return nil
+	}
+	for i := range list {
+		o := &list[i]
+		if o.is(id) && o.wrapped.Version == w.Version && bytes.Equal(o.wrapped.Bytes, w.Bytes) && c.now().UnixNano() < o.until {
+			return o.key
+		}
+	}
+	return nil
+}
+
+// put adds or replaces an opened key, and drops those of the same person that
+// are too old: the person's entry lives on when one key is added, its older
+// keys do not.
+func (c *cache) put(id ID, w Wrapped, k *field.Key) {
+	now := c.now()
+	o := opened{
+		group: id.Group, epoch: id.Epoch, version: id.Version,
+		wrapped: Wrapped{Version: w.Version, Bytes: bytes.Clone(w.Bytes)},
+		key:     k, until: now.Add(c.age).UnixNano(),
+	}
+	c.keys.Compute(person{id.Tenant, id.UID}, func(list []opened, _ bool) ([]opened, otter.ComputeOp) {
+		next := make([]opened, 0, len(list)+1)
+		for _, old := range list {
+			if !old.is(id) && now.UnixNano() < old.until {
+				next = append(next, old)
+			}
+		}
+		return append(next, o), otter.WriteOp
+	})
+}
+
+func (c *cache) forget(p person) { c.keys.Invalidate(p) }
+
+// len returns the number of keys. The weight counts what has expired, too, until
+// it is dropped.
+func (c *cache) len() int {
+	return int(min(c.keys.WeightedSize(), math.MaxInt)) //nolint:gosec // bounded
+}
+
+func (c *cache) close() {
+	c.keys.StopAllGoroutines()
+	c.keys.InvalidateAll()
+}
+
+// clock lets the cache age by Config.Now. Only the rhythm in which it looks for
+// what has expired is real time.
+type clock func() time.Time
+
+// NowNano returns the time of Config.Now.
+func (c clock) NowNano() int64 { return c().UnixNano() }
+
+// Tick returns real ticks.
+func (c clock) Tick(d time.Duration) <-chan time.Time { return time.Tick(d) }
