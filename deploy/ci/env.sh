@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by every script here: makes Go work in a bare environment, where HOME is
 # unset, empty or not writable, and /usr/local/go is not in PATH.
 
@@ -13,7 +14,7 @@ if [ -z "${HOME:-}" ]; then
 fi
 if [ -z "$HOME" ] || ! mkdir -p "$HOME" 2>/dev/null || [ ! -w "$HOME" ]; then
 	HOME=${TMPDIR:-/tmp}/fieldvault-home-$(id -u)
-	mkdir -p -m 700 "$HOME"
+	mkdir -m 700 "$HOME" 2>/dev/null || true # which is there from the last time
 	if [ ! -O "$HOME" ]; then
 		echo "$HOME belongs to somebody else: set HOME to a directory of your own" >&2
 		exit 1

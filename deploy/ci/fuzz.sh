@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 . deploy/ci/env.sh
 
 status=0
+# shellcheck disable=SC2086 # PKG is a list
 while IFS=: read -r file func; do
 	dir=./$(dirname "${file#./}")
 	name=${func#func }

@@ -16,4 +16,4 @@ go mod verify
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 CGO_ENABLED=0 go build -trimpath -o "$out/" ./...
-ls -l "$out" | tail -n +2 | awk '{ printf "verify: %s is static, %.1f MB\n", $NF, $5 / 1e6 }'
+du -h --apparent-size "$out"/* | sed "s|$out/|verify: static: |"

@@ -258,7 +258,7 @@ func (c *Cluster) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", watcher, "sh", c.dir)
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", watcher, "sh", c.dir) //nolint:gosec // a constant script; the directory is an argument
 	cmd.ExtraFiles = []*os.File{r}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	c.alive = w
@@ -298,7 +298,7 @@ func (c *Cluster) initialise(ctx context.Context, o ClusterOptions) error {
 }
 
 func appendConf(path string, settings map[string]string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // a file that initdb just made
 	if err != nil {
 		return fmt.Errorf("writing the settings: %w", err)
 	}
@@ -349,7 +349,7 @@ func (c *Cluster) remove() error {
 // run runs one of PostgreSQL's programs, and nothing of this process's environment
 // reaches it: PGHOST, PGOPTIONS and their like would change what it does.
 func (c *Cluster) run(ctx context.Context, program string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, program), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, program), args...) //nolint:gosec // PostgreSQL's own programs
 	cmd.Dir = c.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.cred}
