@@ -28,10 +28,9 @@ var (
 	// backed up in clear nor imported), so that it would not bind what it wraps
 	// to its context or not keep it. It must be looked at by an operator.
 	ErrKeyUnsafe = errors.New("the key is not of the kind that Fieldvault makes")
-	// ErrVersion means that the key's present versions do not allow the change:
-	// a minimum above the latest version, below what was trimmed, or a trim
-	// above the minimum. Read them with Status.
-	ErrVersion = errors.New("the key's versions do not allow it")
+	// ErrMinimum means that the key's present versions do not allow the minimum
+	// or the trim that was asked for. Read them with Status.
+	ErrMinimum = errors.New("the key's versions do not allow this minimum")
 	// ErrInput means that the call itself is wrong: names, lengths or counts.
 	// No request was sent.
 	ErrInput = errors.New("invalid input")

@@ -3,6 +3,7 @@ package transit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -22,16 +23,19 @@ type KeyStatus struct {
 	MinAvailable int
 }
 
-// CreateKey makes key if it does not exist. It fails with ErrKeyUnsafe if one
-// exists that is not of the kind that this makes, and with ErrUnavailable. Like
-// all that changes keys, it needs the keeper's policy.
+// CreateKey makes key unless it exists. It fails with ErrKeyUnsafe if one exists
+// that is not of the kind that this makes, and with ErrUnavailable. Like all that
+// changes keys, it needs the keeper's policy.
 func (k *KEK) CreateKey(ctx context.Context, key string) error {
-	err := k.change(ctx, key, request{path: "", body: []byte(
-		`{"type":"aes256-gcm96","derived":true,"exportable":false,"allow_plaintext_backup":false}`)})
-	if err != nil {
-		return fmt.Errorf("creating a key: %w", err)
+	err := k.checkSound(ctx, key)
+	if errors.Is(err, ErrNoKey) {
+		err = k.change(ctx, key, request{body: []byte(
+			`{"type":"aes256-gcm96","derived":true,"exportable":false,"allow_plaintext_backup":false}`)})
+		if err == nil {
+			err = k.checkSound(ctx, key)
+		}
 	}
-	if err := k.checkSound(ctx, key); err != nil {
+	if err != nil {
 		return fmt.Errorf("creating a key: %w", err)
 	}
 	return nil
@@ -67,18 +71,19 @@ func (k *KEK) Rotate(ctx context.Context, key string) (version int, err error) {
 	return info.Latest, nil
 }
 
-// SetMinimum sets the lowest versions that open and that wrap; 0 leaves one as
-// it is. Both can be lowered again, down to what was trimmed. It fails with
-// ErrVersion if a minimum is above the latest version, minEncrypt is below
-// minDecrypt, or either is below what was trimmed; with ErrNoKey and
-// ErrUnavailable.
+// SetMinimum sets the lowest version that opens and the lowest that may wrap (0:
+// only the latest). Both can be lowered again, as far as versions were not
+// trimmed. It fails with ErrNoKey, ErrUnavailable, or ErrMinimum unless
+//
+//	MinAvailable <= minDecrypt <= Latest, and
+//	minEncrypt = 0 or minDecrypt <= minEncrypt <= Latest.
 func (k *KEK) SetMinimum(ctx context.Context, key string, minDecrypt, minEncrypt int) error {
-	if minDecrypt < 0 || minEncrypt < 0 {
-		return fmt.Errorf("setting a key's minimum: %w: a version is negative", ErrInput)
+	if minDecrypt < 1 || minEncrypt < 0 {
+		return fmt.Errorf("setting a key's minimum: %w: versions count from 1", ErrMinimum)
 	}
 	body, err := json.Marshal(struct {
-		Decrypt int `json:"min_decryption_version,omitempty"`
-		Encrypt int `json:"min_encryption_version,omitempty"`
+		Decrypt int `json:"min_decryption_version"`
+		Encrypt int `json:"min_encryption_version"`
 	}{minDecrypt, minEncrypt})
 	if err == nil {
 		err = k.change(ctx, key, request{path: "/config", body: body})
@@ -90,11 +95,11 @@ func (k *KEK) SetMinimum(ctx context.Context, key string, minDecrypt, minEncrypt
 }
 
 // Trim destroys every version of key below minAvailable for ever. It fails with
-// ErrVersion unless both minima are set and not below minAvailable; with ErrNoKey
+// ErrMinimum unless both minima are set and not below minAvailable; with ErrNoKey
 // and ErrUnavailable.
 func (k *KEK) Trim(ctx context.Context, key string, minAvailable int) error {
 	if minAvailable < 1 {
-		return fmt.Errorf("trimming a key: %w: versions count from 1", ErrInput)
+		return fmt.Errorf("trimming a key: %w: versions count from 1", ErrMinimum)
 	}
 	body, err := json.Marshal(struct {
 		Available int `json:"min_available_version"`
@@ -125,7 +130,7 @@ func (k *KEK) change(ctx context.Context, key string, r request) error {
 	if _, err := k.look(ctx, key); err != nil {
 		return err
 	}
-	return ErrVersion
+	return ErrMinimum
 }
 
 // keyInfo is what Transit says of a key, as far as it matters here.

@@ -2,6 +2,8 @@ package transit
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -20,36 +22,51 @@ func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		_, lease, changed := s.state()
 		if lease == nil {
-			lease = s.given(ctx)
+			var known bool
+			if lease, known = s.given(ctx); !known {
+				s.pause(ctx, changed, loginBackoff/2+jitter(loginBackoff/2))
+				continue
+			}
 		}
-		if !s.watch(ctx, lease, changed) {
-			continue // another token, or the end
-		}
-		if err := s.replace(ctx, lease, changed); err != nil {
-			return err
+		if s.watch(ctx, lease, changed) {
+			s.replace(ctx, lease, changed)
 		}
 	}
 	return nil
 }
 
-// given returns the lease of a token that we did not log in for, or nil if it
-// has none that we can renew.
-func (s *session) given(ctx context.Context) *api.SecretAuth {
+// given returns the lease of a token that we did not log in for, nil if it has
+// none that we can renew, and whether Vault has said so.
+func (s *session) given(ctx context.Context) (lease *api.SecretAuth, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	secret, err := s.client.Auth().Token().RenewSelfWithContext(ctx, 0)
-	if err != nil || secret == nil || secret.Auth == nil {
-		s.logger.WarnContext(ctx, "the vault token is not renewed", "error", loginErrorOrNil(err))
-		return nil
+	var refused *api.ResponseError
+	switch {
+	case err == nil && secret != nil && secret.Auth != nil:
+		return secret.Auth, true
+	case errors.As(err, &refused) && refused.StatusCode < http.StatusInternalServerError:
+		s.logger.WarnContext(ctx, "vault does not renew the token", "status", refused.StatusCode)
+		return nil, true
+	default:
+		s.logger.WarnContext(ctx, "vault did not answer when the token was to be renewed")
+		return nil, false
 	}
-	return secret.Auth
 }
 
-func loginErrorOrNil(err error) error {
-	if err == nil {
-		return nil
+// pause waits for d and reports whether it passed before ctx ended or there was
+// another token.
+func (s *session) pause(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+		return false
+	case <-timer.C:
+		return true
 	}
-	return loginError(err)
 }
 
 // watch renews lease until that is no longer possible (true), or until there is
@@ -89,24 +106,12 @@ func (s *session) watch(ctx context.Context, lease *api.SecretAuth, changed <-ch
 // replace gets a new token for one that can be renewed no longer. It waits a
 // little before, so that nodes that started together do not log in together, and
 // longer and longer while Vault does not answer.
-func (s *session) replace(ctx context.Context, lease *api.SecretAuth, changed <-chan struct{}) error {
-	pause := loginPause + jitter(time.Duration(lease.LeaseDuration)*time.Second/20)
-	for {
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-changed:
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
-		err := s.login(ctx)
-		if err != nil && ctx.Err() == nil {
+func (s *session) replace(ctx context.Context, lease *api.SecretAuth, changed <-chan struct{}) {
+	wait := loginPause + jitter(time.Duration(lease.LeaseDuration)*time.Second/20)
+	for s.pause(ctx, changed, wait) {
+		if err := s.login(ctx); err != nil && ctx.Err() == nil {
 			s.logger.ErrorContext(ctx, "logging in to vault failed", "error", err)
 		}
-		pause = min(2*pause+jitter(pause), loginBackoff)
+		wait = min(2*wait+jitter(wait), loginBackoff)
 	}
 }
-
