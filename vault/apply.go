@@ -1,0 +1,297 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// effectLife is how long a repeated request has no second effect.
+const effectLife = 24 * time.Hour
+
+// apply does the whole request in one transaction: lock each person's row, store
+// what was made, write the records, append the events. A request that stores
+// nothing but events needs no transaction.
+func (w *writing) apply(ctx context.Context) error {
+	portable := !slices.ContainsFunc(w.items, func(it writeItem) bool { return !it.portable })
+	if portable && !slices.ContainsFunc(w.people, (*writePerson).makes) {
+		for _, p := range w.people {
+			if err := p.sealAll(w); err != nil {
+				return err
+			}
+		}
+		return w.v.record(ctx, w.t, w.events()...)
+	}
+	before := make([]writeItem, len(w.items))
+	copy(before, w.items)
+	return w.v.store.Update(ctx, func(tx Tx) error {
+		copy(w.items, before) // Update may run this again
+		for _, p := range w.people {
+			if err := w.applyPerson(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		for _, e := range w.events() {
+			if err := w.v.append(ctx, tx, w.t.row.ID, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *writing) events() []audit.Event {
+	events := make([]audit.Event, len(w.people))
+	for i, p := range w.people {
+		events[i] = p.event(w)
+	}
+	return events
+}
+
+func (p *writePerson) sealAll(w *writing) error {
+	for _, it := range p.items {
+		if it.err == nil && it.portable {
+			if err := p.sealPortable(w, it); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *writing) applyPerson(ctx context.Context, tx Tx, p *writePerson) error {
+	if !p.live() {
+		return nil
+	}
+	if err := p.lock(ctx, tx, w); err != nil {
+		return err
+	}
+	for _, it := range p.items {
+		if it.err != nil || it.portable {
+			continue
+		}
+		err := w.applyItem(ctx, tx, p, it)
+		if itemError(err) {
+			it.err, it.created, it.revision, it.row = err, false, 0, audit.Write{}
+		} else if err != nil {
+			return err
+		}
+	}
+	return p.sealAll(w)
+}
+
+// itemError says whether an error is the item's own, so that the others go on.
+func itemError(err error) bool {
+	for _, e := range []error{ErrNotFound, ErrConflict, ErrHeld, ErrMismatch, ErrIntegrity, ErrDenied, ErrTooLarge} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// applyItem writes one record.
+func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writeItem) error {
+	ref := RecordRef{Collection: it.coll.ID, Record: it.record}
+	rec, err := tx.LockRecord(ctx, w.t.row.ID, p.subject.UID, ref, w.v.newID())
+	if err != nil {
+		return fmt.Errorf("locking a record: %w", err)
+	}
+	effect, replayed, err := w.once(ctx, tx, p, it)
+	if err != nil || replayed {
+		return err
+	}
+	stored := rec.Revision > 0 && !rec.Deleted
+	switch {
+	case it.patch && !stored:
+		return ErrNotFound
+	case it.ifMatch != 0 && (!stored || rec.Revision != it.ifMatch):
+		return ErrConflict
+	}
+	next, err := w.merge(p, it, &rec)
+	if err != nil {
+		return err
+	}
+	if err := tx.PutRecord(ctx, w.t.row.ID, p.subject.UID, next); err != nil {
+		return fmt.Errorf("storing a record: %w", err)
+	}
+	if err := w.index(ctx, tx, p, it); err != nil {
+		return err
+	}
+	it.created, it.revision = !stored, next.Revision
+	it.row = audit.Write{Row: next.Row, Revision: next.Revision, Collection: next.Collection}
+	if effect == nil {
+		return nil
+	}
+	effect.Created, effect.Revision = it.created, it.revision
+	return tx.UpdateEffect(ctx, *effect)
+}
+
+// once takes the idempotency key. replayed says that the request had its effect
+// before; the item then has its answer.
+func (w *writing) once(ctx context.Context, tx Tx, p *writePerson, it *writeItem) (e *Effect, replayed bool, err error) {
+	if w.idem.Key == "" {
+		return nil, false, nil
+	}
+	key := w.t.idem.Sum("key", principalOf(w.c.Principal), []byte(w.idem.Key), be32(it.at))
+	request := w.t.idem.Sum("request", w.idem.Request)
+	now := w.v.now()
+	mine := Effect{
+		Tenant: w.t.row.ID, Key: key[:], Request: request[:], UID: p.subject.UID, Lookup: p.lookup,
+		At: now, Expires: now.Add(effectLife),
+	}
+	standing, inserted, err := tx.InsertEffect(ctx, mine)
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("storing an idempotency key: %w", err)
+	case inserted:
+		return &mine, false, nil
+	case !bytes.Equal(standing.Request, mine.Request):
+		return nil, false, ErrMismatch
+	case standing.Revision == 0:
+		return &mine, false, nil // it was refused then; it may succeed now
+	}
+	it.created, it.revision = standing.Created, standing.Revision
+	return nil, true, nil
+}
+
+// merge makes the next revision of a record: what the item says, and with patch
+// what stood. What stood before the group's erasure is dropped.
+func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (Record, error) {
+	old, err := field.ParsePacked(rec.Sealed, nil)
+	if err != nil && len(rec.Sealed) > 0 {
+		return Record{}, ErrIntegrity
+	}
+	next := Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
+	keep, err := w.kept(p, it, old)
+	if err != nil {
+		return Record{}, err
+	}
+	at := w.v.now().Unix()
+	for i := range it.fields {
+		f := &it.fields[i]
+		if f.null {
+			continue
+		}
+		k := p.key(f.field.GroupID)
+		place := field.Place{
+			Tenant: w.t.row.Name, UID: p.subject.UID, Group: k.id.Group, Epoch: k.id.Epoch,
+			Collection: it.coll.ID, Record: it.record, Field: f.field.ID, Revision: next.Revision,
+		}
+		sealed, err := k.opened.Seal(place, f.value)
+		if err != nil {
+			return Record{}, fmt.Errorf("sealing: %w", err)
+		}
+		keep = append(keep, field.Sealed{
+			Field: f.field.ID, Group: k.id.Group, Epoch: k.id.Epoch, Revision: next.Revision, At: at, Ciphertext: sealed,
+		})
+	}
+	slices.SortFunc(keep, func(a, b field.Sealed) int { return int(a.Field) - int(b.Field) })
+	next.Sealed, err = field.AppendPacked(nil, keep)
+	if err != nil {
+		return Record{}, fmt.Errorf("packing: %w", err)
+	}
+	return next, nil
+}
+
+// kept lists the stored fields that stay. Removing or overwriting one is
+// refused under a hold, and removing one that the item does not name needs the
+// permission to write it.
+func (w *writing) kept(p *writePerson, it *writeItem, old []field.Sealed) ([]field.Sealed, error) {
+	keep := make([]field.Sealed, 0, len(old)+len(it.fields))
+	for i := range old {
+		named := slices.ContainsFunc(it.fields, func(f writeField) bool { return f.field.ID == old[i].Field })
+		if it.patch && !named {
+			keep = append(keep, old[i])
+			continue
+		}
+		if p.subject.Held {
+			return nil, ErrHeld
+		}
+		if f, ok := it.coll.FieldByID(old[i].Field); ok && !named && !w.mayWrite(it.coll, f, it.subject) {
+			return nil, ErrDenied
+		}
+	}
+	return keep, nil
+}
+
+func (w *writing) mayWrite(c *catalog.Collection, f *catalog.Field, subject string) bool {
+	return w.d.Permit(accessctl.ActionWrite, describe(c, f, w.c.Purpose), accessctl.State{Own: own(w.c, subject)}).Allowed
+}
+
+// index replaces the blind-index entries of the fields that the item names, or
+// of all with a put.
+func (w *writing) index(ctx context.Context, tx Tx, p *writePerson, it *writeItem) error {
+	var fields []uint32
+	var entries []IndexEntry
+	for i := range it.fields {
+		f := &it.fields[i]
+		if it.patch {
+			fields = append(fields, f.field.ID)
+		}
+		if f.field.Index == nil || f.null {
+			continue
+		}
+		e, err := w.t.indexEntry(it.coll, f.field, f.value)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
+	}
+	if it.patch && fields == nil {
+		return nil
+	}
+	ref := RecordRef{Collection: it.coll.ID, Record: it.record}
+	if err := tx.ReplaceIndex(ctx, w.t.row.ID, p.subject.UID, ref, fields, entries); err != nil {
+		return fmt.Errorf("storing index entries: %w", err)
+	}
+	return nil
+}
+
+// Delete removes a record. Its revision goes on over the deletion. The error is
+// ErrNotFound, ErrGone, ErrConflict, ErrHeld or ErrDenied.
+func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collection, record string, ifMatch uint64) error {
+	t, s, err := v.permitRecords(ctx, c, accessctl.ActionDelete, collection)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(checkID("subject", subject), checkID("record", record)); err != nil {
+		return firstOf(err)
+	}
+	coll, _ := s.catalog.Collection(collection)
+	for i := range coll.Fields {
+		if !s.decider(c).Permit(accessctl.ActionDelete, describe(coll, &coll.Fields[i], c.Purpose), accessctl.State{Own: own(c, subject)}).Allowed {
+			return v.denied(ctx, t, s, c, accessctl.ActionDelete)
+		}
+	}
+	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionDelete, subject: subject, lock: ShareLock}
+	return v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error {
+		ref := RecordRef{Collection: coll.ID, Record: record}
+		rec, err := tx.LockRecord(ctx, t.row.ID, p.UID, ref, v.newID())
+		if err != nil {
+			return fmt.Errorf("locking a record: %w", err)
+		}
+		switch {
+		case rec.Revision == 0 || rec.Deleted:
+			return ErrNotFound
+		case ifMatch != 0 && rec.Revision != ifMatch:
+			return ErrConflict
+		case p.Held:
+			return ErrHeld
+		}
+		rec.Revision, rec.Deleted, rec.Sealed = rec.Revision+1, true, nil
+		e.Writes = []audit.Write{{Row: rec.Row, Revision: rec.Revision, Collection: coll.ID}}
+		if err := tx.PutRecord(ctx, t.row.ID, p.UID, rec); err != nil {
+			return fmt.Errorf("deleting a record: %w", err)
+		}
+		return tx.ReplaceIndex(ctx, t.row.ID, p.UID, ref, nil, nil)
+	})
+}

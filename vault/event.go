@@ -1,0 +1,103 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+)
+
+// The codes that events carry beside their outcome.
+const (
+	codePolicy    = "policy"
+	codeNotFound  = "not_found"
+	codeGone      = "gone"
+	codeHeld      = "held"
+	codeConflict  = "conflict"
+	codeIntegrity = "integrity"
+	codeKEK       = "unavailable"
+)
+
+// actor names who acts in an event. A person's own acts carry the uid, never
+// the name in the token.
+func actor(c accessctl.Caller, uid uuid.UUID) string {
+	switch {
+	case c.Person != "" && uid != uuid.Nil:
+		return "self:" + uid.String()
+	case c.Person != "":
+		return "self"
+	}
+	return c.Actor()
+}
+
+// event begins the record of one decision.
+func (v *Vault) event(t *tenant, s *settings, c accessctl.Caller, a accessctl.Action) audit.Event {
+	e := audit.Event{
+		ID: v.newID(), Tenant: t.row.Name, Time: v.now(), Request: c.RequestID,
+		Actor: actor(c, uuid.Nil), Action: a, Purpose: c.Purpose, Outcome: audit.Allowed,
+	}
+	if s != nil {
+		e.Catalog, e.Policy = s.catalog.Version, s.policy.Version()
+		if !s.facts(c.Purpose).Known {
+			e.Purpose = ""
+		}
+	}
+	return e
+}
+
+// about says whom an event concerns.
+func about(e audit.Event, c accessctl.Caller, uid uuid.UUID) audit.Event {
+	e.UID, e.Actor = uid, actor(c, uid)
+	return e
+}
+
+// append stores an event with a transaction.
+func (v *Vault) append(ctx context.Context, tx Tx, tenantID int32, e audit.Event) error {
+	leaf, err := e.AppendLeaf(nil)
+	if err != nil {
+		return fmt.Errorf("encoding an event: %w", err)
+	}
+	return tx.AppendEvent(ctx, Intake{Tenant: tenantID, Leaf: leaf})
+}
+
+// record makes events durable, alone.
+func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	intake := make([]Intake, len(events))
+	for i := range events {
+		leaf, err := events[i].AppendLeaf(make([]byte, 0, 512))
+		if err != nil {
+			return fmt.Errorf("encoding an event: %w", err)
+		}
+		intake[i] = Intake{Tenant: t.row.ID, Leaf: leaf}
+	}
+	if err := v.store.AppendEvents(ctx, intake); err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	return nil
+}
+
+// A tally counts views of fields for one person's event.
+type tally []audit.FieldView
+
+func (t *tally) add(collection, field uint32, d accessctl.Decision) {
+	f := audit.FieldView{Collection: collection, Field: field, View: d.View, Reason: d.Reason, Count: 1}
+	for i := range *t {
+		if (*t)[i].Compare(f) == 0 {
+			(*t)[i].Count++
+			return
+		}
+	}
+	*t = append(*t, f)
+}
+
+func (t tally) sorted() []audit.FieldView {
+	slices.SortFunc(t, audit.FieldView.Compare)
+	return t
+}

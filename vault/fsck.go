@@ -1,0 +1,345 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// A Report says what [Vault.Fsck] found. It names rows by table, uid and random
+// ids, never by value or external id.
+type Report struct {
+	People   int
+	Records  int
+	Fields   int
+	Findings []Fault
+}
+
+// A Fault is one thing that is wrong in the store.
+type Fault struct {
+	Tenant string
+	UID    uuid.UUID
+	Row    uuid.UUID // of a record; Nil otherwise
+	What   string    // in words: what is wrong, and what it means
+}
+
+func (r *Report) add(t *tenant, uid, row uuid.UUID, what string) {
+	r.Findings = append(r.Findings, Fault{Tenant: t.row.Name, UID: uid, Row: row, What: what})
+}
+
+// ErrNoScan: the store cannot be walked.
+var errNoScan = errors.New("this store cannot be walked")
+
+const scanPage = 500
+
+// Fsck checks a whole store at rest against itself and the log: that every value
+// opens where it stands, that index entries are those of the values, that people's
+// rows and consents bear their MAC, that nothing is left of unknown people, and
+// that no record is older than the log says (a row put back by SQL). It opens
+// every value, shows none, and is itself recorded. progress, if not nil, is
+// called with the number of records checked.
+//
+// Writes that run meanwhile can make it name a row that is fine: run it at rest.
+func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(records int)) (Report, error) {
+	scan, ok := v.store.(Inspector)
+	if !ok {
+		return Report{}, errNoScan
+	}
+	f := &checking{v: v, scan: scan, progress: progress, latest: map[uuid.UUID]uint64{}}
+	for _, t := range v.openedTenants() {
+		if err := v.record(ctx, t, v.event(t, nil, by, "fsck")); err != nil {
+			return Report{}, err
+		}
+		if err := f.log(ctx, t); err != nil {
+			return f.report, err
+		}
+		if err := f.people(ctx, t); err != nil {
+			return f.report, err
+		}
+	}
+	if err := f.records(ctx); err != nil {
+		return f.report, err
+	}
+	return f.report, f.orphans(ctx)
+}
+
+func (v *Vault) openedTenants() []*tenant {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	list := make([]*tenant, 0, len(v.tenants))
+	for _, t := range v.tenants {
+		list = append(list, t)
+	}
+	slices.SortFunc(list, func(a, b *tenant) int { return int(a.row.ID - b.row.ID) })
+	return list
+}
+
+// A checking is one run of Fsck.
+type checking struct {
+	v        *Vault
+	scan     Inspector
+	report   Report
+	progress func(int)
+	latest   map[uuid.UUID]uint64 // by row id: the highest revision that the log knows
+}
+
+// log reads the tenant's events for the revisions that were written.
+func (f *checking) log(ctx context.Context, t *tenant) error {
+	after := int64(0)
+	for {
+		var page []StoredEvent
+		err := f.v.store.View(ctx, func(tx Tx) (err error) {
+			page, err = tx.Events(ctx, t.row.ID, after, scanPage)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("reading events: %w", err)
+		}
+		for _, stored := range page {
+			e, err := audit.ParseLeaf(stored.Leaf)
+			if err != nil || e.Tenant != t.row.Name {
+				f.report.add(t, uuid.Nil, uuid.Nil, "an event does not parse, or is another tenant's: it was changed by SQL")
+				continue
+			}
+			for _, w := range e.Writes {
+				f.latest[w.Row] = max(f.latest[w.Row], w.Revision)
+			}
+		}
+		if len(page) < scanPage {
+			return nil
+		}
+		after = page[len(page)-1].ID
+	}
+}
+
+// people checks directory rows, their keys and consents.
+func (f *checking) people(ctx context.Context, t *tenant) error {
+	var after []byte
+	for {
+		page, err := f.scan.ScanSubjects(ctx, t.row.ID, after, scanPage)
+		if err != nil {
+			return fmt.Errorf("reading the directory: %w", err)
+		}
+		for i := range page {
+			if err := f.person(ctx, t, &page[i]); err != nil {
+				return err
+			}
+		}
+		if len(page) < scanPage {
+			return nil
+		}
+		after = page[len(page)-1].Lookup
+	}
+}
+
+func (f *checking) person(ctx context.Context, t *tenant, s *Subject) error {
+	f.report.People++
+	if !t.marked(s) {
+		f.report.add(t, s.UID, uuid.Nil, "a person's row does not bear its MAC: state, hold or restriction was changed by SQL")
+	}
+	if s.UID == uuid.Nil {
+		return nil
+	}
+	var keys []DataKey
+	var consents []Consent
+	err := f.v.store.View(ctx, func(tx Tx) (err error) {
+		if keys, err = tx.Keys(ctx, t.row.ID, s.UID); err != nil {
+			return err
+		}
+		consents, err = tx.Consents(ctx, t.row.ID, s.UID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading keys and consents: %w", err)
+	}
+	if s.State == Erased && slices.ContainsFunc(keys, func(k DataKey) bool { return k.Wrapped != nil }) {
+		f.report.add(t, s.UID, uuid.Nil, "an erased person has a key again: it was put back by SQL or a restore")
+	}
+	if s.State == Live {
+		if err := f.identity(ctx, t, s, keys); err != nil {
+			return err
+		}
+	}
+	for i := range consents {
+		e := consentEvent(&consents[i])
+		if t.consentState(s.UID, consents[i:i+1], e.Purpose, e.At) == accessctl.ConsentNone {
+			f.report.add(t, s.UID, uuid.Nil, "a consent does not bear its MAC: it was changed by SQL and does not count")
+		}
+	}
+	return nil
+}
+
+// identity opens a live person's keys and external id.
+func (f *checking) identity(ctx context.Context, t *tenant, s *Subject, keys []DataKey) error {
+	opened, err := f.openKeys(ctx, t, s, keys)
+	if err != nil {
+		return err
+	}
+	k, row := opened[identityGroup], keyOf(keys, identityGroup)
+	if k == nil || row == nil {
+		f.report.add(t, s.UID, uuid.Nil, "a live person's identity key is missing or does not open")
+		return nil
+	}
+	if _, err := k.Open(identityPlace(t, s.UID, row.Epoch, placeID), s.SealedID); err != nil {
+		f.report.add(t, s.UID, uuid.Nil, "a live person's external id does not open")
+	}
+	return nil
+}
+
+// openKeys opens a person's keys by group; those that do not open are left out.
+func (f *checking) openKeys(ctx context.Context, t *tenant, s *Subject, keys []DataKey) (map[uint32]*field.Key, error) {
+	var list []keyring.Sealed
+	for i := range keys {
+		if keys[i].Wrapped != nil {
+			list = append(list, keyring.Sealed{ID: keyID(t, s, &keys[i]), Wrapped: wrappedOf(&keys[i])})
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	opened, errs, err := f.v.ring.Open(ctx, list)
+	if err != nil {
+		return nil, fmt.Errorf("opening keys: %w", unavailable(err))
+	}
+	m := map[uint32]*field.Key{}
+	for i := range list {
+		if errs == nil || errs[i] == nil {
+			m[list[i].ID.Group] = opened[i]
+		}
+	}
+	return m, nil
+}
+
+// records checks every record of every tenant.
+func (f *checking) records(ctx context.Context) error {
+	var after ScanPos
+	for {
+		page, err := f.scan.ScanRecords(ctx, after, scanPage)
+		if err != nil {
+			return fmt.Errorf("reading records: %w", err)
+		}
+		for i := range page {
+			if err := f.record(ctx, &page[i]); err != nil {
+				return err
+			}
+		}
+		if f.progress != nil {
+			f.progress(f.report.Records)
+		}
+		if len(page) < scanPage {
+			return nil
+		}
+		after = page[len(page)-1].Pos
+	}
+}
+
+func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
+	t := f.v.tenantByID(r.Pos.Tenant)
+	if t == nil || r.Subject == nil || r.Subject.State != Live || r.Record.Revision == 0 {
+		return nil // orphans are counted apart; erased people's rows await the sweep
+	}
+	f.report.Records++
+	s := t.settings.Load()
+	if s == nil {
+		return nil
+	}
+	if r.Record.Revision < f.latest[r.Record.Row] {
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is older than the log says: an earlier row was put back")
+	}
+	if f.latest[r.Record.Row] == 0 {
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is not in the log: it was inserted by SQL, or the log was cut")
+	}
+	if r.Record.Deleted {
+		return nil
+	}
+	coll, ok := s.catalog.CollectionByID(r.Pos.Collection)
+	sealed, err := field.ParsePacked(r.Record.Sealed, nil)
+	if err != nil || !ok {
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record does not parse, or its collection is unknown")
+		return nil
+	}
+	keys, err := f.openKeys(ctx, t, r.Subject, r.Keys)
+	if err != nil {
+		return err
+	}
+	var expected []IndexEntry
+	for i := range sealed {
+		expected = append(expected, f.value(t, coll, r, &sealed[i], keys[sealed[i].Group])...)
+	}
+	if !sameEntries(expected, r.Index) {
+		f.report.add(t, r.Pos.UID, r.Record.Row, "index entries are not those of the values: searches may miss or find too much")
+	}
+	return nil
+}
+
+// value opens one sealed field and gives the index entry it should have.
+func (f *checking) value(t *tenant, coll *catalog.Collection, r *ScannedRecord, s *field.Sealed, k *field.Key) []IndexEntry {
+	row := keyOf(r.Keys, s.Group)
+	if row != nil && s.Epoch < row.Epoch {
+		return nil // the group was erased since
+	}
+	f.report.Fields++
+	bad := func() []IndexEntry {
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a value does not open where it stands: it was changed or moved, or its key is gone")
+		return nil
+	}
+	if k == nil || row == nil || s.Epoch != row.Epoch {
+		return bad()
+	}
+	plain, err := k.Open(field.Place{
+		Tenant: t.row.Name, UID: r.Pos.UID, Group: s.Group, Epoch: s.Epoch, Collection: coll.ID,
+		Record: r.Record.Record, Field: s.Field, Revision: s.Revision,
+	}, s.Ciphertext)
+	if err != nil {
+		return bad()
+	}
+	defer plain.Wipe()
+	def, ok := coll.FieldByID(s.Field)
+	if !ok || def.Index == nil {
+		return nil
+	}
+	e, err := t.indexEntry(coll, def, plain)
+	if err != nil {
+		return bad()
+	}
+	return []IndexEntry{e}
+}
+
+func sameEntries(a, b []IndexEntry) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if !slices.ContainsFunc(b, func(y IndexEntry) bool {
+			return x.Field == y.Field && x.Version == y.Version && string(x.Value) == string(y.Value)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// orphans reports rows of people whom the directory does not know.
+func (f *checking) orphans(ctx context.Context) error {
+	tables, err := f.scan.Orphans(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for orphans: %w", err)
+	}
+	for table, n := range tables {
+		if n > 0 {
+			f.report.Findings = append(f.report.Findings, Fault{
+				What: fmt.Sprintf("table %s has %d rows of people whom the directory does not know", table, n),
+			})
+		}
+	}
+	return nil
+}

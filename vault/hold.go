@@ -1,0 +1,84 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+)
+
+// SetHold puts a person under legal hold, or lifts it. A hold refuses everything
+// that destroys ciphertext: erasure, DELETE, null, overwrite. The reason is sealed
+// in the person's identity group. Doing it again changes nothing but the reason.
+func (v *Vault) SetHold(ctx context.Context, c accessctl.Caller, subject string, held bool, reason string) error {
+	return v.setFlag(ctx, c, accessctl.ActionHold, subject, reason, func(p *Subject) { p.Held = held })
+}
+
+// SetRestriction restricts the processing of a person's data to storage (GDPR
+// Art. 18), or lifts it. While restricted, only purposes that the catalog marks
+// despite_restriction open anything, on every node from the next read on.
+func (v *Vault) SetRestriction(ctx context.Context, c accessctl.Caller, subject string, restricted bool, reason string) error {
+	return v.setFlag(ctx, c, accessctl.ActionRestrict, subject, reason, func(p *Subject) { p.Restricted = restricted })
+}
+
+func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject, reason string, set func(*Subject)) error {
+	if err := checkText("reason", reason, MaxReason); err != nil {
+		return err
+	}
+	t, s, err := v.permitPerson(ctx, c, a, subject)
+	if err != nil {
+		return err
+	}
+	note, err := v.identityKey(ctx, t, subject, reason != "")
+	if err != nil {
+		return err
+	}
+	do := act{caller: c, tenant: t, set: s, action: a, subject: subject, lock: ExclusiveLock}
+	return v.onPerson(ctx, do, func(tx Tx, p *Subject, e *audit.Event) error {
+		set(p)
+		if note != nil && note.id.UID == p.UID {
+			sealed, err := note.opened.Seal(identityPlace(t, p.UID, note.id.Epoch, placeNote), secret.FromString(reason))
+			if err != nil {
+				return fmt.Errorf("sealing the reason: %w", err)
+			}
+			p.Note = sealed
+		}
+		e.Subject = []audit.Attr{{Key: "held", Value: yesNo(p.Held)}, {Key: "restricted", Value: yesNo(p.Restricted)}}
+		return t.change(ctx, tx, p)
+	})
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// identityKey opens the person's identity key, outside any transaction; nil if
+// it is not wanted or the person has none. A key that does not open is
+// ErrIntegrity.
+func (v *Vault) identityKey(ctx context.Context, t *tenant, subject string, wanted bool) (*heldKey, error) {
+	if !wanted {
+		return nil, nil
+	}
+	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID, Items: []Ref{{Lookup: t.hash(subject)}}})
+	if err != nil {
+		return nil, fmt.Errorf("loading: %w", err)
+	}
+	it := &l.Items[0]
+	row := keyOf(it.Keys, identityGroup)
+	if it.Subject == nil || it.Subject.State != Live || row == nil || row.Wrapped == nil {
+		return nil, nil
+	}
+	k := &heldKey{id: keyID(t, it.Subject, row), wrapped: wrappedOf(row)}
+	if err := v.openHeld(ctx, []*heldKey{k}); err != nil {
+		return nil, err
+	}
+	if k.opened == nil {
+		return nil, ErrIntegrity
+	}
+	return k, nil
+}

@@ -1,0 +1,223 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/accessctl/consent"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+)
+
+// people gathers what one request decided, person by person: each gets one event.
+type people struct {
+	list []*person
+	by   map[string]*person
+}
+
+type person struct {
+	uid     uuid.UUID
+	views   tally
+	allowed bool
+	code    string
+	event   uuid.UUID
+	failed  bool
+}
+
+func (p *people) of(lookup []byte) *person {
+	if x := p.by[string(lookup)]; x != nil {
+		return x
+	}
+	if p.by == nil {
+		p.by = map[string]*person{}
+	}
+	x := &person{}
+	p.by[string(lookup)] = x
+	p.list = append(p.list, x)
+	return x
+}
+
+// fail notes why an item of this person is not answered; the first code stands.
+func (p *person) fail(code string) {
+	if p.code == "" {
+		p.code = code
+	}
+}
+
+// events makes the events of a reading, one a person.
+func (p *people) events(r *reading) []audit.Event {
+	events := make([]audit.Event, len(p.list))
+	for i, x := range p.list {
+		e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, x.uid)
+		e.Code, e.Fields = x.code, x.views.sorted()
+		switch {
+		case x.allowed:
+		case x.code == codePolicy:
+			e.Outcome = audit.Denied
+		default:
+			e.Outcome = audit.Failed
+		}
+		x.event = e.ID
+		events[i] = e
+	}
+	return events
+}
+
+// An opening is one sealed value to open after the event is durable.
+type opening struct {
+	want    *want
+	answer  int // index in the item's answers
+	person  *person
+	sealed  field.Sealed
+	id      keyring.ID
+	wrapped keyring.Wrapped
+	view    accessctl.View
+	key     int
+}
+
+// openings are all values of a request, with the distinct keys they need.
+type openings struct {
+	list []opening
+	keys []keyring.Sealed
+	by   map[keyring.ID]int
+}
+
+func (o *openings) any() bool { return len(o.list) > 0 }
+
+func (o *openings) add(x opening) {
+	k, ok := o.by[x.id]
+	if !ok {
+		if o.by == nil {
+			o.by = map[keyring.ID]int{}
+		}
+		k = len(o.keys)
+		o.by[x.id] = k
+		o.keys = append(o.keys, keyring.Sealed{ID: x.id, Wrapped: x.wrapped})
+	}
+	x.key = k
+	o.list = append(o.list, x)
+}
+
+func keyID(t *tenant, s *Subject, k *DataKey) keyring.ID {
+	return keyring.ID{Tenant: t.row.Name, UID: s.UID, Group: k.Group, Epoch: k.Epoch, Version: k.Version}
+}
+
+func wrappedOf(k *DataKey) keyring.Wrapped {
+	return keyring.Wrapped{Version: int(k.KEKVersion), Bytes: k.Wrapped}
+}
+
+// openAll opens what was decided, with one request to the key-encryption key at
+// most. What does not open is an integrity error of its item, and a failed event.
+func (r *reading) openAll(ctx context.Context) error {
+	if !r.open.any() {
+		return nil
+	}
+	keys, errs, err := r.v.ring.Open(ctx, r.open.keys)
+	if err != nil {
+		return r.failAll(ctx, err)
+	}
+	var failures []audit.Event
+	for i := range r.open.list {
+		o := &r.open.list[i]
+		out := &r.out[o.want.at]
+		if out.Err != nil {
+			continue
+		}
+		if errs != nil && errs[o.key] != nil {
+			failures = append(failures, r.failed(o)...)
+			continue
+		}
+		plain, err := r.openOne(o, keys[o.key])
+		if err != nil {
+			failures = append(failures, r.failed(o)...)
+			continue
+		}
+		out.Fields[o.answer].Value = plain
+	}
+	return r.v.record(ctx, r.t, failures...)
+}
+
+// openOne opens a value and masks it where the caller gets no more.
+func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
+	f := r.out[o.want.at].Fields[o.answer].Field
+	place := field.Place{
+		Tenant: r.t.row.Name, UID: o.id.UID, Group: o.id.Group, Epoch: o.id.Epoch,
+		Collection: o.want.coll.ID, Record: o.want.record, Field: f.ID, Revision: o.sealed.Revision,
+	}
+	var plain secret.Bytes
+	var err error
+	if o.want.portable != nil {
+		place.Record, place.Revision = "", 0
+		plain, err = k.OpenPortable(place, *o.want.portable)
+	} else {
+		plain, err = k.Open(place, o.sealed.Ciphertext)
+	}
+	if err != nil || o.view == accessctl.Plain {
+		return plain, err
+	}
+	masked := f.MaskValue(plain)
+	plain.Wipe()
+	return masked, nil
+}
+
+// failed empties the item and records the failure, once a person.
+func (r *reading) failed(o *opening) []audit.Event {
+	r.out[o.want.at] = Revealed{Err: ErrIntegrity}
+	if o.want.portable != nil {
+		r.out[o.want.at].Err = invalid("ciphertext", "does not open: it was changed, or is another person's or field's")
+	}
+	if o.person.failed {
+		return nil
+	}
+	o.person.failed = true
+	return []audit.Event{r.failure(o.person, codeIntegrity)}
+}
+
+func (r *reading) failure(p *person, code string) audit.Event {
+	e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, p.uid)
+	e.Outcome, e.Code, e.Refers = audit.Failed, code, p.event
+	return e
+}
+
+// failAll records that nothing was opened, and says that a part does not answer.
+func (r *reading) failAll(ctx context.Context, cause error) error {
+	var failures []audit.Event
+	for _, p := range r.people.list {
+		if p.allowed && len(p.views) > 0 {
+			failures = append(failures, r.failure(p, codeKEK))
+		}
+	}
+	if err := r.v.record(ctx, r.t, failures...); err != nil {
+		return err
+	}
+	return fmt.Errorf("opening keys: %w", unavailable(cause))
+}
+
+// consentState is the person's consent for the purpose now. A row whose MAC is
+// missing or wrong means that there is none.
+func (t *tenant) consentState(uid uuid.UUID, rows []Consent, p accessctl.Purpose, now time.Time) accessctl.Consent {
+	for i := range rows {
+		if rows[i].Purpose != string(p) {
+			continue
+		}
+		e := consentEvent(&rows[i])
+		if !t.mac.Verify(rows[i].MAC, consent.Label, consent.Canonical(t.row.Name, uid, e)...) {
+			return accessctl.ConsentNone
+		}
+		return e.State(now)
+	}
+	return accessctl.ConsentNone
+}
+
+func consentEvent(c *Consent) consent.Event {
+	return consent.Event{
+		Purpose: accessctl.Purpose(c.Purpose), Decision: consent.Decision(c.Decision),
+		Notice: c.Notice, Method: c.Method, At: c.At, Expires: c.Expires,
+	}
+}

@@ -1,0 +1,137 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+)
+
+// denied records a refusal by policy, made before any look-up, and returns
+// ErrDenied, or why it could not be recorded.
+func (v *Vault) denied(ctx context.Context, t *tenant, s *settings, c accessctl.Caller, a accessctl.Action) error {
+	e := v.event(t, s, c, a)
+	e.Outcome, e.Code = audit.Denied, codePolicy
+	if err := v.record(ctx, t, e); err != nil {
+		return err
+	}
+	return ErrDenied
+}
+
+// permitPerson decides an action on a person as a whole, before any look-up.
+func (v *Vault) permitPerson(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject string) (*tenant, *settings, error) {
+	t, s, err := v.fresh(ctx, c.Tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkID("subject", subject); err != nil {
+		return nil, nil, err
+	}
+	if !s.decider(c).PermitPerson(a, own(c, subject)).Allowed {
+		return nil, nil, v.denied(ctx, t, s, c, a)
+	}
+	return t, s, nil
+}
+
+// permitRecords decides whether the caller's role holds an action on any field
+// of the collection, before any look-up. An empty collection is all of them.
+func (v *Vault) permitRecords(ctx context.Context, c accessctl.Caller, a accessctl.Action, collection string) (*tenant, *settings, error) {
+	t, s, err := v.fresh(ctx, c.Tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	fields := s.fields
+	if collection != "" {
+		coll, ok := s.catalog.Collection(collection)
+		if !ok {
+			return nil, nil, invalid("collection", "is not in the catalog")
+		}
+		fields = nil
+		for i := range coll.Fields {
+			fields = append(fields, describe(coll, &coll.Fields[i], c.Purpose))
+		}
+	}
+	if a.NeedsPurpose() {
+		if err := s.checkPurpose(c.Purpose); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !s.decider(c).Has(a, fields) {
+		return nil, nil, v.denied(ctx, t, s, c, a)
+	}
+	return t, s, nil
+}
+
+// An act is one change of one person: who, what, and under which lock.
+type act struct {
+	caller  accessctl.Caller
+	tenant  *tenant
+	set     *settings
+	action  accessctl.Action
+	subject string
+	lock    Lock
+}
+
+// onPerson runs f in one transaction with the live person's row locked, and
+// commits the event with what f did. What f or the person's state refuses
+// changes nothing, and is recorded alone.
+func (v *Vault) onPerson(ctx context.Context, a act, f func(Tx, *Subject, *audit.Event) error) error {
+	var failed audit.Event
+	err := v.store.Update(ctx, func(tx Tx) error {
+		e := v.event(a.tenant, a.set, a.caller, a.action)
+		failed = e
+		p, err := a.read(ctx, tx)
+		if p != nil {
+			e = about(e, a.caller, p.UID)
+			failed = e
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(tx, p, &e); err != nil {
+			return err
+		}
+		return v.append(ctx, tx, a.tenant.row.ID, e)
+	})
+	return v.refused(ctx, a.tenant, failed, err)
+}
+
+// read returns the person's row, locked; with an error if it is not live or was
+// changed outside the service.
+func (a *act) read(ctx context.Context, tx Tx) (*Subject, error) {
+	p, err := tx.Subject(ctx, a.tenant.row.ID, a.tenant.hash(a.subject), a.lock)
+	switch {
+	case errors.Is(err, ErrNoRow):
+		return nil, ErrNotFound
+	case err != nil:
+		return nil, fmt.Errorf("reading a person: %w", err)
+	case !a.tenant.marked(&p):
+		return &p, ErrIntegrity
+	case p.State != Live:
+		return &p, ErrGone
+	}
+	return &p, nil
+}
+
+// refused records why nothing was done, if that is so.
+func (v *Vault) refused(ctx context.Context, t *tenant, e audit.Event, err error) error {
+	if err == nil || !itemError(err) && !errors.Is(err, ErrGone) {
+		return err
+	}
+	e.Outcome, e.Code = outcomeOf(err)
+	if recording := v.record(ctx, t, e); recording != nil {
+		return recording
+	}
+	return err
+}
+
+// change writes a person's row back with its new mark.
+func (t *tenant) change(ctx context.Context, tx Tx, p *Subject) error {
+	p.Mark = t.mark(p)
+	if err := tx.UpdateSubject(ctx, *p, p.Generation); err != nil {
+		return fmt.Errorf("changing a person's row: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,343 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// Reveal answers up to MaxItems items, in order: each field plain, masked or
+// hidden, as policy, purpose and consent say at one instant inside the call. It
+// costs two statements of the store (the load and the audit append) and at most
+// one request to the key-encryption key, whatever the number of people and fields.
+//
+// The error is for the call as a whole: ErrDenied, ErrUnavailable, or an
+// *InvalidError about the purpose. What concerns one item is its Err.
+func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([]Revealed, error) {
+	if len(items) > MaxItems {
+		return nil, ErrTooLarge
+	}
+	return v.read(ctx, c, accessctl.ActionReveal, len(items), func(r *reading) {
+		for i := range items {
+			w, err := r.want(&items[i])
+			if err != nil {
+				r.out[i].Err = err
+				continue
+			}
+			w.at = i
+			r.wants = append(r.wants, w)
+		}
+	})
+}
+
+// A reading is one request to open values, of records or of ciphertexts that an
+// application kept.
+type reading struct {
+	v      *Vault
+	c      accessctl.Caller
+	action accessctl.Action
+	t      *tenant
+	s      *settings
+	d      *accessctl.Decider
+	why    *catalog.Purpose // nil for PurposeSelf
+
+	wants  []want
+	out    []Revealed
+	people people
+	open   openings
+}
+
+// A want is what one item asks for.
+type want struct {
+	at       int // index of the item
+	subject  string
+	own      bool
+	lookup   []byte
+	coll     *catalog.Collection
+	record   string
+	fields   []*catalog.Field
+	facts    []accessctl.Field
+	all      bool            // "*": what is stored decides fields
+	portable *field.Portable // set: open this, not a record
+}
+
+// attempts bounds how often a request begins again because what it decided
+// from has changed meanwhile.
+const attempts = 5
+
+// read is the five steps of DESIGN's reveal: load, decide, record, open, and
+// begin again if the load has become old. resolve turns the input into wants
+// with the settings of r; it may run more than once.
+func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action, n int, resolve func(*reading)) ([]Revealed, error) {
+	t, err := v.tenantOf(ctx, c.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for range attempts {
+		r, err := v.newReading(t, c, a, n)
+		if err != nil {
+			return nil, err
+		}
+		if resolve(r); len(r.wants) == 0 {
+			return r.out, nil
+		}
+		if !r.d.Has(accessctl.ActionReveal, r.s.fields) {
+			return nil, v.denied(ctx, t, r.s, c, a)
+		}
+		done, err := r.attempt(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			return r.out, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: catalog or policy keep changing, or the parts are too slow", ErrUnavailable)
+}
+
+func (v *Vault) newReading(t *tenant, c accessctl.Caller, a accessctl.Action, n int) (*reading, error) {
+	s, err := t.current()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkPurpose(c.Purpose); err != nil {
+		return nil, err
+	}
+	r := &reading{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), out: make([]Revealed, n)}
+	r.why, _ = s.catalog.Purpose(string(c.Purpose))
+	return r, nil
+}
+
+// attempt runs the five steps once. done is false when it must begin again.
+func (r *reading) attempt(ctx context.Context) (done bool, err error) {
+	began := r.v.now()
+	q := LoadQuery{Tenant: r.t.row.ID, Items: make([]Ref, len(r.wants))}
+	for i := range r.wants {
+		w := &r.wants[i]
+		q.Items[i] = Ref{Lookup: w.lookup, Collection: w.coll.ID, Record: w.record}
+		if w.portable != nil {
+			q.Items[i].Collection = 0
+		}
+	}
+	l, err := r.v.store.LoadForReveal(ctx, q)
+	if err != nil {
+		return false, fmt.Errorf("loading: %w", err)
+	}
+	if _, reloaded, err := r.v.at(ctx, r.t, r.s, l); err != nil || reloaded {
+		return false, err
+	}
+	for i := range r.wants {
+		r.decide(&r.wants[i], &l.Items[i])
+	}
+	if err := r.v.record(ctx, r.t, r.people.events(r)...); err != nil {
+		return false, err
+	}
+	if err := r.openAll(ctx); err != nil {
+		return false, err
+	}
+	if r.v.now().Sub(began) > r.v.maxAge && r.open.any() {
+		return false, nil
+	}
+	return true, nil
+}
+
+// want resolves names by the catalog.
+func (r *reading) want(it *Item) (want, error) {
+	if err := checkID("subject", it.Subject); err != nil {
+		return want{}, err
+	}
+	if err := checkID("record", it.Record); err != nil {
+		return want{}, err
+	}
+	coll, ok := r.s.catalog.Collection(it.Collection)
+	if !ok {
+		return want{}, invalid("collection", "is not in the catalog")
+	}
+	w := want{
+		subject: it.Subject, own: own(r.c, it.Subject), lookup: r.t.hash(it.Subject),
+		coll: coll, record: it.Record,
+	}
+	return w, r.wantFields(&w, it.Fields)
+}
+
+func (r *reading) wantFields(w *want, names []string) error {
+	if len(names) == 1 && names[0] == "*" {
+		if !r.d.Has(accessctl.ActionExport, r.s.fields) {
+			return ErrDenied
+		}
+		w.all = true
+		for i := range w.coll.Fields {
+			w.add(&w.coll.Fields[i], r.c.Purpose)
+		}
+		return nil
+	}
+	if len(names) == 0 {
+		return invalid("fields", "is required: name the fields that you need")
+	}
+	for i, name := range names {
+		f, ok := w.coll.Field(name)
+		if !ok {
+			return invalid("fields", "must name fields of the collection")
+		}
+		for _, before := range names[:i] {
+			if before == name {
+				return invalid(w.coll.Name+"."+f.Name, "is named twice")
+			}
+		}
+		w.add(f, r.c.Purpose)
+	}
+	return nil
+}
+
+func (w *want) add(f *catalog.Field, p accessctl.Purpose) {
+	w.fields = append(w.fields, f)
+	w.facts = append(w.facts, describe(w.coll, f, p))
+}
+
+// decide says what each field of one item may be to the caller, and plans the
+// opening of what is not hidden.
+func (r *reading) decide(w *want, l *LoadedItem) {
+	p := r.people.of(w.lookup)
+	knows := r.d.MayKnow(w.facts, w.own)
+	sealed, code := r.state(w, l, p)
+	if code == "" && !knows {
+		code = codePolicy
+	}
+	if code != "" {
+		p.fail(code)
+		r.out[w.at].Err = answerError(code, knows)
+		return
+	}
+	if l.Record != nil {
+		r.out[w.at].Revision = l.Record.Revision
+	}
+	state := accessctl.State{
+		Consent:    r.t.consentState(l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
+		Restricted: l.Subject.Restricted,
+		Own:        w.own,
+	}
+	for i, f := range w.fields {
+		r.decideField(w, l, p, state, i, find(sealed, f))
+	}
+	p.allowed = true
+}
+
+// decideField decides one field; s is what is stored of it, or nil.
+func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl.State, i int, s *field.Sealed) {
+	f, out := w.fields[i], &r.out[w.at]
+	if w.all && s == nil {
+		return
+	}
+	var k *DataKey
+	if s != nil {
+		if k = keyOf(l.Keys, s.Group); k == nil || k.Wrapped == nil || k.Epoch != s.Epoch {
+			s = nil // the group was erased
+		} else {
+			state.Expired = r.expired(f, s)
+		}
+	}
+	d := r.d.Reveal(w.facts[i], state)
+	if w.all && d.View != accessctl.Hidden && !r.d.Permit(accessctl.ActionExport, w.facts[i], state).Allowed {
+		d = accessctl.Decision{Reason: accessctl.ReasonPolicy}
+	}
+	switch {
+	case d.View == accessctl.Hidden:
+		out.Fields = append(out.Fields, Answer{Field: f, Reason: d.Reason})
+	case s == nil:
+		return // permitted and not stored: left out
+	default:
+		r.open.add(opening{
+			want: w, answer: len(out.Fields), person: p, sealed: *s,
+			id: keyID(r.t, l.Subject, k), wrapped: wrappedOf(k), view: d.View,
+		})
+		out.Fields = append(out.Fields, Answer{Field: f, View: d.View})
+	}
+	p.views.add(w.coll.ID, f.ID, d)
+}
+
+// state says why there is nothing to decide about, as a code, or gives what is
+// stored. It does not yet say what the caller may know.
+func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, string) {
+	s := l.Subject
+	if s == nil {
+		return nil, codeNotFound
+	}
+	p.uid = s.UID
+	switch {
+	case !r.t.marked(s):
+		return nil, codeIntegrity
+	case s.State != Live:
+		return nil, codeGone
+	case w.portable != nil:
+		return portableSealed(w, l)
+	case l.Record == nil || l.Record.Deleted:
+		return nil, codeNotFound
+	}
+	sealed, err := field.ParsePacked(l.Record.Sealed, nil)
+	if err != nil {
+		return nil, codeIntegrity
+	}
+	for i := range sealed {
+		if k := keyOf(l.Keys, sealed[i].Group); k != nil && sealed[i].Epoch > k.Epoch || sealed[i].Revision > l.Record.Revision {
+			return nil, codeIntegrity
+		}
+	}
+	return sealed, ""
+}
+
+// expired says whether the field's retention has run out for this purpose.
+func (r *reading) expired(f *catalog.Field, s *field.Sealed) bool {
+	days := f.Retention
+	if r.why != nil {
+		days = f.Expires(r.why)
+	}
+	return days != 0 && s.At != 0 && r.v.now().After(time.Unix(s.At, 0).AddDate(0, 0, int(days)))
+}
+
+// find returns what is stored of a field, if it is sealed in the field's group.
+func find(sealed []field.Sealed, f *catalog.Field) *field.Sealed {
+	for i := range sealed {
+		if sealed[i].Field == f.ID && sealed[i].Group == f.GroupID {
+			return &sealed[i]
+		}
+	}
+	return nil
+}
+
+func keyOf(keys []DataKey, group uint32) *DataKey {
+	for i := range keys {
+		if keys[i].Group == group {
+			return &keys[i]
+		}
+	}
+	return nil
+}
+
+// answerError is what a caller is told: the truth if they may know of the
+// person, else that nothing was found, alike for every cause.
+func answerError(code string, knows bool) error {
+	if !knows {
+		return ErrNotFound
+	}
+	switch code {
+	case codeGone:
+		return ErrGone
+	case codeIntegrity:
+		return ErrIntegrity
+	}
+	return ErrNotFound
+}
+
+// splitField splits "collection.field".
+func splitField(s string) (collection, name string, err error) {
+	collection, name, ok := strings.Cut(s, ".")
+	if !ok {
+		return "", "", invalid("field", "must be collection.field")
+	}
+	return collection, name, nil
+}

@@ -1,0 +1,325 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// cursorLife is how long a cursor may be used.
+const cursorLife = time.Hour
+
+// Search finds the records whose field equals the value, normalised as it was on
+// writing. It decides for each match (consent and restriction are the match's
+// own), records the candidates, and only then opens and compares them, so that a
+// planned collision of the index never shows a stranger.
+func (v *Vault) Search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
+	t, s, err := v.permitRecords(ctx, c, accessctl.ActionSearch, q.Collection)
+	if err != nil {
+		return Matches{}, err
+	}
+	if err := v.pinIndexKeys(ctx, t, s); err != nil {
+		return Matches{}, err
+	}
+	sr, err := newSearching(v, c, t, s, q)
+	if err != nil {
+		return Matches{}, err
+	}
+	if !sr.r.d.Has(accessctl.ActionSearch, []accessctl.Field{sr.fact}) {
+		return Matches{}, v.denied(ctx, t, s, c, accessctl.ActionSearch)
+	}
+	return sr.run(ctx)
+}
+
+// A searching is one page of one search.
+type searching struct {
+	r     *reading
+	q     Query
+	coll  *catalog.Collection
+	field *catalog.Field
+	fact  accessctl.Field
+	want  secret.Bytes // the normalised value
+	index IndexQuery
+	more  Matches
+}
+
+func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query) (*searching, error) {
+	coll, _ := s.catalog.Collection(q.Collection)
+	f, ok := coll.Field(q.Field)
+	switch {
+	case !ok:
+		return nil, invalid("field", "is not in the catalog")
+	case f.Index == nil:
+		return nil, invalid("field", "is not indexed: only fields with an index can be searched")
+	}
+	var err error
+	if q.Limit, err = pageLimit(q.Limit); err != nil {
+		return nil, err
+	}
+	sr := &searching{q: q, coll: coll, field: f, fact: describe(coll, f, c.Purpose)}
+	sr.r = &reading{v: v, c: c, action: accessctl.ActionSearch, t: t, s: s, d: s.decider(c)}
+	value, err := f.Encode(q.Equals)
+	if err == nil {
+		sr.want, err = f.Normalise(value)
+	}
+	if err != nil {
+		if p, ok := valueProblem(err); ok {
+			return nil, &InvalidError{Problems: []Problem{p}}
+		}
+		return nil, invalid("equals", "is not valid for the field")
+	}
+	e, err := t.entry(coll, f, sr.want)
+	if err != nil {
+		return nil, err
+	}
+	sr.index = IndexQuery{
+		Tenant: t.row.ID, Collection: coll.ID, Field: f.ID, Values: []IndexEntry{e}, Limit: q.Limit,
+	}
+	return sr, sr.resume()
+}
+
+func pageLimit(n int) (int, error) {
+	switch {
+	case n == 0:
+		return 100, nil
+	case n < 0 || n > MaxPage:
+		return 0, invalid("limit", "must be from 1 to 1000")
+	}
+	return n, nil
+}
+
+// entry is the index entry of a normalised value.
+func (t *tenant) entry(c *catalog.Collection, f *catalog.Field, normalised secret.Bytes) (IndexEntry, error) {
+	k := t.indexKey(indexLabel(c.ID, f.ID, f.Index.Version))
+	if k == nil {
+		return IndexEntry{}, fmt.Errorf("%w: an index key is not open", ErrUnavailable)
+	}
+	return IndexEntry{Field: f.ID, Version: f.Index.Version, Value: k.Index(normalised, f.Index.Bits)}, nil
+}
+
+// indexEntry is the index entry of a stored value.
+func (t *tenant) indexEntry(c *catalog.Collection, f *catalog.Field, value secret.Bytes) (IndexEntry, error) {
+	n, err := f.Normalise(value)
+	if err != nil {
+		return IndexEntry{}, fmt.Errorf("%w: a value has no index form", ErrIntegrity)
+	}
+	defer n.Wipe()
+	return t.entry(c, f, n)
+}
+
+func (sr *searching) run(ctx context.Context) (Matches, error) {
+	v, t := sr.r.v, sr.r.t
+	var found []Candidate
+	err := v.store.View(ctx, func(tx Tx) (err error) {
+		found, err = tx.SearchIndex(ctx, sr.index)
+		return err
+	})
+	if err != nil {
+		return Matches{}, fmt.Errorf("searching: %w", err)
+	}
+	q := LoadQuery{Tenant: t.row.ID, Items: make([]Ref, len(found)), Identity: true}
+	for i := range found {
+		q.Items[i] = Ref{Lookup: found[i].Lookup, Collection: sr.coll.ID, Record: found[i].Record}
+	}
+	began := v.now()
+	l, err := v.store.LoadForReveal(ctx, q)
+	if err != nil {
+		return Matches{}, fmt.Errorf("loading: %w", err)
+	}
+	if _, reloaded, err := v.at(ctx, t, sr.r.s, l); err != nil {
+		return Matches{}, err
+	} else if reloaded {
+		return Matches{}, fmt.Errorf("%w: the catalog or policy has just changed", ErrUnavailable)
+	}
+	sr.r.out = make([]Revealed, len(found))
+	for i := range found {
+		sr.decide(i, &found[i], &l.Items[i])
+	}
+	if err := sr.record(ctx); err != nil {
+		return Matches{}, err
+	}
+	if err := sr.compare(ctx, found, l); err != nil {
+		return Matches{}, err
+	}
+	if v.now().Sub(began) > v.maxAge && len(sr.more.Matches) > 0 {
+		return Matches{}, fmt.Errorf("%w: the parts are too slow", ErrUnavailable)
+	}
+	return sr.more, sr.next(found)
+}
+
+// decide plans the opening of one candidate, if the caller may search this
+// person's field.
+func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
+	r := sr.r
+	w := &want{at: i, coll: sr.coll, record: c.Record, lookup: c.Lookup}
+	if l.Subject == nil || l.Subject.UID != c.UID {
+		return
+	}
+	p := r.people.of(c.Lookup)
+	sealed, code := r.state(w, l, p)
+	if code != "" {
+		p.fail(code)
+		return
+	}
+	s := find(sealed, sr.field)
+	id := keyOf(l.Keys, identityGroup)
+	if s == nil || id == nil || id.Wrapped == nil {
+		return
+	}
+	k := keyOf(l.Keys, s.Group)
+	if k == nil || k.Wrapped == nil || k.Epoch != s.Epoch {
+		return // the group was erased
+	}
+	why, _ := r.s.catalog.Purpose(string(r.c.Purpose))
+	r.why = why
+	d := r.d.Permit(accessctl.ActionSearch, sr.fact, accessctl.State{
+		Consent:    r.t.consentState(l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
+		Restricted: l.Subject.Restricted, Expired: r.expired(sr.field, s),
+	})
+	p.views.add(sr.coll.ID, sr.field.ID, accessctl.Decision{Reason: d.Reason})
+	if !d.Allowed {
+		p.fail(codePolicy)
+		return
+	}
+	p.allowed = true
+	r.open.add(opening{want: w, answer: -1, person: p, sealed: *s, id: keyID(r.t, l.Subject, k), wrapped: wrappedOf(k)})
+	r.open.add(opening{want: w, answer: -2, person: p, id: keyID(r.t, l.Subject, id), wrapped: wrappedOf(id)})
+}
+
+// record makes the search durable: an event for each candidate's person, or one
+// for a search that found nobody.
+func (sr *searching) record(ctx context.Context) error {
+	events := sr.r.people.events(sr.r)
+	if len(events) == 0 {
+		e := sr.r.v.event(sr.r.t, sr.r.s, sr.r.c, accessctl.ActionSearch)
+		e.Code = codeNotFound
+		e.Fields = []audit.FieldView{{Collection: sr.coll.ID, Field: sr.field.ID, Count: 1}}
+		events = append(events, e)
+	}
+	return sr.r.v.record(ctx, sr.r.t, events...)
+}
+
+// compare opens the candidates and keeps those whose value is the one asked for.
+func (sr *searching) compare(ctx context.Context, found []Candidate, l *Loaded) error {
+	r := sr.r
+	if !r.open.any() {
+		return nil
+	}
+	keys, errs, err := r.v.ring.Open(ctx, r.open.keys)
+	if err != nil {
+		return r.failAll(ctx, err)
+	}
+	var failures []audit.Event
+	for i := 0; i+1 < len(r.open.list); i += 2 {
+		value, name := &r.open.list[i], &r.open.list[i+1]
+		if errs != nil && (errs[value.key] != nil || errs[name.key] != nil) {
+			failures = append(failures, r.failed(value)...)
+			continue
+		}
+		m, ok, err := sr.match(value, name, keys, &l.Items[value.want.at])
+		if err != nil {
+			failures = append(failures, r.failed(value)...)
+		} else if ok {
+			sr.more.Matches = append(sr.more.Matches, m)
+		}
+	}
+	return r.v.record(ctx, r.t, failures...)
+}
+
+func (sr *searching) match(value, name *opening, keys []*field.Key, l *LoadedItem) (Match, bool, error) {
+	t := sr.r.t
+	plain, err := keys[value.key].Open(field.Place{
+		Tenant: t.row.Name, UID: value.id.UID, Group: value.id.Group, Epoch: value.id.Epoch,
+		Collection: sr.coll.ID, Record: value.want.record, Field: sr.field.ID, Revision: value.sealed.Revision,
+	}, value.sealed.Ciphertext)
+	if err != nil {
+		return Match{}, false, err
+	}
+	defer plain.Wipe()
+	normal, err := sr.field.Normalise(plain)
+	if err != nil {
+		return Match{}, false, err
+	}
+	defer normal.Wipe()
+	if !normal.Equal(sr.want) {
+		return Match{}, false, nil
+	}
+	id, err := keys[name.key].Open(identityPlace(t, name.id.UID, name.id.Epoch, placeID), l.Subject.SealedID)
+	if err != nil {
+		return Match{}, false, err
+	}
+	return Match{Subject: string(id.Expose()), Record: value.want.record}, true, nil
+}
+
+// A cursor is where the next page begins. It is sealed, and bound to who asked
+// for what.
+type cursor struct {
+	UID     uuid.UUID `json:"u"`
+	Record  string    `json:"r"`
+	Coll    uint32    `json:"c"`
+	Expires int64     `json:"x"`
+}
+
+func (sr *searching) label() string {
+	filter := sr.r.t.mac.Sum("search", []byte(sr.q.Collection), []byte(sr.q.Field), sr.want.Expose())
+	return cursorLabel(sr.r.c, "search", filter[:])
+}
+
+func cursorLabel(c accessctl.Caller, what string, filter []byte) string {
+	return what + "\x00" + string(principalOf(c.Principal)) + "\x00" + string(c.Purpose) + "\x00" + string(filter)
+}
+
+// resume continues after the cursor.
+func (sr *searching) resume() error {
+	if sr.q.Cursor == "" {
+		return nil
+	}
+	c, err := sr.r.v.openCursor(sr.r.t, sr.label(), sr.q.Cursor)
+	sr.index.AfterUID, sr.index.AfterRec = c.UID, c.Record
+	return err
+}
+
+func (sr *searching) next(found []Candidate) error {
+	if len(found) < sr.index.Limit {
+		return nil
+	}
+	last := found[len(found)-1]
+	var err error
+	sr.more.Cursor, err = sr.r.v.sealCursor(sr.r.t, sr.label(), cursor{UID: last.UID, Record: last.Record})
+	return err
+}
+
+func (v *Vault) sealCursor(t *tenant, label string, c cursor) (string, error) {
+	c.Expires = v.now().Add(cursorLife).Unix()
+	b, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encoding a cursor: %w", err)
+	}
+	box, err := t.cursor.Seal(label, b)
+	if err != nil {
+		return "", fmt.Errorf("sealing a cursor: %w", err)
+	}
+	return cursorText.EncodeToString(box), nil
+}
+
+func (v *Vault) openCursor(t *tenant, label, text string) (c cursor, err error) {
+	bad := invalid("cursor", "is not one of this search, or has expired: begin again without it")
+	box, err := cursorText.DecodeString(text)
+	if err != nil || len(text) > 1024 {
+		return cursor{}, bad
+	}
+	b, err := t.cursor.Open(label, box)
+	if err != nil || json.Unmarshal(b, &c) != nil || v.now().Unix() > c.Expires {
+		return cursor{}, bad
+	}
+	return c, nil
+}

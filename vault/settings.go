@@ -1,0 +1,411 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// settings are the catalog and policy that decide, of one pair of versions.
+// They are immutable.
+type settings struct {
+	catalog *catalog.Catalog
+	policy  *accessctl.Policy
+	fields  []accessctl.Field // every field of the catalog, all purposes listed
+	indexes []string          // labels of the index keys it needs
+}
+
+// current returns the tenant's settings as last seen, or ErrUnavailable when the
+// tenant has none: a tenant without policy serves nobody.
+func (t *tenant) current() (*settings, error) {
+	if s := t.settings.Load(); s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: the tenant has no catalog or no policy", ErrUnavailable)
+}
+
+// at returns the settings of the given versions: those at hand, or read anew.
+// reloaded says that what was decided with the settings at hand does not count.
+func (v *Vault) at(ctx context.Context, t *tenant, have *settings, l *Loaded) (s *settings, reloaded bool, err error) {
+	if l.Replica {
+		return nil, false, fmt.Errorf("%w: the database is a read-only copy", ErrUnavailable)
+	}
+	if have.catalog.Version == l.CatalogVersion && have.policy.Version() == l.PolicyVersion {
+		return have, false, nil
+	}
+	if err := v.loadCurrent(ctx, t); err != nil {
+		return nil, false, err
+	}
+	s, err = t.current()
+	return s, true, err
+}
+
+// loadCurrent reads catalog and policy of the tenant. ErrNoRow when there is no
+// catalog or no policy. It calls no key-encryption key, so erasures may use it.
+func (v *Vault) loadCurrent(ctx context.Context, t *tenant) error {
+	var c, p Document
+	err := v.store.View(ctx, func(tx Tx) (err error) {
+		if c, err = tx.Document(ctx, t.row.ID, DocumentCatalog, 0); err != nil {
+			return err
+		}
+		p, err = tx.Document(ctx, t.row.ID, DocumentPolicy, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s, err := newSettings(c, p)
+	if err != nil {
+		return err
+	}
+	t.settings.Store(s)
+	return nil
+}
+
+func newSettings(c, p Document) (*settings, error) {
+	cat, err := catalog.Unmarshal(c.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the stored catalog", ErrIntegrity)
+	}
+	cat.Version = c.Version
+	pol, err := accessctl.ParsePolicy(p.Version, p.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the stored policy", ErrIntegrity)
+	}
+	return &settings{catalog: cat, policy: pol, fields: describeAll(cat), indexes: indexLabels(cat)}, nil
+}
+
+// pinIndexKeys opens index keys that a newer catalog brought, if there are any.
+// Only what writes or searches values calls it.
+func (v *Vault) pinIndexKeys(ctx context.Context, t *tenant, s *settings) error {
+	if t.pinned(s.indexes) {
+		return nil
+	}
+	keys, err := tenantKeys(ctx, v.store, t.row.ID)
+	if err != nil {
+		return fmt.Errorf("reading index keys: %w", err)
+	}
+	keys = slices.DeleteFunc(keys, func(k TenantKey) bool {
+		return !strings.HasPrefix(k.Label, labelIndex) || t.indexKey(k.Label) != nil
+	})
+	if len(keys) == 0 {
+		return fmt.Errorf("%w: an index key is missing; apply the catalog again", ErrUnavailable)
+	}
+	opened, err := v.openSecrets(ctx, t.row.Name, keys)
+	if err != nil {
+		return fmt.Errorf("opening index keys: %w", unavailable(err))
+	}
+	for label, k := range opened {
+		ik, err := field.NewIndexKey(k)
+		if err != nil {
+			return fmt.Errorf("opening an index key: %w", err)
+		}
+		t.pinIndex(label, ik)
+	}
+	return nil
+}
+
+// describe is what policy may know of a field.
+func describe(c *catalog.Collection, f *catalog.Field, p accessctl.Purpose) accessctl.Field {
+	return accessctl.Field{
+		Collection: c.Name, Name: f.Name, Classification: f.Classification,
+		Listed: f.Lists(string(p)),
+	}
+}
+
+func describeAll(cat *catalog.Catalog) (all []accessctl.Field) {
+	for i := range cat.Collections {
+		c := &cat.Collections[i]
+		for j := range c.Fields {
+			f := describe(c, &c.Fields[j], "")
+			f.Listed = true
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// facts are what policy may know of a purpose.
+func (s *settings) facts(p accessctl.Purpose) accessctl.PurposeFacts {
+	if p == accessctl.PurposeSelf {
+		return accessctl.PurposeFacts{Known: true}
+	}
+	known, ok := s.catalog.Purpose(string(p))
+	if !ok {
+		return accessctl.PurposeFacts{}
+	}
+	return accessctl.PurposeFacts{
+		Known: true, Basis: accessctl.Basis(known.Basis), DespiteRestriction: known.DespiteRestriction,
+	}
+}
+
+// checkPurpose refuses a missing or unknown purpose: nobody reads for no reason.
+func (s *settings) checkPurpose(p accessctl.Purpose) error {
+	switch {
+	case p == "":
+		return invalid("purpose", "is required: say why with the header Fieldvault-Purpose")
+	case !s.facts(p).Known:
+		return invalid("purpose", "is not in the catalog")
+	}
+	return nil
+}
+
+// decider decides for the caller with these settings.
+func (s *settings) decider(c accessctl.Caller) *accessctl.Decider {
+	return s.policy.For(c, s.facts(c.Purpose))
+}
+
+// Catalog is what is collected, and why: public.
+func (v *Vault) Catalog(ctx context.Context, tenantName string) (*catalog.Catalog, error) {
+	t, s, err := v.fresh(ctx, tenantName)
+	if err != nil {
+		if errors.Is(err, ErrDenied) || t == nil {
+			return nil, ErrNotFound
+		}
+		return nil, err
+	}
+	return s.catalog, nil
+}
+
+// fresh returns the tenant's settings of this moment.
+func (v *Vault) fresh(ctx context.Context, name string) (*tenant, *settings, error) {
+	t, err := v.tenantOf(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := t.current()
+	if err != nil {
+		if err := v.loadCurrent(ctx, t); err != nil {
+			return t, nil, fmt.Errorf("%w: the tenant has no catalog or no policy", ErrUnavailable)
+		}
+		s, err = t.current()
+		return t, s, err
+	}
+	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID})
+	if err != nil {
+		return t, nil, fmt.Errorf("reading versions: %w", err)
+	}
+	s, _, err = v.at(ctx, t, s, l)
+	return t, s, err
+}
+
+// permitService decides an action on the service itself, and records a refusal.
+func (v *Vault) permitService(ctx context.Context, c accessctl.Caller, a accessctl.Action) (*tenant, *settings, error) {
+	t, err := v.tenantOf(ctx, c.Tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.settings.Load() == nil {
+		if err := v.loadCurrent(ctx, t); errors.Is(err, ErrNoRow) && isLocal(c) {
+			return t, nil, nil // the first catalog and policy come from the operator's own shell
+		}
+	}
+	t, s, err := v.fresh(ctx, c.Tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.decider(c).PermitService(a).Allowed {
+		return t, s, nil
+	}
+	e := v.event(t, s, c, a)
+	e.Outcome, e.Code = audit.Denied, codePolicy
+	if err := v.record(ctx, t, e); err != nil {
+		return nil, nil, err
+	}
+	return nil, nil, ErrDenied
+}
+
+// ApplyCatalog makes source the tenant's catalog: the next version, with the ids
+// of the present one kept. With dryRun it only says what would change. An
+// *InvalidError lists what is wrong, by line.
+func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (int64, []catalog.Change, error) {
+	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(source) > MaxDocument {
+		return 0, nil, ErrTooLarge
+	}
+	parsed, err := catalog.Parse(source)
+	if err != nil {
+		return 0, nil, problems("catalog", err)
+	}
+	prev, err := v.storedCatalog(ctx, t)
+	if err != nil {
+		return 0, nil, err
+	}
+	next, err := parsed.Assign(prev)
+	if err != nil {
+		return 0, nil, problems("catalog", err)
+	}
+	changes := catalog.Diff(prev, next)
+	if dryRun || prev != nil && len(changes) == 0 {
+		return versionOf(prev), changes, nil
+	}
+	if err := ensureKeys(ctx, v.store, v.ring, t.row.ID, t.row.Name, indexLabels(next)); err != nil {
+		return 0, nil, err
+	}
+	body, err := catalog.Marshal(next)
+	if err != nil {
+		return 0, nil, fmt.Errorf("encoding the catalog: %w", err)
+	}
+	d := Document{Version: next.Version, Body: body, Source: source}
+	return next.Version, changes, v.publish(ctx, c, t, s, DocumentCatalog, d)
+}
+
+func versionOf(c *catalog.Catalog) int64 {
+	if c == nil {
+		return 0
+	}
+	return c.Version
+}
+
+func (v *Vault) storedCatalog(ctx context.Context, t *tenant) (*catalog.Catalog, error) {
+	d, err := v.document(ctx, t, DocumentCatalog)
+	if errors.Is(err, ErrNoRow) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	prev, err := catalog.Unmarshal(d.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the stored catalog", ErrIntegrity)
+	}
+	prev.Version = d.Version
+	return prev, nil
+}
+
+func (v *Vault) document(ctx context.Context, t *tenant, kind string) (d Document, err error) {
+	err = v.store.View(ctx, func(tx Tx) error {
+		d, err = tx.Document(ctx, t.row.ID, kind, 0)
+		return err
+	})
+	return d, err
+}
+
+// indexLabels names the index keys that a catalog needs.
+func indexLabels(cat *catalog.Catalog) (labels []string) {
+	for i := range cat.Collections {
+		c := &cat.Collections[i]
+		for j := range c.Fields {
+			if f := &c.Fields[j]; f.Index != nil {
+				labels = append(labels, indexLabel(c.ID, f.ID, f.Index.Version))
+			}
+		}
+	}
+	return labels
+}
+
+// publish stores the next version of a document with its event, and uses it.
+func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, kind string, d Document) error {
+	d.By, d.Created = c.Actor(), v.now()
+	err := v.store.Update(ctx, func(tx Tx) error {
+		if err := tx.InsertDocument(ctx, t.row.ID, kind, d); err != nil {
+			return err
+		}
+		e := v.event(t, s, c, accessctl.ActionConfigure)
+		e.Code = kind
+		return v.append(ctx, tx, t.row.ID, e)
+	})
+	if errors.Is(err, ErrStale) {
+		return fmt.Errorf("%w: another version was applied meanwhile", ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("storing the %s: %w", kind, err)
+	}
+	if err := v.loadCurrent(ctx, t); err != nil && !errors.Is(err, ErrNoRow) {
+		return fmt.Errorf("using the %s: %w", kind, err)
+	}
+	return nil
+}
+
+// ApplyPolicy makes source the tenant's policy. Findings that are errors refuse
+// it; warnings are returned beside the version.
+func (v *Vault) ApplyPolicy(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (int64, []accessctl.Finding, error) {
+	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(source) > MaxDocument {
+		return 0, nil, ErrTooLarge
+	}
+	version := int64(1)
+	switch d, err := v.document(ctx, t, DocumentPolicy); {
+	case err == nil:
+		version = d.Version + 1
+	case !errors.Is(err, ErrNoRow):
+		return 0, nil, err
+	}
+	p, err := accessctl.ParsePolicy(version, source)
+	if err != nil {
+		return 0, nil, problems("policy", err)
+	}
+	cat, err := v.storedCatalog(ctx, t)
+	if err != nil {
+		return 0, nil, err
+	}
+	findings := checkPolicy(p, cat)
+	if dryRun {
+		return version - 1, findings, nil
+	}
+	if slices.ContainsFunc(findings, func(f accessctl.Finding) bool { return f.Severity == accessctl.SeverityError }) {
+		return 0, findings, invalid("policy", "has errors; `fieldvault policy check` lists them")
+	}
+	d := Document{Version: version, Body: source, Source: source}
+	return version, findings, v.publish(ctx, c, t, s, DocumentPolicy, d)
+}
+
+// Policy returns the tenant's policy to callers who may inspect it.
+func (v *Vault) Policy(ctx context.Context, c accessctl.Caller) (Versioned, error) {
+	t, _, err := v.permitService(ctx, c, accessctl.ActionInspect)
+	if err != nil {
+		return Versioned{}, err
+	}
+	d, err := v.document(ctx, t, DocumentPolicy)
+	if errors.Is(err, ErrNoRow) {
+		return Versioned{}, ErrNotFound
+	}
+	if err != nil {
+		return Versioned{}, fmt.Errorf("reading the policy: %w", err)
+	}
+	return Versioned{Version: d.Version, Source: d.Source, By: d.By, Created: d.Created}, nil
+}
+
+// An ExplainQuery asks why a role sees a field so. It names no person.
+type ExplainQuery struct {
+	Roles      []accessctl.Role
+	Purpose    accessctl.Purpose
+	Collection string
+	Field      string
+	State      accessctl.State
+}
+
+// Explain says what such a caller would see of the field, and which policies and
+// rules decide it. It opens nothing and looks nobody up.
+func (v *Vault) Explain(ctx context.Context, c accessctl.Caller, q ExplainQuery) (accessctl.Explanation, error) {
+	_, s, err := v.permitService(ctx, c, accessctl.ActionInspect)
+	if err != nil {
+		return accessctl.Explanation{}, err
+	}
+	if s == nil {
+		return accessctl.Explanation{}, ErrNotFound
+	}
+	coll, ok := s.catalog.Collection(q.Collection)
+	if !ok {
+		return accessctl.Explanation{}, invalid("collection", "is not in the catalog")
+	}
+	f, ok := coll.Field(q.Field)
+	if !ok {
+		return accessctl.Explanation{}, invalid("field", "is not in the catalog")
+	}
+	as := accessctl.Caller{Principal: accessctl.Principal{Tenant: c.Tenant, Issuer: "explain", Subject: "explain", Roles: q.Roles}, Purpose: q.Purpose}
+	return s.decider(as).Explain(describe(coll, f, q.Purpose), q.State), nil
+}

@@ -1,0 +1,367 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/evidence"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+)
+
+// The labels of a tenant's keys. An index key's label is made by indexLabel.
+const (
+	labelLookup      = "lookup"
+	labelCursor      = "cursor"
+	labelMAC         = "mac"
+	labelIdempotency = "idempotency"
+	labelSigning     = "signing"
+	labelIndex       = "index/"
+)
+
+// A tenant is an open tenant: its keys are pinned here and never aged.
+type tenant struct {
+	row    Tenant
+	lookup *field.MACKey
+	mac    *field.MACKey
+	idem   *field.MACKey
+	cursor *field.BoxKey
+
+	settings atomic.Pointer[settings]
+
+	mu    sync.RWMutex
+	index map[string]*field.IndexKey // by label
+}
+
+// hash finds a person: a keyed hash of the external id.
+func (t *tenant) hash(subject string) []byte {
+	h := t.lookup.Sum("subject", []byte(subject))
+	return h[:]
+}
+
+func indexLabel(collection, fieldID, version uint32) string {
+	return labelIndex + strconv.FormatUint(uint64(collection), 10) + "/" +
+		strconv.FormatUint(uint64(fieldID), 10) + "/" + strconv.FormatUint(uint64(version), 10)
+}
+
+func (t *tenant) indexKey(label string) *field.IndexKey {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.index[label]
+}
+
+// pinned says whether all the keys are at hand.
+func (t *tenant) pinned(labels []string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, l := range labels {
+		if t.index[l] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *tenant) pinIndex(label string, k *field.IndexKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.index[label] = k
+}
+
+// A signerSlot holds the service's signing key once it is open.
+type signerSlot struct {
+	p atomic.Pointer[evidence.Signer]
+}
+
+func (s *signerSlot) get() *evidence.Signer  { return s.p.Load() }
+func (s *signerSlot) set(k *evidence.Signer) { s.p.Store(k) }
+
+// A KeyMaker creates key-encryption keys. Only the keeper's role can.
+type KeyMaker interface {
+	// CreateKey makes the key unless it exists.
+	CreateKey(ctx context.Context, key string) error
+}
+
+// EnsureSystem makes the system's key-encryption key and the service's signing
+// key, unless they exist. `migrate` and `dev` call it, as the keeper.
+func EnsureSystem(ctx context.Context, store Store, ring *keyring.Ring, admin KeyMaker) error {
+	if err := admin.CreateKey(ctx, keyring.System); err != nil {
+		return fmt.Errorf("creating the system's key-encryption key: %w", err)
+	}
+	return ensureKeys(ctx, store, ring, SystemTenant, keyring.System, []string{labelSigning})
+}
+
+// CreateTenant makes a tenant on purpose: its key-encryption key, its row and
+// its lookup, cursor, MAC and idempotency keys. Doing it again completes what
+// is missing and says false. It acts as `by`, in an event of the new tenant.
+func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin KeyMaker, name string) (created bool, err error) {
+	if !tenantName(name) {
+		return false, invalid("tenant", "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter")
+	}
+	if err := admin.CreateKey(ctx, name); err != nil {
+		return false, fmt.Errorf("creating the tenant's key-encryption key: %w", err)
+	}
+	var row Tenant
+	err = v.store.Update(ctx, func(tx Tx) error {
+		row, created, err = tx.InsertTenant(ctx, Tenant{Name: name, KEKEpoch: 1, Created: v.now()})
+		if err != nil || !created {
+			return err
+		}
+		return v.append(ctx, tx, row.ID, audit.Event{
+			ID: v.newID(), Tenant: name, Time: v.now(), Request: by.RequestID, Actor: by.Actor(),
+			Action: "tenant_create", Outcome: audit.Allowed,
+		})
+	})
+	if err != nil {
+		return false, fmt.Errorf("creating the tenant: %w", err)
+	}
+	labels := []string{labelCursor, labelIdempotency, labelLookup, labelMAC}
+	if err := ensureKeys(ctx, v.store, v.ring, row.ID, name, labels); err != nil {
+		return false, err
+	}
+	return created, v.openTenant(ctx, row)
+}
+
+func tenantName(s string) bool {
+	if len(s) == 0 || len(s) > 63 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// ensureKeys makes the tenant's keys that are missing: insert on conflict do
+// nothing, so that of two processes one wins and both use the winner's.
+func ensureKeys(ctx context.Context, store Store, ring *keyring.Ring, id int32, name string, labels []string) error {
+	have, err := tenantKeys(ctx, store, id)
+	if err != nil {
+		return err
+	}
+	labels = slices.DeleteFunc(slices.Clone(labels), func(l string) bool {
+		return slices.ContainsFunc(have, func(k TenantKey) bool { return k.Label == l })
+	})
+	if len(labels) == 0 {
+		return nil
+	}
+	_, wrapped, err := ring.MakeSecrets(ctx, name, labels)
+	if err != nil {
+		return fmt.Errorf("making keys of the tenant: %w", unavailable(err))
+	}
+	return store.Update(ctx, func(tx Tx) error {
+		for i, l := range labels {
+			k := TenantKey{Label: l, KEKVersion: int32(wrapped[i].Version), Wrapped: wrapped[i].Bytes} //nolint:gosec // KEK versions are small
+			if _, err := tx.InsertTenantKey(ctx, id, k); err != nil {
+				return fmt.Errorf("storing a key of the tenant: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func tenantKeys(ctx context.Context, store Store, id int32) (keys []TenantKey, err error) {
+	err = store.View(ctx, func(tx Tx) error {
+		keys, err = tx.TenantKeys(ctx, id)
+		return err
+	})
+	return keys, err
+}
+
+// openSecrets opens the wrapped keys in one call to the key-encryption key.
+func (v *Vault) openSecrets(ctx context.Context, name string, keys []TenantKey) (map[string]secret.Bytes, error) {
+	labels, wrapped := make([]string, len(keys)), make([]keyring.Wrapped, len(keys))
+	for i, k := range keys {
+		labels[i], wrapped[i] = k.Label, keyring.Wrapped{Version: int(k.KEKVersion), Bytes: k.Wrapped}
+	}
+	opened, err := v.ring.OpenSecrets(ctx, name, labels, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[string]secret.Bytes, len(keys))
+	for i, l := range labels {
+		m[l] = opened[i]
+	}
+	return m, nil
+}
+
+// openTenants opens the signing key and every tenant that is not open yet.
+func (v *Vault) openTenants(ctx context.Context) error {
+	var rows []Tenant
+	err := v.store.View(ctx, func(tx Tx) (err error) {
+		rows, err = tx.Tenants(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if v.signer.get() == nil {
+		if err := v.openSigner(ctx); err != nil {
+			v.log.WarnContext(ctx, "the signing key is not open", "error", err)
+		}
+	}
+	for _, row := range rows {
+		if _, open := v.lookupTenant(row.Name); open {
+			continue
+		}
+		if err := v.openTenant(ctx, row); err != nil {
+			v.log.WarnContext(ctx, "a tenant is not open", "tenant", row.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+func (v *Vault) openSigner(ctx context.Context) error {
+	keys, err := tenantKeys(ctx, v.store, SystemTenant)
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 {
+		return errors.New("it was never made: run `fieldvault migrate` as the keeper")
+	}
+	opened, err := v.openSecrets(ctx, keyring.System, keys)
+	if err != nil {
+		return err
+	}
+	seed := opened[labelSigning]
+	defer seed.Wipe()
+	s, err := evidence.NewSigner(seed.Expose())
+	if err != nil {
+		return fmt.Errorf("opening the signing key: %w", err)
+	}
+	v.signer.set(s)
+	return nil
+}
+
+func (v *Vault) openTenant(ctx context.Context, row Tenant) error {
+	t, err := v.readTenant(ctx, row)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.closed[row.Name] = "its keys are not open: the key-encryption key did not answer, or `fieldvault tenant create` did not finish"
+		return err
+	}
+	delete(v.closed, row.Name)
+	if v.tenants[row.Name] == nil {
+		v.tenants[row.Name] = t
+	}
+	return nil
+}
+
+func (v *Vault) readTenant(ctx context.Context, row Tenant) (*tenant, error) {
+	keys, err := tenantKeys(ctx, v.store, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := v.openSecrets(ctx, row.Name, keys)
+	if err != nil {
+		return nil, fmt.Errorf("opening keys of the tenant: %w", err)
+	}
+	t := &tenant{row: row, index: map[string]*field.IndexKey{}}
+	var errs [4]error
+	t.lookup, errs[0] = field.NewMACKey(opened[labelLookup])
+	t.mac, errs[1] = field.NewMACKey(opened[labelMAC])
+	t.idem, errs[2] = field.NewMACKey(opened[labelIdempotency])
+	t.cursor, errs[3] = field.NewBoxKey(opened[labelCursor])
+	for label, k := range opened {
+		if strings.HasPrefix(label, labelIndex) {
+			ik, err := field.NewIndexKey(k)
+			if err != nil {
+				return nil, fmt.Errorf("opening an index key: %w", err)
+			}
+			t.index[label] = ik
+		}
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("opening keys of the tenant: %w", err)
+	}
+	if err := v.loadCurrent(ctx, t); err != nil && !errors.Is(err, ErrNoRow) {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (v *Vault) lookupTenant(name string) (*tenant, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	t, ok := v.tenants[name]
+	return t, ok
+}
+
+// tenantOf returns the caller's tenant, open. A tenant that this node has not
+// seen is looked for at most once a second: it may have been created elsewhere.
+func (v *Vault) tenantOf(ctx context.Context, name string) (*tenant, error) {
+	if t, ok := v.lookupTenant(name); ok {
+		return t, nil
+	}
+	v.mu.Lock()
+	_, isClosed := v.closed[name]
+	again := !isClosed && tenantName(name) && v.now().Sub(v.probed) > time.Second
+	if again {
+		v.probed = v.now()
+	}
+	v.mu.Unlock()
+	if again {
+		if err := v.openTenants(ctx); err != nil {
+			return nil, unavailable(err)
+		}
+		if t, ok := v.lookupTenant(name); ok {
+			return t, nil
+		}
+	}
+	if isClosed {
+		return nil, ErrUnavailable
+	}
+	return nil, ErrDenied
+}
+
+// mark is the MAC over a person's row, so that a change by SQL does not count.
+func (t *tenant) mark(s *Subject) []byte {
+	sum := t.mac.Sum("subject", markParts(s)...)
+	return sum[:]
+}
+
+func (t *tenant) marked(s *Subject) bool {
+	return t.mac.Verify(s.Mark, "subject", markParts(s)...)
+}
+
+func markParts(s *Subject) [][]byte {
+	flags := []byte{byte(s.State), 0, 0}
+	if s.Restricted {
+		flags[1] = 1
+	}
+	if s.Held {
+		flags[2] = 1
+	}
+	return [][]byte{s.Lookup, s.UID[:], be32(s.Generation), flags}
+}
+
+func be32(n uint32) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
+
+// isLocal says whether an operator acts at the machine itself, not by a token.
+func isLocal(c accessctl.Caller) bool { return c.Issuer == "" }
+
+// principalOf names who asks, in a cursor or an idempotency key.
+func principalOf(p accessctl.Principal) []byte {
+	return []byte(p.Tenant + "\x00" + p.Issuer + "\x00" + p.Subject)
+}
+
+// unavailable turns the failure of a dependency into ErrUnavailable; errors of
+// this package and ends of contexts pass.
+func unavailable(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrUnavailable), errors.Is(err, ErrIntegrity),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, keyring.ErrUnavailable):
+		return fmt.Errorf("%w: key-encryption key", ErrUnavailable)
+	}
+	return err
+}

@@ -1,0 +1,213 @@
+package vault
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// Limits of the input. A transport refuses what is larger before it reads it.
+const (
+	// MaxItems is the most items of one batch.
+	MaxItems = 1000
+	// MaxName is the most bytes of a subject's or record's name.
+	MaxName = 128
+	// MaxReason is the most bytes of a reason given in words.
+	MaxReason = 4096
+	// MaxEvidence is the most bytes of a consent's evidence.
+	MaxEvidence = 16 << 10
+	// MaxDocument is the most bytes of a catalog or policy.
+	MaxDocument = 1 << 20
+	// MaxPage is the most entries of a page.
+	MaxPage = 1000
+)
+
+// A Write puts or patches one record.
+type Write struct {
+	Subject    string
+	Collection string
+	Record     string
+	// Fields are the values by field name, as JSON. With Patch, null removes.
+	Fields map[string]json.RawMessage
+	// Patch merges with what stands; without it the record is replaced.
+	Patch bool
+	// IfMatch is the revision that must be current, or 0 for any.
+	IfMatch uint64
+}
+
+// A Written answers a Write. Err is nil or one of this package's errors; the
+// other items of a batch stand on their own.
+type Written struct {
+	Revision uint64
+	Created  bool
+	Err      error
+}
+
+// An Idempotency makes a repeated request have one effect. The zero value: none.
+type Idempotency struct {
+	// Key is the caller's, 1 to 255 bytes.
+	Key string
+	// Request is what the transport received: method, route and body. Only a
+	// keyed hash of it is kept.
+	Request []byte
+}
+
+// An Item asks for fields of one record.
+type Item struct {
+	Subject    string
+	Collection string
+	Record     string
+	// Fields by name; the one name "*" asks for all that are stored and needs
+	// the action export.
+	Fields []string
+}
+
+// A Revealed answers an Item. Err is nil or one of this package's errors.
+type Revealed struct {
+	Revision uint64
+	Fields   []Answer
+	Err      error
+}
+
+// An Answer is what a caller gets of one field. Value is set for Plain (the
+// stored value) and Masked (text); the zero Bytes for Hidden.
+type Answer struct {
+	Field  *catalog.Field
+	View   accessctl.View
+	Reason accessctl.Reason // why it is hidden
+	Value  secret.Bytes
+}
+
+// A Page is one page of record references.
+type Page struct {
+	Records []Reference
+	Cursor  string // "" at the end
+}
+
+// A Reference names a record, without its values.
+type Reference struct {
+	Collection string
+	Record     string
+	Revision   uint64
+}
+
+// A Query searches one indexed field for equality.
+type Query struct {
+	Collection string
+	Field      string
+	Equals     json.RawMessage
+	Cursor     string
+	Limit      int // 0: 100; at most MaxPage
+}
+
+// Matches answers a Query. A page may hold fewer matches than the limit and
+// still have a cursor: what the caller may not see is left out after the look-up.
+type Matches struct {
+	Matches []Match
+	Cursor  string // "" at the end
+}
+
+// A Match is a record whose field has the value.
+type Match struct {
+	Subject string
+	Record  string
+}
+
+// A Plaintext is one value to encrypt for an application that keeps the ciphertext.
+type Plaintext struct {
+	Subject string
+	Field   string // "customer.email"
+	Value   json.RawMessage
+}
+
+// An Encrypted answers a Plaintext.
+type Encrypted struct {
+	Ciphertext string // "fv1:..."
+	Err        error
+}
+
+// A Ciphertext is one value that an application kept.
+type Ciphertext struct {
+	Subject    string
+	Field      string
+	Ciphertext string
+}
+
+// A Decrypted answers a Ciphertext.
+type Decrypted struct {
+	Answer
+	Err error
+}
+
+// A Decided is a consent decision to record.
+type Decided struct {
+	Subject  string
+	Purpose  accessctl.Purpose
+	Decision string // granted, refused, withdrawn
+	Notice   string // version shown; "": the current one
+	Method   string // portal, form, api, import
+	Expires  time.Time
+	// Evidence is kept sealed; not accepted with withdrawn, which must never
+	// wait for the key-encryption key.
+	Evidence json.RawMessage
+}
+
+// A ConsentStatus is the state of a person's consent for one purpose.
+type ConsentStatus struct {
+	Purpose  accessctl.Purpose
+	State    accessctl.Consent
+	Decision string // "" when none was ever recorded
+	Notice   string
+	Method   string
+	At       time.Time
+	Expires  time.Time
+	Receipt  json.RawMessage
+}
+
+// A Manifest says what is held on a person, without values; with Records'
+// Answers filled in when the person asks.
+type Manifest struct {
+	Subject     string
+	Generation  uint32
+	Created     time.Time
+	Restricted  bool
+	Held        bool
+	Records     []ManifestRecord
+	Consents    []ConsentStatus
+	Purposes    []catalog.Purpose
+	CatalogVers int64
+}
+
+// A ManifestRecord is a record in a manifest.
+type ManifestRecord struct {
+	Collection string
+	Record     string
+	Revision   uint64
+	Fields     []ManifestField
+}
+
+// A ManifestField is a stored field in a manifest. Value is set only in the
+// person's own export.
+type ManifestField struct {
+	Field  *catalog.Field
+	Sealed time.Time // when it was last written
+	Answer *Answer
+}
+
+// A Versioned is one version of the catalog or policy.
+type Versioned struct {
+	Version int64
+	Source  []byte
+	By      string
+	Created time.Time
+}
+
+// A Check is one line of readiness.
+type Check struct {
+	Name string // "database", "kek", "tenant default"
+	OK   bool
+	Note string // what to do, when not OK; no text of a dependency
+}

@@ -1,0 +1,188 @@
+// Package vault keeps personal data: it seals every field value, and opens one
+// only for a caller whom policy and consent allow, after an audit event that
+// says so is durable.
+//
+// Every operation is one method of [Vault], and every method does the same four
+// things:
+//
+//	load    the person, keys, record and consents, in one statement
+//	decide  by policy and consent, in memory
+//	apply   seal, open, find or erase
+//	record  commit data and event together, or the event alone when nothing is written
+//
+// # What holds
+//
+//   - No plaintext leaves before its audit event is committed (I10).
+//   - A denied operation commits its event and nothing else.
+//   - Plaintext exists only in a [secret.Bytes], and never in a [Store].
+//   - A Store decides nothing; a transport holds no rule.
+//   - No call to the key-encryption key stands inside a transaction: an erasure
+//     would wait for it behind the row lock (I16).
+//   - The row that [Store.LoadForReveal] reads is the fence. The cache of opened
+//     keys never decides whether a person lives (I1).
+//
+// # The life of a person
+//
+// A person is a row of the directory, found by a keyed hash of the external id.
+// The first write makes it live, with a random uid; everything else joins by
+// that uid. [Vault.Erase] destroys the wrapped keys and sets the row to erased in
+// one transaction: that commit is the erasure. What is left is swept later; it
+// is invisible at once, because no live person has the uid. [Vault.Reenrol]
+// opens the next generation, with another uid.
+//
+// # Answers
+//
+// A role without the action gets [ErrDenied] before any look-up. A caller who,
+// by policy and assuming a live, consenting person, would get at least a masked
+// view of one requested field may know of the person, and gets the truth:
+// values, [ErrNotFound], [ErrGone] or [ErrIntegrity]. Everybody else always gets
+// [ErrNotFound], alike for absent, erased, foreign and corrupt.
+package vault
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+)
+
+// A Config says what a Vault is made of.
+type Config struct {
+	// Store keeps the rows. Required; closed by its owner, not by the Vault.
+	Store Store
+	// Ring opens and makes keys. Required.
+	Ring *keyring.Ring
+	// Now is the clock. Required.
+	Now func() time.Time
+	// NewID makes uids, row ids and event ids. Required; random beyond guessing.
+	NewID func() uuid.UUID
+	// Logger gets what operators must know, never a value or an external id. Required.
+	Logger *slog.Logger
+	// MaxLoadAge is how old a loaded decision may be when plaintext leaves;
+	// beyond it the request loads and decides again. Default 5 s.
+	MaxLoadAge time.Duration
+	// SweepEvery is how often Run sweeps what erasures left. Default 5 s.
+	SweepEvery time.Duration
+}
+
+// A Vault is the service's core. It is safe for concurrent use. Make one with [New].
+type Vault struct {
+	store    Store
+	ring     *keyring.Ring
+	now      func() time.Time
+	newID    func() uuid.UUID
+	log      *slog.Logger
+	maxAge   time.Duration
+	sweepGap time.Duration
+	signer   signerSlot
+
+	mu      sync.RWMutex
+	tenants map[string]*tenant // by name; keys opened and pinned
+	closed  map[string]string  // tenants that could not be opened, and why in our words
+	probed  time.Time          // when an unknown tenant was last looked for
+}
+
+// New opens every tenant's lookup, index, cursor and signing keys and pins
+// them, so that on a node that has started no look-up, erasure or withdrawal
+// needs the key-encryption key. Tenants that cannot be opened now are named by
+// [Vault.Ready] and tried again by [Vault.Run]. It fails if cfg has a gap or the
+// store cannot be read.
+func New(ctx context.Context, cfg Config) (*Vault, error) {
+	switch {
+	case cfg.Store == nil:
+		return nil, errors.New("vault: Config.Store is required")
+	case cfg.Ring == nil:
+		return nil, errors.New("vault: Config.Ring is required")
+	case cfg.Now == nil:
+		return nil, errors.New("vault: Config.Now is required")
+	case cfg.NewID == nil:
+		return nil, errors.New("vault: Config.NewID is required")
+	case cfg.Logger == nil:
+		return nil, errors.New("vault: Config.Logger is required")
+	}
+	v := &Vault{
+		store:    cfg.Store,
+		ring:     cfg.Ring,
+		now:      func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
+		newID:    cfg.NewID,
+		log:      cfg.Logger,
+		maxAge:   orDefault(cfg.MaxLoadAge, 5*time.Second),
+		sweepGap: orDefault(cfg.SweepEvery, 5*time.Second),
+		tenants:  map[string]*tenant{},
+		closed:   map[string]string{},
+	}
+	if err := v.openTenants(ctx); err != nil {
+		return nil, fmt.Errorf("opening tenants: %w", err)
+	}
+	return v, nil
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Run sweeps what erasures left behind and opens tenants that came later or
+// could not be opened, until ctx ends. It returns nil then.
+func (v *Vault) Run(ctx context.Context) error {
+	tick := time.NewTicker(v.sweepGap)
+	defer tick.Stop()
+	for {
+		if err := v.openTenants(ctx); err != nil && ctx.Err() == nil {
+			v.log.WarnContext(ctx, "tenants could not be read; trying again", "every", v.sweepGap)
+		}
+		if _, err := v.Sweep(ctx); err != nil && ctx.Err() == nil {
+			v.log.WarnContext(ctx, "the sweep after erasures did not finish; trying again", "every", v.sweepGap, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// VerifierKey is the public key that checks certificates and receipts of this
+// service, or nil while its private half is not open.
+func (v *Vault) VerifierKey() ed25519.PublicKey {
+	s := v.signer.get()
+	if s == nil {
+		return nil
+	}
+	return s.Public()
+}
+
+// Ready says, part by part, whether the service can do its work.
+func (v *Vault) Ready(ctx context.Context) []Check {
+	db := Check{Name: "database", OK: true}
+	if err := v.store.Ping(ctx); err != nil {
+		db.OK, db.Note = false, "the database does not answer, is a read-only copy, or needs `fieldvault migrate`"
+	}
+	checks := []Check{db}
+	if v.signer.get() == nil {
+		checks = append(checks, Check{Name: "signing key", Note: "not open: the key-encryption key did not answer, or `fieldvault migrate` has not run"})
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for name, why := range v.closed {
+		checks = append(checks, Check{Name: "tenant " + name, Note: why})
+	}
+	for name, t := range v.tenants {
+		if t.settings.Load() == nil {
+			checks = append(checks, Check{Name: "tenant " + name, Note: "has no catalog or no policy yet: apply both"})
+		}
+	}
+	if len(v.tenants)+len(v.closed) == 0 {
+		checks = append(checks, Check{Name: "tenants", Note: "there is none: run `fieldvault tenant create`"})
+	}
+	return checks
+}

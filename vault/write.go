@@ -1,0 +1,322 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// Put stores one record: it replaces what stands, or with w.Patch merges. The
+// first write of a person makes the person. The error is that of the item or
+// of the call.
+func (v *Vault) Put(ctx context.Context, c accessctl.Caller, w Write, idem Idempotency) (Written, error) {
+	out, err := v.PutBatch(ctx, c, []Write{w}, idem)
+	if err != nil {
+		return Written{}, err
+	}
+	return out[0], out[0].Err
+}
+
+// PutBatch stores up to MaxItems records in one transaction, with an answer per
+// item: an item that is refused changes nothing and does not stop the others. The
+// error is for the call as a whole; then nothing was stored.
+func (v *Vault) PutBatch(ctx context.Context, c accessctl.Caller, ws []Write, idem Idempotency) ([]Written, error) {
+	if len(ws) > MaxItems {
+		return nil, ErrTooLarge
+	}
+	if len(idem.Key) > 255 {
+		return nil, invalid("Idempotency-Key", "must be at most 255 bytes")
+	}
+	w, err := v.write(ctx, c, accessctl.ActionWrite, len(ws), func(w *writing) {
+		w.idem = idem
+		for i := range ws {
+			w.addWrite(i, &ws[i])
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Written, len(ws))
+	for i := range w.items {
+		it := &w.items[i]
+		out[i] = Written{Revision: it.revision, Created: it.created, Err: it.err}
+	}
+	return out, nil
+}
+
+// A writing is one request to seal values: into records, or for an application
+// that keeps the ciphertext.
+type writing struct {
+	v      *Vault
+	c      accessctl.Caller
+	action accessctl.Action
+	t      *tenant
+	s      *settings
+	d      *accessctl.Decider
+	idem   Idempotency
+
+	items  []writeItem
+	people []*writePerson // by lookup, the order in which rows are locked
+}
+
+// A writeItem is one item of a writing. Only what has no err goes on.
+type writeItem struct {
+	at      uint32 // its place in the request
+	subject string
+	coll    *catalog.Collection
+	record  string
+	fields  []writeField
+	patch   bool
+	ifMatch uint64
+
+	portable bool            // seal for the application; text gets the result
+	cipher   *field.Portable // re-seal this
+	text     string
+
+	refused  bool // by policy, before any look-up
+	err      error
+	revision uint64
+	created  bool
+	row      audit.Write
+}
+
+// A writeField is one value to seal, or with null a field to remove.
+type writeField struct {
+	field *catalog.Field
+	value secret.Bytes
+	null  bool
+}
+
+// errRestart says that what the request was prepared for is no longer so.
+var errRestart = errors.New("begin again")
+
+// write prepares, opens keys, and applies all items in one transaction. It
+// begins again while others change the same people.
+func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Action, n int, resolve func(*writing)) (*writing, error) {
+	t, err := v.tenantOf(ctx, c.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for range attempts {
+		s, err := t.current()
+		if err != nil {
+			return nil, err
+		}
+		w := &writing{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), items: make([]writeItem, n)}
+		if !w.d.Has(accessctl.ActionWrite, s.fields) {
+			return nil, v.denied(ctx, t, s, c, a)
+		}
+		if err := v.pinIndexKeys(ctx, t, s); err != nil {
+			return nil, err
+		}
+		resolve(w)
+		err = w.attempt(ctx)
+		switch {
+		case errors.Is(err, errRestart):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		return w, nil
+	}
+	return nil, fmt.Errorf("%w: too many others write to the same people", ErrUnavailable)
+}
+
+// attempt loads, prepares keys outside any transaction, and applies.
+func (w *writing) attempt(ctx context.Context) error {
+	if slices.ContainsFunc(w.items, func(it writeItem) bool { return it.refused }) {
+		if err := w.v.denied(ctx, w.t, w.s, w.c, w.action); !errors.Is(err, ErrDenied) {
+			return err
+		}
+	}
+	w.gather()
+	if len(w.people) == 0 {
+		return nil
+	}
+	q := LoadQuery{Tenant: w.t.row.ID, Items: make([]Ref, len(w.people))}
+	for i, p := range w.people {
+		q.Items[i] = Ref{Lookup: p.lookup}
+	}
+	l, err := w.v.store.LoadForReveal(ctx, q)
+	if err != nil {
+		return fmt.Errorf("loading: %w", err)
+	}
+	if _, reloaded, err := w.v.at(ctx, w.t, w.s, l); err != nil {
+		return err
+	} else if reloaded {
+		return errRestart
+	}
+	for i, p := range w.people {
+		p.prepare(w, &l.Items[i])
+	}
+	if err := w.openKeys(ctx); err != nil {
+		return err
+	}
+	if err := w.apply(ctx); err != nil {
+		return err
+	}
+	for _, p := range w.people {
+		p.keep(w.v.ring)
+	}
+	return nil
+}
+
+// gather groups the items that go on by person, in the order of the lookup.
+func (w *writing) gather() {
+	by := map[string]*writePerson{}
+	for i := range w.items {
+		it := &w.items[i]
+		if it.err != nil {
+			continue
+		}
+		p := by[it.subject]
+		if p == nil {
+			p = &writePerson{name: it.subject, lookup: w.t.hash(it.subject)}
+			by[it.subject] = p
+			w.people = append(w.people, p)
+		}
+		p.items = append(p.items, it)
+	}
+	slices.SortFunc(w.people, func(a, b *writePerson) int { return bytes.Compare(a.lookup, b.lookup) })
+}
+
+// addWrite validates one record's values and decides whether they may be written.
+func (w *writing) addWrite(i int, in *Write) {
+	it := &w.items[i]
+	it.at = uint32(i) //nolint:gosec // at most MaxItems
+	it.subject, it.record, it.patch, it.ifMatch = in.Subject, in.Record, in.Patch, in.IfMatch
+	if it.err = errors.Join(checkID("subject", in.Subject), checkID("record", in.Record)); it.err != nil {
+		it.err = firstOf(it.err)
+		return
+	}
+	var ok bool
+	if it.coll, ok = w.s.catalog.Collection(in.Collection); !ok {
+		it.err = invalid("collection", "is not in the catalog")
+		return
+	}
+	var problems []Problem
+	for name, raw := range in.Fields {
+		f, p := encode(it.coll, name, raw, in.Patch)
+		if p != nil {
+			problems = append(problems, *p)
+			continue
+		}
+		it.fields = append(it.fields, f)
+	}
+	if len(problems) > 0 {
+		slices.SortFunc(problems, func(a, b Problem) int { return bytes.Compare([]byte(a.Field), []byte(b.Field)) })
+		it.err = &InvalidError{Problems: problems}
+		return
+	}
+	slices.SortFunc(it.fields, func(a, b writeField) int { return int(a.field.ID) - int(b.field.ID) })
+	w.permit(it)
+}
+
+func firstOf(err error) error {
+	var inv *InvalidError
+	if errors.As(err, &inv) {
+		return inv
+	}
+	return err
+}
+
+func encode(c *catalog.Collection, name string, raw json.RawMessage, patch bool) (writeField, *Problem) {
+	f, ok := c.Field(name)
+	if !ok {
+		return writeField{}, &Problem{Field: c.Name, Rule: "has a field that is not in the catalog"}
+	}
+	if patch && string(bytes.TrimSpace(raw)) == "null" {
+		return writeField{field: f, null: true}, nil
+	}
+	value, err := f.Encode(raw)
+	if err != nil {
+		if p, ok := valueProblem(err); ok {
+			return writeField{}, &p
+		}
+		return writeField{}, &Problem{Field: c.Name + "." + f.Name, Rule: "is not valid"}
+	}
+	return writeField{field: f, value: value}, nil
+}
+
+// permit decides the action write on every field of the item.
+func (w *writing) permit(it *writeItem) {
+	state := accessctl.State{Own: own(w.c, it.subject)}
+	for i := range it.fields {
+		if !w.d.Permit(accessctl.ActionWrite, describe(it.coll, it.fields[i].field, w.c.Purpose), state).Allowed {
+			it.err, it.refused = ErrDenied, true
+			return
+		}
+	}
+	if len(it.fields) == 0 && !w.d.Has(accessctl.ActionWrite, w.s.fields) {
+		it.err, it.refused = ErrDenied, true
+	}
+}
+
+// addPlaintext takes a value to encrypt.
+func (w *writing) addPlaintext(i int, in *Plaintext) {
+	it := w.addPortable(i, in.Subject, in.Field)
+	if it.err != nil {
+		return
+	}
+	f, p := encode(it.coll, it.fields[0].field.Name, in.Value, false)
+	if p != nil {
+		it.err = &InvalidError{Problems: []Problem{*p}}
+		return
+	}
+	it.fields[0] = f
+	w.permit(it)
+}
+
+// addCiphertext takes a ciphertext to move to the current key.
+func (w *writing) addCiphertext(i int, in *Ciphertext) {
+	it := w.addPortable(i, in.Subject, in.Field)
+	if it.err != nil {
+		return
+	}
+	p, err := field.ParsePortable(in.Ciphertext)
+	if err != nil {
+		it.err = invalid("ciphertext", "must be what encrypt returned, whole")
+		return
+	}
+	f := it.fields[0].field
+	if p.Collection != it.coll.ID || p.Field != f.ID || p.Group != f.GroupID {
+		it.err = invalid("ciphertext", "is of another field")
+		return
+	}
+	it.cipher = &p
+	w.permit(it)
+}
+
+func (w *writing) addPortable(i int, subject, fieldName string) *writeItem {
+	it := &w.items[i]
+	it.subject, it.portable = subject, true
+	if it.err = checkID("subject", subject); it.err != nil {
+		return it
+	}
+	collection, name, err := splitField(fieldName)
+	if err != nil {
+		it.err = err
+		return it
+	}
+	coll, ok := w.s.catalog.Collection(collection)
+	if !ok {
+		it.err = invalid("field", "is not in the catalog")
+		return it
+	}
+	f, ok := coll.Field(name)
+	if !ok {
+		it.err = invalid("field", "is not in the catalog")
+		return it
+	}
+	it.coll, it.fields = coll, []writeField{{field: f}}
+	return it
+}
