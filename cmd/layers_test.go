@@ -25,7 +25,8 @@ crypto/secret:
 crypto/field:                 crypto/secret
 crypto/keyring:               crypto/field crypto/secret
 crypto/transit:
-crypto/transit/transittest:
+crypto/transit/transittest:   crypto/transit
+crypto/transit/transittest/build: crypto/transit/transittest
 crypto/localkek:
 crypto/cryptotest:            crypto/keyring
 accessctl:

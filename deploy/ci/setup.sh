@@ -10,6 +10,18 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/ci/env.sh
 
+# script runs as root. The tests start servers of their own: without the setting,
+# Debian's package would make one more and start it with the machine.
+# shellcheck disable=SC2016 # the script expands them
+script='
+	conf=/etc/postgresql-common/createcluster.d/fieldvault-setup.conf
+	trap "rm -f $conf" EXIT
+	mkdir -p "${conf%/*}"
+	echo "create_main_cluster = false" >"$conf"
+	apt-get update -qq
+	apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+'
+
 # packages installs Debian packages.
 packages() {
 	if ! command -v apt-get >/dev/null; then
@@ -25,8 +37,7 @@ packages() {
 		as=(sudo)
 	fi
 	echo "setup: installing $*"
-	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+	"${as[@]}" env DEBIAN_FRONTEND=noninteractive sh -euc "$script" sh "$@"
 }
 
 have_postgres() {
