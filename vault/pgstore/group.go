@@ -1,0 +1,144 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+// A batch is bounded, so that neither a statement nor the wait for it grows
+// with the crowd. One call's events stay together, whatever their number.
+const (
+	maxBatchEvents = 1000
+	maxBatchBytes  = 1 << 20
+)
+
+// A group lets concurrent calls share a commit without a goroutine of its own:
+// the call that finds nobody writing leads, and writes its events and those of
+// all who wait; then the first of those who came meanwhile leads.
+type group struct {
+	// flush makes events durable, all or none.
+	flush func(context.Context, []vault.Intake) error
+
+	mu      sync.Mutex
+	led     bool // somebody leads, or was told to
+	waiting []*waiter
+}
+
+// A waiter is a call that waits. It is told one thing, once.
+type waiter struct {
+	events []vault.Intake
+	bytes  int
+	lead   chan struct{} // closed: its events are its own to write
+	done   chan error    // its events were written, or not
+}
+
+func newWaiter(events []vault.Intake) *waiter {
+	w := &waiter{events: events, lead: make(chan struct{}), done: make(chan error, 1)}
+	for _, e := range events {
+		w.bytes += len(e.Leaf)
+	}
+	return w
+}
+
+// add returns when the events are durable, could not be made so, or ctx ends.
+func (g *group) add(ctx context.Context, events []vault.Intake) error {
+	if err := ctx.Err(); err != nil {
+		return failure(ctx, appending, err)
+	}
+	w := newWaiter(events)
+	if g.join(w) {
+		return g.write(ctx, w)
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-w.lead:
+		return g.write(ctx, w)
+	case <-ctx.Done():
+		g.leave(w)
+		return failure(ctx, appending, ctx.Err())
+	}
+}
+
+// join makes w the leader, or has it wait.
+func (g *group) join(w *waiter) (leads bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.led {
+		g.led = true
+		return true
+	}
+	g.waiting = append(g.waiting, w)
+	return false
+}
+
+// leave takes back a waiter that nobody writes for yet. If it was just told to
+// lead, it passes that on.
+func (g *group) leave(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, w); i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+		return
+	}
+	select {
+	case <-w.lead:
+		g.next()
+	default: // being written
+	}
+}
+
+// next has the first waiter lead. The lock is held.
+func (g *group) next() {
+	if len(g.waiting) == 0 {
+		g.led = false
+		return
+	}
+	close(g.waiting[0].lead)
+	g.waiting = slices.Delete(g.waiting, 0, 1)
+}
+
+// write makes the events of w and of those who wait durable, and tells them.
+func (g *group) write(ctx context.Context, w *waiter) error {
+	followers := g.take(w)
+	events := w.events
+	if len(followers) > 0 {
+		events = slices.Clone(events)
+	}
+	for _, f := range followers {
+		events = append(events, f.events...)
+	}
+	err := fmt.Errorf("%s: %w", appending, vault.ErrUnavailable) // unless flush returns
+	defer func() {
+		for _, f := range followers {
+			f.done <- err
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.next()
+	}()
+	err = g.flush(context.WithoutCancel(ctx), events)
+	return err
+}
+
+// take removes from those who wait as many as fit into one batch with w.
+func (g *group) take(w *waiter) []*waiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	events, bytes, n := len(w.events), w.bytes, 0
+	for _, f := range g.waiting {
+		events += len(f.events)
+		bytes += f.bytes
+		if events > maxBatchEvents || bytes > maxBatchBytes {
+			break
+		}
+		n++
+	}
+	followers := slices.Clone(g.waiting[:n])
+	g.waiting = slices.Delete(g.waiting, 0, n)
+	return followers
+}

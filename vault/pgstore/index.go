@@ -1,0 +1,76 @@
+package pgstore
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+const (
+	deleteIndex = `
+DELETE FROM search_index
+WHERE tenant = $1 AND uid = $2 AND collection = $3 AND record = $4
+  AND ($5::bigint[] IS NULL OR field = ANY ($5))`
+
+	insertIndex = `
+INSERT INTO search_index (tenant, uid, collection, record, field, version, value)
+SELECT $1, $2, $3, $4, e.field, e.version, e.value
+FROM unnest($5::bigint[], $6::bigint[], $7::bytea[]) e(field, version, value)
+ON CONFLICT DO NOTHING`
+)
+
+func (t *tx) ReplaceIndex(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef, fields []uint32, entries []vault.IndexEntry) error {
+	const doing = "storing index values"
+	args := []any{tenant, id(uid), ref.Collection, ref.Record}
+	if fields == nil || len(fields) > 0 {
+		if _, err := t.exec(ctx, doing, deleteIndex, append(args, fields)...); err != nil {
+			return err
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	of := make([]uint32, len(entries))
+	versions, values := indexArrays(entries)
+	for i, e := range entries {
+		of[i] = e.Field
+	}
+	_, err := t.exec(ctx, doing, insertIndex, append(args, of, versions, values)...)
+	return err
+}
+
+func indexArrays(entries []vault.IndexEntry) (versions []uint32, values [][]byte) {
+	versions, values = make([]uint32, len(entries)), make([][]byte, len(entries))
+	for i, e := range entries {
+		versions[i], values[i] = e.Version, some(e.Value)
+	}
+	return versions, values
+}
+
+// searchIndex reads at most a page of each value, in order, of the living.
+const searchIndex = `
+SELECT DISTINCT c.uid, c.record, c.lookup
+FROM unnest($4::bigint[], $5::bytea[]) v(version, value)
+CROSS JOIN LATERAL (
+    SELECT i.uid, i.record, s.lookup
+    FROM search_index i
+    JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
+    WHERE i.tenant = $1 AND i.collection = $2 AND i.field = $3
+      AND i.version = v.version AND i.value = v.value
+      AND (i.uid, i.record) > ($6, $7)
+    ORDER BY i.uid, i.record LIMIT $8
+) c
+ORDER BY c.uid, c.record LIMIT $8`
+
+func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candidate, error) {
+	versions, values := indexArrays(q.Values)
+	args := []any{q.Tenant, q.Collection, q.Field, versions, values, anyID(q.AfterUID), q.AfterRec, q.Limit}
+	return rows(ctx, t, "searching an index", searchIndex, args,
+		func(r pgx.CollectableRow) (c vault.Candidate, err error) {
+			err = r.Scan(&c.UID, &c.Record, &c.Lookup)
+			return c, err
+		})
+}

@@ -1,0 +1,65 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+const unswept = `
+SELECT s.tenant, s.lookup, ` + subjectColumns + `, ` + sealedColumns + `
+FROM subject s WHERE s.state = 2 AND s.uid IS NOT NULL
+ORDER BY s.tenant, s.uid LIMIT $1`
+
+func (t *tx) Unswept(ctx context.Context, limit int) ([]vault.Subject, error) {
+	return rows(ctx, t, "listing what is to be swept", unswept, []any{limit}, readSubject)
+}
+
+// sweeps delete at most a number of rows of a uid, one table each, by its key.
+// A test compares them with the schema.
+func sweeps() []string {
+	return []string{
+		`DELETE FROM data_key WHERE tenant = $1 AND uid = $2 AND grp IN (
+    SELECT grp FROM data_key WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM record WHERE tenant = $1 AND uid = $2 AND (collection, record) IN (
+    SELECT collection, record FROM record WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM search_index WHERE tenant = $1 AND uid = $2 AND (collection, record, field, version, value) IN (
+    SELECT collection, record, field, version, value FROM search_index WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM consent WHERE tenant = $1 AND uid = $2 AND purpose IN (
+    SELECT purpose FROM consent WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM consent_event WHERE tenant = $1 AND uid = $2 AND id IN (
+    SELECT id FROM consent_event WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM effect WHERE tenant = $1 AND uid = $2 AND key IN (
+    SELECT key FROM effect WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+	}
+}
+
+const isLive = `SELECT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND uid = $2 AND state = 1)`
+
+// Sweep deletes rows of a uid. That of a living person is [vault.ErrStale], and
+// nothing is deleted.
+func (t *tx) Sweep(ctx context.Context, tenant int32, uid uuid.UUID, limit int) (int, error) {
+	const doing = "sweeping what an erasure left"
+	var live bool
+	if err := t.row(ctx, doing, isLive, []any{tenant, id(uid)}, &live); err != nil {
+		return 0, err
+	}
+	if live {
+		return 0, fmt.Errorf("%s: %w", doing, vault.ErrStale)
+	}
+	swept := 0
+	for _, sql := range sweeps() {
+		if swept >= limit {
+			break
+		}
+		n, err := t.exec(ctx, doing, sql, tenant, id(uid), limit-swept)
+		if err != nil {
+			return 0, err
+		}
+		swept += int(n)
+	}
+	return swept, nil
+}

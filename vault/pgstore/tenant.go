@@ -1,0 +1,67 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+const listTenants = `SELECT id, name, kek_epoch, created FROM tenant WHERE id > 0 ORDER BY id`
+
+func (t *tx) Tenants(ctx context.Context) ([]vault.Tenant, error) {
+	return rows(ctx, t, "listing the tenants", listTenants, nil, readTenant)
+}
+
+func readTenant(r pgx.CollectableRow) (v vault.Tenant, err error) {
+	err = r.Scan(&v.ID, &v.Name, &v.KEKEpoch, &v.Created)
+	return v, err
+}
+
+const (
+	insertTenant = `
+INSERT INTO tenant (name, kek_epoch, created) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO NOTHING
+RETURNING id, name, kek_epoch, created`
+
+	tenantByName = `SELECT id, name, kek_epoch, created FROM tenant WHERE name = $1`
+)
+
+func (t *tx) InsertTenant(ctx context.Context, v vault.Tenant) (vault.Tenant, bool, error) {
+	const doing = "making a tenant"
+	made, err := rows(ctx, t, doing, insertTenant, []any{v.Name, v.KEKEpoch, at(v.Created)}, readTenant)
+	if err != nil {
+		return vault.Tenant{}, false, err
+	}
+	if len(made) == 1 {
+		return made[0], true, nil
+	}
+	// The one that was in the way is committed: this statement sees it.
+	var s vault.Tenant
+	err = t.row(ctx, doing, tenantByName, []any{v.Name}, &s.ID, &s.Name, &s.KEKEpoch, &s.Created)
+	return s, false, err
+}
+
+const listTenantKeys = `SELECT label, kek_version, wrapped FROM tenant_key WHERE tenant = $1 ORDER BY label`
+
+func (t *tx) TenantKeys(ctx context.Context, tenant int32) ([]vault.TenantKey, error) {
+	return rows(ctx, t, "reading a tenant's keys", listTenantKeys, []any{tenant},
+		func(r pgx.CollectableRow) (k vault.TenantKey, err error) {
+			err = r.Scan(&k.Label, &k.KEKVersion, &k.Wrapped)
+			return k, err
+		})
+}
+
+const insertTenantKey = `
+INSERT INTO tenant_key (tenant, label, kek_version, wrapped) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant, label) DO NOTHING`
+
+func (t *tx) InsertTenantKey(ctx context.Context, tenant int32, k vault.TenantKey) (bool, error) {
+	n, err := t.exec(ctx, "storing a tenant's key", insertTenantKey, tenant, k.Label, k.KEKVersion, k.Wrapped)
+	return n == 1, err
+}
+
+// missing says whether err is that there was no row.
+func missing(err error) bool { return errors.Is(err, vault.ErrNoRow) }
