@@ -51,10 +51,10 @@ func (f Finding) String() string {
 // what a policy cannot tell apart one representative is taken. At most [MaxWalk]
 // situations are walked for a text; a warning says where that was not enough.
 func (p *Policy) Check(cat []Field, purposes []Purpose, roles []Role) []Finding {
-	c := checker{cat: cat, purposes: purposes, roles: roles, budget: MaxWalk / max(1, len(p.rules))}
+	c := checker{cat: cat, purposes: purposes, roles: roles, budget: MaxWalk}
 	seen := map[string]*rule{}
-	for _, r := range p.rules {
-		c.rule = r
+	for i, r := range p.rules {
+		c.rule, c.share = r, c.budget/(len(p.rules)-i)
 		m := r.mentions()
 		c.names(m)
 		c.walk(m)
@@ -79,7 +79,8 @@ type checker struct {
 	cat      []Field
 	purposes []Purpose
 	roles    []Role
-	budget   int // situations a rule
+	budget   int // situations that may still be walked
+	share    int // of them, for this rule
 	rule     *rule
 	findings []Finding
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/cedar-policy/cedar-go/types"
 )
 
-// MaxWalk is how many situations [Policy.Check] walks at most: some seconds.
-const MaxWalk = 1 << 20
+// MaxWalk is how many situations [Policy.Check] walks at most: about a
+// second's work.
+const MaxWalk = 1 << 18
 
 // situation is one input of a policy that can arise.
 type situation struct {
@@ -24,10 +25,12 @@ func (c *checker) walk(m mentions) {
 	one, walked := subset{c.rule}, 0
 	var applies, ideally, roleless bool
 	for s := range c.situations(m) {
-		if walked++; walked > c.budget {
-			c.warn("only %d of its situations were looked at", c.budget)
+		if walked == c.share {
+			c.warn("only %d of its situations were looked at", walked)
 			return
 		}
+		walked++
+		c.budget--
 		v := one.authorize(s.principal, s.purpose, s.basis, s.question)
 		if len(v.failures) > 0 {
 			c.fail("it cannot be evaluated for %s, which denies: %s", s.question.action, v.failures[0].Message)
