@@ -64,7 +64,7 @@ for need; do
 		command -v "${CC:-gcc}" >/dev/null || packages gcc libc6-dev
 		;;
 	vault)
-		go run ./crypto/transit/transittest/build
+		go run ./crypto/transit/transittest/build >/dev/null
 		;;
 	*)
 		echo "setup: what is $need?" >&2
