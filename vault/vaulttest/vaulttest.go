@@ -1,0 +1,224 @@
+// Package vaulttest makes a vault for a test in one line: the real core on a real
+// SQLite file, with the sample catalog and policy, a clock that the test moves and
+// a key-encryption key that the test can stop.
+//
+// When the test ends it looks at the world again: fsck must find nothing, unless
+// the test says with [Vault.Tampered] that it changed the store by hand.
+package vaulttest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/crypto/cryptotest"
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/deploy/sample"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/sqlitestore"
+)
+
+// Tenant is the name of the tenant that New makes.
+const Tenant = "default"
+
+// A Vault is a vault for a test, with its parts.
+type Vault struct {
+	*vault.Vault
+	Store vault.Store
+	KEK   *cryptotest.KEK
+	Ring  *keyring.Ring
+	Clock *Clock
+	// Path is the SQLite file; empty with a store of the test's own.
+	Path string
+
+	mu       sync.Mutex
+	tampered bool
+}
+
+// Options say what New does differently. The zero value is the usual vault.
+type Options struct {
+	// Store is used instead of a new SQLite file. The test closes it.
+	Store vault.Store
+	// Logger is used instead of none.
+	Logger *slog.Logger
+	// Catalog and Policy are applied instead of the sample's; "-" applies none.
+	Catalog, Policy string
+	// CacheAge is how long opened keys are kept; negative turns the cache off.
+	CacheAge time.Duration
+}
+
+// New makes a vault with the tenant "default". It fails the test if it cannot.
+func New(tb testing.TB, opts ...Options) *Vault {
+	tb.Helper()
+	var o Options
+	if len(opts) > 0 {
+		o = opts[0]
+	}
+	v := &Vault{Clock: NewClock(), KEK: cryptotest.NewKEK(tb), Store: o.Store}
+	ctx := context.WithoutCancel(tb.Context())
+	if v.Store == nil {
+		v.Path = filepath.Join(tb.TempDir(), "vault.db")
+		s, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: v.Path, Now: v.Clock.Now})
+		must(tb, err)
+		tb.Cleanup(func() { must(tb, s.Close()) })
+		v.Store = s
+	}
+	var err error
+	v.Ring, err = keyring.New(keyring.Config{KEK: v.KEK, Now: v.Clock.Now, MaxAge: o.CacheAge, Timeout: time.Second})
+	must(tb, err)
+	must(tb, vault.EnsureSystem(ctx, v.Store, v.Ring, v.KEK))
+	v.Vault = v.Node(tb, o.Logger)
+	_, err = v.CreateTenant(ctx, v.Operator(), v.KEK, Tenant)
+	must(tb, err)
+	v.apply(tb, o)
+	tb.Cleanup(func() { v.look(tb) })
+	return v
+}
+
+// Node makes another core on the same store and key-encryption key, with the
+// same clock: a second node, but for the cache of opened keys, which it shares.
+func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
+	tb.Helper()
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	n, err := vault.New(context.WithoutCancel(tb.Context()), vault.Config{
+		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
+	})
+	must(tb, err)
+	return n
+}
+
+func (v *Vault) apply(tb testing.TB, o Options) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
+	if o.Catalog == "" {
+		o.Catalog = string(sample.Catalog())
+	}
+	if o.Policy == "" {
+		o.Policy = string(sample.Policy())
+	}
+	if o.Catalog != "-" {
+		_, _, err := v.ApplyCatalog(ctx, v.Operator(), []byte(o.Catalog), false)
+		must(tb, err)
+	}
+	if o.Policy != "-" {
+		_, _, err := v.ApplyPolicy(ctx, v.Operator(), []byte(o.Policy), false)
+		must(tb, err)
+	}
+}
+
+// look checks the store after the test.
+func (v *Vault) look(tb testing.TB) {
+	tb.Helper()
+	v.KEK.Fail(nil)
+	v.KEK.Continue()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.tampered || tb.Failed() {
+		return
+	}
+	report, err := v.Fsck(context.WithoutCancel(tb.Context()), v.Operator(), nil)
+	must(tb, err)
+	for _, f := range report.Findings {
+		tb.Errorf("fsck after the test: %s (row %s)", f.What, f.Row)
+	}
+}
+
+// Tampered says that the test changed the store behind the vault's back, so that
+// it is not expected to be clean.
+func (v *Vault) Tampered() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tampered = true
+}
+
+// As is a caller of the tenant with one role, for a purpose.
+func (v *Vault) As(role accessctl.Role, purpose accessctl.Purpose) accessctl.Caller {
+	return accessctl.Caller{
+		Principal: accessctl.Principal{
+			Tenant: Tenant, Issuer: "https://issuer.example.org", Subject: string(role), Roles: []accessctl.Role{role},
+			Expires: v.Clock.Now().Add(time.Hour),
+		},
+		Purpose: purpose, RequestID: NewID(),
+	}
+}
+
+// Person is a person who acts for themself.
+func (v *Vault) Person(subject string, purpose accessctl.Purpose) accessctl.Caller {
+	c := v.As(accessctl.RoleSubject, purpose)
+	c.Subject, c.Person = "person", subject
+	return c
+}
+
+// Operator is an operator at the machine itself.
+func (v *Vault) Operator() accessctl.Caller {
+	return accessctl.Caller{
+		Principal: accessctl.Principal{Tenant: Tenant, Subject: "test", Roles: []accessctl.Role{"operator"}},
+		RequestID: NewID(),
+	}
+}
+
+// Put stores one record as the application, or fails the test.
+func (v *Vault) Put(tb testing.TB, subject, collection, record string, fields map[string]string) vault.Written {
+	tb.Helper()
+	w := vault.Write{Subject: subject, Collection: collection, Record: record, Fields: Values(fields)}
+	out, err := v.Vault.Put(tb.Context(), v.As("app", "support"), w, vault.Idempotency{})
+	must(tb, err)
+	return out
+}
+
+// Values are strings as JSON values.
+func Values(fields map[string]string) map[string]json.RawMessage {
+	m := make(map[string]json.RawMessage, len(fields))
+	for name, value := range fields {
+		b, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // a string always encodes
+		}
+		m[name] = b
+	}
+	return m
+}
+
+// NewID makes an id as production does: UUID version 7.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// A Clock is a clock that stands until the test moves it.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock makes a clock that stands at a fixed instant.
+func NewClock() *Clock {
+	return &Clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+}
+
+// Now is the instant at which the clock stands.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
