@@ -4,8 +4,8 @@
 // # Invariants
 //
 //   - The signature covers every member of a document but two, "proof" and
-//     "inclusion". Any changed value fails; white space and the order of members do
-//     not matter.
+//     "inclusion". Any changed value fails; white space, the order of members and
+//     the escapes of a string do not matter.
 //   - A document has one reading. Duplicate members, members that differ only in
 //     case, unknown members, null, a number or a time in a second spelling and
 //     trailing data are refused, by [Verify] as by a reader in another language that

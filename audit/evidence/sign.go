@@ -19,9 +19,9 @@ type proof struct {
 // Signer signs statements with one Ed25519 key. It is safe for concurrent use. It
 // prints its key's id, never its key.
 type Signer struct {
-	key *ed25519.PrivateKey // a pointer: fmt prints an address
-	id  string
-	pub ed25519.PublicKey
+	sign func([]byte) []byte // a function: fmt finds no key in it
+	id   string
+	pub  ed25519.PublicKey
 }
 
 // NewSigner makes a signer of the 32-byte seed of an Ed25519 key (RFC 8032, section
@@ -33,7 +33,8 @@ func NewSigner(seed []byte) (*Signer, error) {
 	}
 	key := ed25519.NewKeyFromSeed(seed)
 	pub := ed25519.PublicKey(key[ed25519.SeedSize:])
-	return &Signer{key: &key, id: KeyID(pub), pub: pub}, nil
+	sign := func(b []byte) []byte { return ed25519.Sign(key, b) }
+	return &Signer{sign: sign, id: KeyID(pub), pub: pub}, nil
 }
 
 // KeyID returns the id of the signer's key.
@@ -66,7 +67,7 @@ func (s *Signer) Sign(d Document) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sig := ed25519.Sign(*s.key, canonical)
+	sig := s.sign(canonical)
 	p := proof{Type: proofType, KeyID: s.id, Signature: base64.StdEncoding.EncodeToString(sig)}
 	b, err := appendMember(body, "proof", p)
 	if err != nil {

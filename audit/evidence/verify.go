@@ -92,7 +92,8 @@ func verified(b []byte, pub ed25519.PublicKey) (*signed, error) {
 // signed is a document taken apart.
 type signed struct {
 	kind      string
-	canonical []byte // what is signed
+	body      []byte // the signed members, as they were spelled
+	canonical []byte // the same in the form that is signed
 	proof     proof
 	signature []byte
 	inclusion *Inclusion
@@ -123,18 +124,17 @@ func split(b []byte) (*signed, error) {
 	}
 	delete(members, "proof")
 	delete(members, "inclusion")
-	body, err := json.Marshal(members)
-	if err != nil {
-		return nil, fmt.Errorf("%w: encoding: %w", ErrDocument, err)
+	if s.body, err = json.Marshal(members); err != nil {
+		return nil, fmt.Errorf("%w: encoding", ErrDocument)
 	}
-	s.canonical, err = canonicalise(body)
+	s.canonical, err = canonicalise(s.body)
 	return s, err
 }
 
 // read decodes the signed members into d and checks that they say exactly what d
 // says: no member more, none in another spelling.
 func (s *signed) read(d Document) error {
-	if err := strict(s.canonical, d); err != nil {
+	if err := strict(s.body, d); err != nil {
 		return fmt.Errorf("%w: members", ErrDocument)
 	}
 	if part := d.invalid(); part != "" {
