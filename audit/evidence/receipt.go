@@ -105,12 +105,22 @@ func HashNotice(text []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// receiptContext maps the members of a receipt to the Data Privacy Vocabulary.
+// receiptContext maps the members of a receipt to the Data Privacy Vocabulary. The
+// sections have no term of their own there: JSON-LD 1.1 reads what is in them as if it
+// stood above.
 func receiptContext() map[string]string {
 	return map[string]string{
 		"dct":                     "http://purl.org/dc/terms/",
 		"dpv":                     "https://w3id.org/dpv#",
 		"dpv-27560":               "https://w3id.org/dpv/schema/dpv-27560#",
+		"header":                  "@nest",
+		"processing":              "@nest",
+		"event":                   "@nest",
+		"party_identification":    "dpv:hasEntity",
+		"party_id":                "dpv:hasIdentifier",
+		"party_name":              "dpv:hasName",
+		"party_address":           "dpv:hasAddress",
+		"party_contact":           "dpv:hasContact",
 		"schema_version":          "dct:conformsTo",
 		"record_id":               "dpv:hasIdentifier",
 		"pii_principal_id":        "dpv:hasDataSubject",
