@@ -43,7 +43,7 @@ vault/sqlitestore:            vault accessctl accessctl/consent audit crypto/fie
 vault/storetest:              vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit crypto/secret
 deploy/sample:
-vault/vaulttest:              vault accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest
+vault/vaulttest:              vault accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
 cmd/fieldvault/*:             *
 `
