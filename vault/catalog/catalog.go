@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -114,8 +115,9 @@ type Field struct {
 	// limit. See Expires.
 	Retention Days `json:"retention,omitempty"`
 
-	// Region is the ISO 3166 code by which phones without + and national ids
-	// are understood: the field's own, else the catalog's, else empty.
+	// Region is an ISO 3166 code. Phones without + are of this country: the
+	// field's own region, else the catalog's, else they are refused. A national
+	// id has the check digits of this country, if the field states one.
 	Region string `json:"region,omitempty"`
 
 	// Schema is the JSON Schema of a field of type json, or nil.
@@ -208,7 +210,7 @@ func (c *Catalog) GroupByID(id uint32) (*Group, bool) {
 func (c *Catalog) ConsentGroups(purpose string) []*Group {
 	var list []*Group
 	for i := range c.Groups {
-		if contains(c.Groups[i].Consent, purpose) {
+		if slices.Contains(c.Groups[i].Consent, purpose) {
 			list = append(list, &c.Groups[i])
 		}
 	}
@@ -228,7 +230,7 @@ func (c *Collection) FieldByID(id uint32) (*Field, bool) {
 }
 
 // Lists says whether the field may be read for the purpose.
-func (f *Field) Lists(purpose string) bool { return contains(f.Purposes, purpose) }
+func (f *Field) Lists(purpose string) bool { return slices.Contains(f.Purposes, purpose) }
 
 // Collection is the name of the collection that the field is in.
 func (f *Field) Collection() string { return f.collection }
@@ -241,15 +243,6 @@ func (f *Field) Expires(p *Purpose) Days {
 		return p.Retention
 	}
 	return f.Retention
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // link builds the lookups and what is computed from the rest. It tolerates any

@@ -21,16 +21,16 @@ type Change struct {
 }
 
 // Diff says in words what changes from one catalog to the next, in the order
-// of the catalogs. Old may be nil. What was renamed is found by its id, so the
-// new catalog should come from Assign.
-func Diff(old, new *Catalog) []Change {
-	d := &differ{old: old, new: new}
-	if old == nil {
+// of the catalogs. The first may be nil. What was renamed is found by its id, so
+// the second should come from Assign.
+func Diff(from, to *Catalog) []Change {
+	d := &differ{old: from, new: to}
+	if from == nil {
 		d.old = &Catalog{}
 	}
-	d.text("title", "the title", d.old.Title, new.Title)
-	d.text("region", "the region", d.old.Region, new.Region)
-	d.text("controller", "the controller", d.old.Controller.String(), new.Controller.String())
+	d.text("title", "the title", d.old.Title, to.Title)
+	d.text("region", "the region", d.old.Region, to.Region)
+	d.text("controller", "the controller", d.old.Controller.String(), to.Controller.String())
 	d.groups()
 	d.purposes()
 	d.collections()

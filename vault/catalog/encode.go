@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/fieldvault/fieldvault/crypto/secret"
@@ -68,8 +69,11 @@ func (f *Field) encode(v []byte) (b []byte, rule string) {
 		return encodeJSON(v, f.schema)
 	default:
 		s, rule := unquote(v)
-		if rule != "" {
+		switch {
+		case rule != "":
 			return nil, rule
+		case len(s) > MaxValue && f.Type != TypeBytes:
+			return nil, ruleSize
 		}
 		if f.Type == TypeBytes {
 			return decodeBase64(s)
@@ -187,12 +191,14 @@ func AppendString(dst, s []byte) []byte {
 }
 
 // FromText gives the JSON value for a value written as text, as in a cell of a
-// CSV file: numbers, booleans and JSON as they stand, everything else as a
-// string. It checks nothing: Encode does.
+// CSV file: numbers and JSON as they stand, booleans in any case, everything
+// else as a string. It checks nothing: Encode does.
 func (f *Field) FromText(s string) json.RawMessage {
 	switch f.Type {
-	case TypeNumber, TypeBoolean, TypeJSON:
+	case TypeNumber, TypeJSON:
 		return json.RawMessage(s)
+	case TypeBoolean:
+		return json.RawMessage(strings.ToLower(s))
 	default:
 		return AppendString(nil, []byte(s))
 	}

@@ -1,9 +1,13 @@
 package catalog
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 )
+
+// ErrFormat means that stored bytes are not a catalog that Marshal wrote.
+var ErrFormat = errors.New("catalog: not a stored catalog")
 
 // A Problem is one thing that is wrong with a catalog.
 type Problem struct {

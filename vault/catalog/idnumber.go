@@ -3,21 +3,20 @@ package catalog
 import "strings"
 
 const (
-	ruleIBAN       = "must be an IBAN with right check digits"
-	ruleCard       = "must be a card number with a right check digit"
-	ruleNationalID = "must be 4 to 32 letters and digits"
+	ruleIBAN = "must be an IBAN with right check digits"
+	ruleCard = "must be a card number with a right check digit"
 )
 
 // bare removes separators and writes letters in upper case. Anything else than
-// ASCII letters, digits and the separators given makes it fail.
+// ASCII letters, digits, spaces and the separators given makes it fail.
 func bare(s, separators string) (string, bool) {
 	out := make([]byte, 0, len(s))
-	for _, r := range strings.TrimSpace(s) {
+	for i, r := range s {
 		switch {
 		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z':
-			out = append(out, byte(r))
+			out = append(out, s[i])
 		case r >= 'a' && r <= 'z':
-			out = append(out, byte(r-'a'+'A'))
+			out = append(out, s[i]-'a'+'A')
 		case r != ' ' && r != '\u00a0' && !strings.ContainsRune(separators, r):
 			return "", false
 		}
@@ -74,14 +73,3 @@ func luhn(s string) bool {
 	}
 	return sum%10 == 0
 }
-
-// checkNationalID checks the shape that national ids have in common.
-func checkNationalID(s, region string) string {
-	b, ok := bareNationalID(s)
-	if !ok || len(b) < 4 || len(b) > 32 {
-		return ruleNationalID
-	}
-	return ""
-}
-
-func bareNationalID(s string) (string, bool) { return bare(s, "-./+") }

@@ -28,12 +28,14 @@ func Parse(src []byte) (*Catalog, error) {
 	return c, nil
 }
 
-// locate gives problems their place in the source, and leaves out those of a
-// place that has a problem already, of which they may be a consequence.
+// locate gives problems their place in the source. It leaves out those of a
+// place that has a known problem, in it or below it: they may be a consequence.
 func (c *Catalog) locate(list, known []Problem) []Problem {
 	has := map[string]bool{}
 	for _, p := range known {
-		has[p.Path] = true
+		for path := p.Path; path != ""; path = parent(path) {
+			has[path] = true
+		}
 	}
 	var out []Problem
 	for _, p := range list {
@@ -49,16 +51,20 @@ func (c *Catalog) locate(list, known []Problem) []Problem {
 
 // positionOf finds the place of a path, or of what it is in.
 func (c *Catalog) positionOf(path string) position {
-	for path != "" {
+	for ; path != ""; path = parent(path) {
 		if at, ok := c.positions[path]; ok {
 			return at
 		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 	if len(c.positions) > 0 {
 		return position{1, 1}
 	}
 	return position{}
+}
+
+// parent is the path of what a path is in.
+func parent(path string) string {
+	return path[:max(0, strings.LastIndexAny(path, ".["))]
 }
 
 func (r *reader) catalog(o object) *Catalog {
@@ -140,7 +146,7 @@ func (r *reader) field(e entry, region string) Field {
 	if masks := f.Type.masks(); f.Mask == "" && len(masks) > 0 {
 		f.Mask = masks[0]
 	}
-	if f.Region == "" && f.Type.regional() {
+	if f.Region == "" && f.Type == TypePhone {
 		f.Region = region
 	}
 	if x, ok := o.values["index"]; ok && x.value != nil {

@@ -49,10 +49,10 @@ func phoneText(s string) bool {
 
 // cutExtension cuts "+49 711 12 ext. 5" into number and extension.
 func cutExtension(s string) (number, extension string) {
-	s = strings.TrimSpace(s)
+	s = trim(s)
 	for _, sep := range []string{";ext=", "ext.", "ext", "x", "#"} {
 		if i := strings.Index(strings.ToLower(s), sep); i >= 0 && i+len(sep) < len(s) {
-			return s[:i], strings.TrimSpace(s[i+len(sep):])
+			return s[:i], trim(s[i+len(sep):])
 		}
 	}
 	return s, ""

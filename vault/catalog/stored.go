@@ -3,13 +3,9 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 )
-
-// ErrFormat means that stored bytes are not a catalog that Marshal wrote.
-var ErrFormat = errors.New("catalog: not a stored catalog")
 
 // storedFormat is the version of the stored form.
 const storedFormat = 1

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// lineBreaks are the control characters of text with several lines.
+const lineBreaks = "\t\n\r\u2028\u2029"
+
 // checkName checks text on one line in which there is something to read.
 func checkName(s string) string {
 	switch {
@@ -25,7 +28,7 @@ func checkName(s string) string {
 // checkAddress is checkName for text that may have several lines.
 func checkAddress(s string) string {
 	return checkName(strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' || r == '\t' {
+		if strings.ContainsRune(lineBreaks, r) {
 			return ' '
 		}
 		return r
@@ -33,11 +36,14 @@ func checkAddress(s string) string {
 }
 
 func checkText(s string) string {
-	if !printable(s, "\n\r\t") {
+	if !printable(s, lineBreaks) {
 		return ruleControl
 	}
 	return ""
 }
+
+// trim removes the spaces around what people paste.
+func trim(s string) string { return strings.Trim(s, " \u00a0") }
 
 // readable says whether s has a letter, digit or symbol.
 func readable(s string) bool {
@@ -93,7 +99,7 @@ func checkEmail(s string) string {
 
 // splitEmail cuts at the last @.
 func splitEmail(s string) (local, domain string, ok bool) {
-	s = strings.TrimSpace(s)
+	s = trim(s)
 	i := strings.LastIndexByte(s, '@')
 	if i < 1 || i == len(s)-1 {
 		return "", "", false

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -94,29 +93,29 @@ type Days int
 // maxDays is about 1,000 years: beyond it a retention is a slip of the pen.
 const maxDays = 366_000
 
-var errDays = errors.New("must be days, such as 30, or a duration such as P2Y, P6M, P4W or P30D")
+const ruleDays = "must be days, such as 30, or a duration such as P2Y, P6M, P4W or P30D"
 
 // parseDays reads whole days, or an ISO 8601 duration of years, months, weeks
 // and days. Twelve months are 365.25 days and the result is rounded up, so
 // that a period that the law prescribes is never cut short.
-func parseDays(s string) (Days, error) {
-	if n, err := strconv.Atoi(s); err == nil && s[0] != '+' {
+func parseDays(s string) (Days, bool) {
+	if n, err := strconv.Atoi(s); err == nil && digits(s) {
 		return checkDays(n)
 	}
 	rest, ok := strings.CutPrefix(s, "P")
 	if !ok || rest == "" {
-		return 0, errDays
+		return 0, false
 	}
 	months, days, units := 0, 0, "YMWD"
 	for rest != "" {
 		end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
 		if end < 1 || end > 6 {
-			return 0, errDays
+			return 0, false
 		}
 		n, err := strconv.Atoi(rest[:end])
 		unit := strings.IndexByte(units, rest[end])
 		if err != nil || unit < 0 {
-			return 0, errDays
+			return 0, false
 		}
 		switch units[unit] {
 		case 'Y':
@@ -133,11 +132,11 @@ func parseDays(s string) (Days, error) {
 	return checkDays(days + (months*487+15)/16) // 365.25/12 = 487/16
 }
 
-func checkDays(n int) (Days, error) {
+func checkDays(n int) (Days, bool) {
 	if n < 1 || n > maxDays {
-		return 0, errDays
+		return 0, false
 	}
-	return Days(n), nil
+	return Days(n), true
 }
 
 const nameRule = "is not a name: names match [a-z][a-z0-9_]{0,62}"

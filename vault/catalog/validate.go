@@ -60,15 +60,17 @@ func (k *checker) prose(path, s string) {
 	switch {
 	case s == "":
 		k.add(path, "is missing: people are told this")
-	case !printable(s, "\n\t"):
+	case !printable(s, lineBreaks):
 		k.add(path, "must not contain control characters")
 	}
 }
 
-// printable says whether s has no control characters but those allowed.
+// printable says whether s has no control characters or line breaks but those
+// allowed.
 func printable(s, allowed string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
+		line := unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+		return line && !strings.ContainsRune(allowed, r)
 	})
 }
 
@@ -134,7 +136,7 @@ func (k *checker) purpose(p *Purpose) {
 
 func (k *checker) days(path string, d Days) {
 	if d < 0 || d > maxDays {
-		k.add(path, errDays.Error())
+		k.add(path, ruleDays)
 	}
 }
 

@@ -14,13 +14,14 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits of a source. They keep its parser, which is recursive, from using up
-// the stack.
+// Limits of a source. They keep its parser, which is recursive and slow with
+// very long mappings, from using up stack and time.
 const (
 	maxSource = 1 << 20 // bytes
-	maxFlow   = 32      // nested [ and {
-	maxDashes = 8       // nested - on one line
-	maxIndent = 200     // columns before a key
+	maxKeys   = 10_000
+	maxFlow   = 32  // nested [ and {
+	maxDashes = 8   // nested - on one line
+	maxIndent = 200 // columns before a key
 )
 
 type position struct{ line, column int }
@@ -70,8 +71,14 @@ func (r *reader) document(file *ast.File) ast.Node {
 			body = doc.Body
 		}
 	}
-	if body == nil && len(r.problems) == 0 {
+	switch {
+	case len(r.problems) > 0:
+		return nil
+	case body == nil:
 		r.add(position{1, 1}, "", "is empty")
+	case body.Type() != ast.MappingType && body.Type() != ast.MappingValueType:
+		r.add(place(body), "", "must be a mapping, key: value")
+		return nil
 	}
 	return body
 }
@@ -88,37 +95,50 @@ func (r *reader) syntax(err error) {
 
 // screen refuses what a catalog has no need of, before anything recurses.
 func (r *reader) screen(tokens token.Tokens) bool {
-	flow, dashes, line := 0, 0, 0
+	var s screener
 	for _, t := range tokens {
-		text := ""
-		if t.Position != nil && t.Position.Line != line {
-			line, dashes = t.Position.Line, 0
-		}
-		switch t.Type {
-		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType, token.MappingKeyType:
-			text = "has " + strconv.Quote(t.Value) + ": anchors, aliases, tags, merge keys, directives and ? keys are not allowed; quote the text if it is text"
-		case token.SequenceStartType, token.MappingStartType:
-			if flow++; flow > maxFlow {
-				text = "is nested too deeply"
-			}
-		case token.SequenceEndType, token.MappingEndType:
-			flow--
-		case token.SequenceEntryType:
-			if dashes++; dashes > maxDashes {
-				text = "is nested too deeply"
-			}
-		case token.MappingValueType:
-			if p := t.Prev; p != nil && flow == 0 && p.Position != nil && p.Position.Column > maxIndent {
-				text = "is indented too far"
-			}
-		default:
-		}
-		if text != "" {
+		if text := s.next(t); text != "" {
 			r.add(tokenPlace(t), "", text)
 			return false
 		}
 	}
 	return true
+}
+
+// A screener looks at one token after the other.
+type screener struct {
+	line, dashes, flow, keys int
+}
+
+// next says what is wrong with a token, or nothing.
+func (s *screener) next(t *token.Token) string {
+	at := tokenPlace(t)
+	if at.line != s.line {
+		s.line, s.dashes = at.line, 0
+	}
+	switch t.Type {
+	case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType, token.MappingKeyType:
+		return "has " + strconv.Quote(clip(t.Value)) + ": anchors, aliases, tags, merge keys, directives and ? keys are not allowed; quote it if it is text"
+	case token.SequenceStartType, token.MappingStartType:
+		s.flow++
+	case token.SequenceEndType, token.MappingEndType:
+		s.flow--
+	case token.SequenceEntryType:
+		s.dashes++
+	case token.MappingValueType:
+		s.keys++
+		if s.flow == 0 && t.Prev != nil && tokenPlace(t.Prev).column > maxIndent {
+			return "is indented too far"
+		}
+	default:
+	}
+	switch {
+	case s.flow > maxFlow, s.dashes > maxDashes:
+		return "is nested too deeply"
+	case s.keys > maxKeys:
+		return "has more than 10,000 keys"
+	}
+	return ""
 }
 
 func tokenPlace(t *token.Token) position {
@@ -169,7 +189,7 @@ func (r *reader) entries(n ast.Node, path string) []entry {
 			r.add(place(p.Key), path, "has a key that is not text")
 			continue
 		}
-		e := entry{key: key, path: join(path, key), at: place(p.Key), value: notNull(p.Value)}
+		e := entry{key: key, path: join(path, clip(key)), at: place(p.Key), value: notNull(p.Value)}
 		if seen[key] {
 			r.add(e.at, e.path, "stands twice")
 			continue
@@ -219,7 +239,7 @@ func (r *reader) object(n ast.Node, path string, keys ...string) object {
 	o := object{r: r, path: path, values: map[string]entry{}}
 	for _, e := range r.entries(n, path) {
 		if !slices.Contains(keys, e.key) {
-			r.add(e.at, join(path, clip(e.key)), "is not a known key"+suggest(e.key, keys))
+			r.add(e.at, e.path, "is not a known key"+suggest(e.key, keys))
 			continue
 		}
 		o.values[e.key] = e
@@ -305,9 +325,9 @@ func (o object) days(key string) Days {
 	if i, isInt := e.value.(*ast.IntegerNode); isInt {
 		s, ok = i.Token.Value, true
 	}
-	d, err := parseDays(s)
-	if !ok || err != nil {
-		o.r.add(place(e.value), e.path, errDays.Error())
+	d, valid := parseDays(s)
+	if !ok || !valid {
+		o.r.add(place(e.value), e.path, ruleDays)
 	}
 	return d
 }
@@ -320,7 +340,7 @@ func (o object) members(key string) []entry {
 		if validName(m.key) {
 			return false
 		}
-		o.r.add(m.at, join(e.path, clip(m.key)), nameRule)
+		o.r.add(m.at, m.path, nameRule)
 		return true
 	})
 }
