@@ -34,7 +34,7 @@ type Claims struct {
 type Signer struct {
 	issuer string
 	id     string
-	key    *ed25519.PrivateKey // a pointer: fmt prints an address
+	key    func() ed25519.PrivateKey // a function: fmt finds no key in it
 	now    func() time.Time
 }
 
@@ -64,7 +64,7 @@ func newSigner(issuer string, key ed25519.PrivateKey, now func() time.Time) (*Si
 	if !issuerName(issuer) || now == nil {
 		return nil, fmt.Errorf("%w: issuer or clock", ErrSigner)
 	}
-	s := &Signer{issuer: issuer, key: &key, now: now}
+	s := &Signer{issuer: issuer, key: func() ed25519.PrivateKey { return key }, now: now}
 	s.id = thumbprint(s.x())
 	return s, nil
 }
@@ -162,7 +162,7 @@ func (s *Signer) Sign(c Claims) (string, error) {
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, payload)
 	t.Header["kid"] = s.id
-	token, err := t.SignedString(*s.key)
+	token, err := t.SignedString(s.key())
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrSigner, err)
 	}
@@ -189,14 +189,14 @@ func (s *Signer) String() string { return "jwtauth.Signer(" + s.issuer + " " + s
 func (s *Signer) GoString() string { return s.String() }
 
 func (s *Signer) x() string {
-	return base64.RawURLEncoding.EncodeToString((*s.key)[ed25519.SeedSize:])
+	return base64.RawURLEncoding.EncodeToString(s.key()[ed25519.SeedSize:])
 }
 
 func (s *Signer) jwk(private bool) jwk {
 	k := jwk{Type: "OKP", Curve: "Ed25519", Algorithm: "EdDSA", Use: "sig", ID: s.id, Public: s.x()}
 	if private {
 		k.Issuer = s.issuer
-		k.PrivateKey = base64.RawURLEncoding.EncodeToString(s.key.Seed())
+		k.PrivateKey = base64.RawURLEncoding.EncodeToString(s.key().Seed())
 	}
 	return k
 }
