@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"sync"
@@ -48,7 +49,7 @@ func (k *IndexKey) Index(normalised secret.Bytes, bits int) []byte {
 	h := k.hashes.get()
 	defer k.hashes.put(h)
 	h.Write(normalised.Expose())
-	sum := h.Sum(make([]byte, 0, sha256.Size))[:(bits+7)/8]
+	sum := h.Sum(nil)[:(bits+7)/8]
 	if spare := bits % 8; spare != 0 {
 		sum[len(sum)-1] &= 0xff << (8 - spare)
 	}
@@ -78,16 +79,14 @@ func NewMACKey(k secret.Bytes) (*MACKey, error) {
 func (k *MACKey) Sum(label string, parts ...[]byte) [sha256.Size]byte {
 	h := k.hashes.get()
 	defer k.hashes.put(h)
-	buf := make([]byte, 0, 256)
-	buf = appendString(buf, labelMAC)
-	buf = appendString(buf, label)
+	h.Write(appendString(h.scratch[:0], labelMAC))
+	h.Write(appendString(h.scratch[:0], label))
 	for _, p := range parts {
-		buf = appendBytes(buf, p)
+		h.Write(binary.AppendUvarint(h.scratch[:0], uint64(len(p))))
+		h.Write(p)
 	}
-	h.Write(buf)
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
-	return sum
+	h.Sum(h.scratch[:0])
+	return [sha256.Size]byte(h.scratch[:])
 }
 
 // Verify reports whether mac is what [MACKey.Sum] gives, in constant time. A
@@ -100,19 +99,26 @@ func (k *MACKey) Verify(mac []byte, label string, parts ...[]byte) bool {
 // hashes keeps HMAC-SHA-256 states with the key already absorbed.
 type hashes struct{ pool *sync.Pool }
 
-func newHashes(key []byte) hashes {
-	return hashes{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// hasher is one such state. Its scratch space is what an interface would
+// otherwise move from the stack to the heap.
+type hasher struct {
+	hash.Hash
+	scratch [sha256.Size]byte
 }
 
-func (s hashes) get() hash.Hash {
-	h, ok := s.pool.Get().(hash.Hash)
+func newHashes(key []byte) hashes {
+	return hashes{&sync.Pool{New: func() any { return &hasher{Hash: hmac.New(sha256.New, key)} }}}
+}
+
+func (s hashes) get() *hasher {
+	h, ok := s.pool.Get().(*hasher)
 	if !ok {
-		panic("field: the pool holds hashes only")
+		panic("field: the pool holds hashers only")
 	}
 	return h
 }
 
-func (s hashes) put(h hash.Hash) {
+func (s hashes) put(h *hasher) {
 	h.Reset()
 	s.pool.Put(h)
 }

@@ -10,7 +10,8 @@
 //   - encoding/gob, database drivers and anything else that would store the
 //     value fails, because a stored "[redacted]" would be a lost value;
 //   - inside a struct, where fmt cannot call methods of unexported fields,
-//     only the address of the value is printed, because Bytes is a pointer;
+//     only an address is printed, because the value stands behind two pointers
+//     (behind one, fmt shows it to a verb that does not fit, such as %s);
 //   - decoding into a Bytes fails: values come in through [New] alone.
 //
 // There is one way out, [Bytes.Expose], so that every place where plaintext
@@ -40,13 +41,21 @@ const Redacted = "[redacted]"
 // long as nobody calls [Bytes.Wipe].
 type Bytes struct {
 	_ [0]func() // not comparable: == would compare addresses
-	p *[]byte
+	p **[]byte
+}
+
+// cell holds a value and the pointer to it, so that both are one allocation.
+type cell struct {
+	value []byte
+	p     *[]byte
 }
 
 // New returns a secret that owns b. The caller must not use b afterwards.
 // New(nil) is an empty value, not the zero Bytes.
 func New(b []byte) Bytes {
-	return Bytes{p: &b}
+	c := &cell{value: b}
+	c.p = &c.value
+	return Bytes{p: &c.p}
 }
 
 // FromString returns a secret that holds a copy of s. The string itself cannot
@@ -62,7 +71,7 @@ func (b Bytes) Expose() []byte {
 	if b.p == nil {
 		return nil
 	}
-	return *b.p
+	return **b.p
 }
 
 // Len returns the number of bytes of the value, 0 for the zero Bytes.
@@ -70,7 +79,7 @@ func (b Bytes) Len() int {
 	if b.p == nil {
 		return 0
 	}
-	return len(*b.p)
+	return len(**b.p)
 }
 
 // IsZero reports whether b is the zero Bytes: no value at all. An empty value
@@ -85,7 +94,7 @@ func (b Bytes) Equal(o Bytes) bool {
 	if b.IsZero() || o.IsZero() {
 		return b.IsZero() && o.IsZero()
 	}
-	return subtle.ConstantTimeCompare(*b.p, *o.p) == 1
+	return subtle.ConstantTimeCompare(**b.p, **o.p) == 1
 }
 
 // Clone returns a copy that is wiped on its own. The clone of the zero Bytes
@@ -94,7 +103,7 @@ func (b Bytes) Clone() Bytes {
 	if b.p == nil {
 		return Bytes{}
 	}
-	return New(bytes.Clone(*b.p))
+	return New(bytes.Clone(**b.p))
 }
 
 // Wipe overwrites the value with zeros and leaves an empty value in b and in
@@ -103,8 +112,8 @@ func (b Bytes) Wipe() {
 	if b.p == nil {
 		return
 	}
-	clear(*b.p)
-	*b.p = nil
+	clear(**b.p)
+	**b.p = nil
 }
 
 // String returns [Redacted].

@@ -1,0 +1,37 @@
+//go:build !race
+
+package field_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+)
+
+// TestAllocations pins how often the hot paths allocate, which does not depend
+// on the machine. Tink itself allocates once to seal and once to open. (The race
+// detector allocates as well, and makes pools forget: hence the build tag.)
+func TestAllocations(t *testing.T) {
+	k := field.NewKey(newAEAD(t))
+	value := secret.New(bytes.Repeat([]byte("v"), 64))
+	sealed := mustSeal(t, k, place(), string(value.Expose()))
+	index, mac := indexKey(t, key32(1)), macKey(t, key32(1))
+	part := []byte("part")
+	var parts [8]byte
+	for _, c := range []struct {
+		name string
+		want float64
+		f    func()
+	}{
+		{"Seal: the ciphertext", 1, func() { _, _ = k.Seal(place(), value) }},
+		{"Open: the value, and what holds it", 2, func() { _, _ = k.Open(place(), sealed) }},
+		{"Index: the index value", 1, func() { index.Index(value, 64) }},
+		{"Sum: nothing", 0, func() { mac.Sum("consent/1", part, parts[:]) }},
+	} {
+		if got := testing.AllocsPerRun(200, c.f); got > c.want {
+			t.Errorf("%s: %v allocations, want %v", c.name, got, c.want)
+		}
+	}
+}
