@@ -259,7 +259,7 @@ func (w *writing) index(ctx context.Context, tx Tx, p *writePerson, it *writeIte
 // Delete removes a record. Its revision goes on over the deletion. The error is
 // ErrNotFound, ErrGone, ErrConflict, ErrHeld or ErrDenied.
 func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collection, record string, ifMatch uint64) error {
-	t, s, err := v.permitRecords(ctx, c, accessctl.ActionDelete, collection)
+	t, s, err := v.permitRecords(ctx, c, accessctl.ActionDelete, subject, collection)
 	if err != nil {
 		return err
 	}

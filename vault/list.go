@@ -20,7 +20,7 @@ var cursorText = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a c
 // restriction, are left out, so a page may hold fewer than the limit and still
 // have a cursor.
 func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collection, cursorIn string, limit int) (Page, error) {
-	t, s, err := v.permitRecords(ctx, c, accessctl.ActionList, collection)
+	t, s, err := v.permitRecords(ctx, c, accessctl.ActionList, subject, collection)
 	if err != nil {
 		return Page{}, err
 	}
@@ -113,7 +113,7 @@ func (v *Vault) Export(ctx context.Context, c accessctl.Caller, subject string) 
 	if own(c, subject) {
 		c.Purpose = accessctl.PurposeSelf
 	}
-	t, s, err := v.permitRecords(ctx, c, accessctl.ActionExport, "")
+	t, s, err := v.permitRecords(ctx, c, accessctl.ActionExport, subject, "")
 	if err != nil {
 		return Manifest{}, err
 	}

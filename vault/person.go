@@ -35,9 +35,10 @@ func (v *Vault) permitPerson(ctx context.Context, c accessctl.Caller, a accessct
 	return t, s, nil
 }
 
-// permitRecords decides whether the caller's role holds an action on any field
-// of the collection, before any look-up. An empty collection is all of them.
-func (v *Vault) permitRecords(ctx context.Context, c accessctl.Caller, a accessctl.Action, collection string) (*tenant, *settings, error) {
+// permitRecords decides whether the caller may do an action to any field of the
+// collection, assuming a live, consenting person, before any look-up. An empty
+// collection is all of them; an empty subject is nobody in particular.
+func (v *Vault) permitRecords(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject, collection string) (*tenant, *settings, error) {
 	t, s, err := v.fresh(ctx, c.Tenant)
 	if err != nil {
 		return nil, nil, err
@@ -58,10 +59,14 @@ func (v *Vault) permitRecords(ctx context.Context, c accessctl.Caller, a accessc
 			return nil, nil, err
 		}
 	}
-	if !s.decider(c).Has(a, fields) {
-		return nil, nil, v.denied(ctx, t, s, c, a)
+	d, ideal := s.decider(c), accessctl.State{Consent: accessctl.ConsentGranted, Own: own(c, subject)}
+	for _, f := range fields {
+		f.Listed = true
+		if d.Permit(a, f, ideal).Allowed {
+			return t, s, nil
+		}
 	}
-	return t, s, nil
+	return nil, nil, v.denied(ctx, t, s, c, a)
 }
 
 // An act is one change of one person: who, what, and under which lock.

@@ -23,7 +23,7 @@ const cursorLife = time.Hour
 // own), records the candidates, and only then opens and compares them, so that a
 // planned collision of the index never shows a stranger.
 func (v *Vault) Search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
-	t, s, err := v.permitRecords(ctx, c, accessctl.ActionSearch, q.Collection)
+	t, s, err := v.permitRecords(ctx, c, accessctl.ActionSearch, "", q.Collection)
 	if err != nil {
 		return Matches{}, err
 	}

@@ -95,6 +95,9 @@ func (v *Vault) pinIndexKeys(ctx context.Context, t *tenant, s *settings) error 
 	keys = slices.DeleteFunc(keys, func(k TenantKey) bool {
 		return !strings.HasPrefix(k.Label, labelIndex) || t.indexKey(k.Label) != nil
 	})
+	if len(keys) == 0 && t.pinned(s.indexes) {
+		return nil // another request pinned them meanwhile
+	}
 	if len(keys) == 0 {
 		return fmt.Errorf("%w: an index key is missing; apply the catalog again", ErrUnavailable)
 	}

@@ -357,8 +357,7 @@ func principalOf(p accessctl.Principal) []byte {
 // this package and ends of contexts pass.
 func unavailable(err error) error {
 	switch {
-	case err == nil, errors.Is(err, ErrUnavailable), errors.Is(err, ErrIntegrity),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.Is(err, ErrUnavailable), errors.Is(err, ErrIntegrity):
 		return err
 	case errors.Is(err, keyring.ErrUnavailable):
 		return fmt.Errorf("%w: key-encryption key", ErrUnavailable)
