@@ -114,6 +114,10 @@ func TestClusterStopsAndStarts(t *testing.T) {
 	if u.Hostname() != "127.0.0.1" || u.Port() == "" {
 		t.Errorf("a cluster that listens is at %s", u.Host)
 	}
+	t.Setenv("FIELDVAULT_TEST_POSTGRES", c.URL("postgres"))
+	if other := storetest.Postgres(t); !strings.Contains(other, u.Host) || other == db {
+		t.Errorf("with FIELDVAULT_TEST_POSTGRES a database is not on that server, or not new: %s", other)
+	}
 	exec1(t, db, `CREATE TABLE customer (name text)`)
 	c.Stop(t)
 	if _, err := pgx.Connect(t.Context(), db); err == nil {
@@ -156,7 +160,7 @@ func TestClusterEndsWithItsProcess(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			storetest.Postgres(t) // skips where there is none
 			t.Parallel()
-			cmd := again(t, "^TestClusterEndsWithItsProcess$", "STORETEST_CHILD="+how)
+			cmd := again(t, "^TestClusterEndsWithItsProcess$", "STORETEST_CHILD="+how, "FIELDVAULT_TEST_POSTGRES=")
 			dirs := start(t, cmd)
 			for _, dir := range dirs {
 				if _, err := os.Stat(filepath.Join(dir, "data", "postmaster.pid")); err != nil {
@@ -178,20 +182,27 @@ func TestClusterEndsWithItsProcess(t *testing.T) {
 	}
 }
 
-// startAndWait starts a server of each kind, tells where they are, and waits to be
-// killed, or returns.
+// startAndWait starts servers, tells where they are, and waits to be killed, or
+// returns.
 func startAndWait(t *testing.T, how string) {
 	t.Helper()
-	u, err := url.Parse(storetest.Postgres(t))
-	if err != nil {
-		t.Fatal(err)
+	var dirs []string
+	if how != "killed while paused" {
+		u, err := url.Parse(storetest.Postgres(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, u.Query().Get("host"))
 	}
-	c := storetest.StartCluster(t, storetest.ClusterOptions{})
-	connect(t, c.URL("postgres"))
-	if how == "killed while paused" {
-		c.Pause(t)
+	if how != "returns" { // every other test shows that
+		c := storetest.StartCluster(t, storetest.ClusterOptions{})
+		connect(t, c.URL("postgres"))
+		if how == "killed while paused" {
+			c.Pause(t)
+		}
+		dirs = append(dirs, filepath.Dir(c.DataDir()))
 	}
-	fmt.Printf("servers\t%s\t%s\n", u.Query().Get("host"), filepath.Dir(c.DataDir()))
+	fmt.Printf("servers\t%s\n", strings.Join(dirs, "\t"))
 	if how != "returns" {
 		select {}
 	}
