@@ -2,7 +2,7 @@
 # Go. What the words do is in deploy/ci.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check lint verify fuzz bench
+.PHONY: help dev test check lint fmt verify fuzz bench
 
 # Given on the command line, as in `make test PKG=./vault/... RACE=1`.
 export PKG RACE TESTFLAGS FUZZTIME BENCHCOUNT BASE
@@ -21,6 +21,9 @@ check: ## what CI runs: the tests with the race detector, lint, verify
 
 lint: ## run golangci-lint, as .golangci.yml says
 	@bash -c '. deploy/ci/env.sh && tool golangci-lint run ./...'
+
+fmt: ## format the Go files as lint wants them
+	@bash -c '. deploy/ci/env.sh && tool golangci-lint fmt'
 
 verify: ## check formatting, vet, modules and the static build
 	@bash deploy/ci/verify.sh
