@@ -9,7 +9,8 @@ import (
 )
 
 // The benchmarks stand beside raw Tink with the same associated data: the aim
-// is 0.85 of its speed.
+// is 0.85 of its speed. Tink is used as its documentation says, Key as package
+// keyring makes it.
 func BenchmarkSeal(b *testing.B) {
 	a := newAEAD(b)
 	rec := &recorder{AEAD: a}
@@ -25,7 +26,7 @@ func BenchmarkSeal(b *testing.B) {
 	})
 	b.Run("field", func(b *testing.B) {
 		b.ReportAllocs()
-		k, p, v := field.NewKey(a), place(), secret.New(value)
+		k, p, v := field.NewKey(singleAEAD(b, value[:32])), place(), secret.New(value)
 		for b.Loop() {
 			if _, err := k.Seal(p, v); err != nil {
 				b.Fatal(err)
@@ -48,7 +49,8 @@ func BenchmarkOpen(b *testing.B) {
 	})
 	b.Run("field", func(b *testing.B) {
 		b.ReportAllocs()
-		k, p := field.NewKey(a), place()
+		k, p := field.NewKey(singleAEAD(b, make([]byte, 32))), place()
+		sealed := mustSeal(b, k, p, string(bytes.Repeat([]byte("v"), 64)))
 		for b.Loop() {
 			if _, err := k.Open(p, sealed); err != nil {
 				b.Fatal(err)

@@ -89,8 +89,9 @@ func (k *Key) Seal(p Place, v secret.Bytes) ([]byte, error) {
 		return nil, err
 	}
 	buf := k.borrow()
-	defer k.giveBack(buf)
-	return k.seal(v, p.appendData(buf[:0], labelValue))
+	sealed, err := k.seal(v, p.appendData(buf[:0], labelValue))
+	k.giveBack(buf)
+	return sealed, err
 }
 
 // Open decrypts what [Key.Seal] made for the same place. Every failure is
@@ -100,8 +101,9 @@ func (k *Key) Open(p Place, sealed []byte) (secret.Bytes, error) {
 		return secret.Bytes{}, ErrOpen
 	}
 	buf := k.borrow()
-	defer k.giveBack(buf)
-	return k.open(sealed, p.appendData(buf[:0], labelValue))
+	v, err := k.open(sealed, p.appendData(buf[:0], labelValue))
+	k.giveBack(buf)
+	return v, err
 }
 
 func (k *Key) seal(v secret.Bytes, ad []byte) ([]byte, error) {

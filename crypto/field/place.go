@@ -41,17 +41,26 @@ func (p *Place) check() error {
 	return nil
 }
 
-// appendData appends the associated data of a value at p.
+// appendData appends the associated data of a value at p: the label and the
+// members in their order, each preceded by its length.
 func (p *Place) appendData(dst []byte, label string) []byte {
 	dst = appendString(dst, label)
 	dst = appendString(dst, p.Tenant)
-	dst = appendBytes(dst, p.UID[:])
-	dst = appendUint32(dst, p.Group)
-	dst = appendUint32(dst, p.Epoch)
-	dst = appendUint32(dst, p.Collection)
+	// One append for what has a fixed length costs a third of one for each.
+	var fixed [17 + 3*5]byte
+	fixed[0] = 16
+	copy(fixed[1:17], p.UID[:])
+	fixed[17], fixed[22], fixed[27] = 4, 4, 4
+	binary.BigEndian.PutUint32(fixed[18:], p.Group)
+	binary.BigEndian.PutUint32(fixed[23:], p.Epoch)
+	binary.BigEndian.PutUint32(fixed[28:], p.Collection)
+	dst = append(dst, fixed[:]...)
 	dst = appendString(dst, p.Record)
-	dst = appendUint32(dst, p.Field)
-	return appendUint64(dst, p.Revision)
+	var last [5 + 9]byte
+	last[0], last[5] = 4, 8
+	binary.BigEndian.PutUint32(last[1:], p.Field)
+	binary.BigEndian.PutUint64(last[6:], p.Revision)
+	return append(dst, last[:]...)
 }
 
 // KeyContext returns the context under which a data key is wrapped: length-
@@ -90,8 +99,4 @@ func appendBytes(dst, b []byte) []byte {
 
 func appendUint32(dst []byte, n uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, 4), n)
-}
-
-func appendUint64(dst []byte, n uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst, 8), n)
 }
