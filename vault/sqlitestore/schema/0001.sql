@@ -1,0 +1,175 @@
+-- The core: tenants, documents, people, keys, records, indexes, consents,
+-- effects and events. Times are microseconds since 1970 in UTC; NULL is none.
+-- Text is compared byte by byte. A table with a column uid bears rows of
+-- people: the sweep and fsck find it by that column.
+
+CREATE TABLE tenant (
+  id        INTEGER PRIMARY KEY CHECK (id >= 0),
+  name      TEXT    NOT NULL UNIQUE,
+  kek_epoch INTEGER NOT NULL CHECK (kek_epoch >= 1),
+  created   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE tenant_key (
+  tenant      INTEGER NOT NULL REFERENCES tenant (id),
+  label       TEXT    NOT NULL,
+  kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+  wrapped     BLOB    NOT NULL CHECK (length(wrapped) > 0),
+  PRIMARY KEY (tenant, label)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE document (
+  tenant  INTEGER NOT NULL REFERENCES tenant (id),
+  kind    TEXT    NOT NULL CHECK (kind IN ('catalog', 'policy')),
+  version INTEGER NOT NULL CHECK (version >= 1),
+  body    BLOB    NOT NULL,
+  source  BLOB    NOT NULL,
+  actor   TEXT    NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (tenant, kind, version)
+) STRICT;
+
+-- The directory: one row a person, never deleted.
+CREATE TABLE subject (
+  tenant      INTEGER NOT NULL REFERENCES tenant (id),
+  lookup      BLOB    NOT NULL CHECK (length(lookup) = 32),
+  uid         BLOB    CHECK (length(uid) = 16),
+  generation  INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
+  state       INTEGER NOT NULL CHECK (state IN (1, 2)),
+  restricted  INTEGER NOT NULL CHECK (restricted IN (0, 1)),
+  held        INTEGER NOT NULL CHECK (held IN (0, 1)),
+  mark        BLOB    NOT NULL,
+  sealed_id   BLOB,
+  note        BLOB,
+  certificate BLOB,
+  created     INTEGER NOT NULL,
+  erased_at   INTEGER,
+  PRIMARY KEY (tenant, lookup),
+  CHECK (state = 2 OR uid IS NOT NULL)
+) STRICT;
+
+CREATE UNIQUE INDEX subject_uid ON subject (tenant, uid) WHERE uid IS NOT NULL;
+CREATE INDEX subject_unswept ON subject (tenant) WHERE state = 2 AND uid IS NOT NULL;
+
+CREATE TRIGGER subject_stays BEFORE DELETE ON subject
+BEGIN
+  SELECT RAISE (ABORT, 'a row of the directory is never deleted');
+END;
+
+CREATE TRIGGER subject_erased_absorbs BEFORE UPDATE ON subject
+WHEN NEW.generation < OLD.generation
+  OR (OLD.state = 2 AND NEW.state <> 2 AND NEW.generation = OLD.generation)
+BEGIN
+  SELECT RAISE (ABORT, 'erased is for ever');
+END;
+
+CREATE TRIGGER subject_keeps_name BEFORE UPDATE OF tenant, lookup ON subject
+WHEN NEW.tenant <> OLD.tenant OR NEW.lookup <> OLD.lookup
+BEGIN
+  SELECT RAISE (ABORT, 'a row of the directory keeps its name');
+END;
+
+-- wrapped is NULL when the group was erased and not written to since: then
+-- version and kek_version are 0, and only the epoch speaks.
+CREATE TABLE data_key (
+  tenant      INTEGER NOT NULL REFERENCES tenant (id),
+  uid         BLOB    NOT NULL CHECK (length(uid) = 16),
+  grp         INTEGER NOT NULL CHECK (grp BETWEEN 1 AND 4294967295),
+  epoch       INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 4294967295),
+  version     INTEGER NOT NULL,
+  kek_version INTEGER NOT NULL,
+  wrapped     BLOB,
+  PRIMARY KEY (tenant, uid, grp),
+  CHECK (CASE WHEN wrapped IS NULL THEN version = 0 AND kek_version = 0
+    ELSE length(wrapped) > 0 AND version BETWEEN 1 AND 4294967295 AND kek_version >= 1 END)
+) STRICT;
+
+CREATE TABLE record (
+  tenant     INTEGER NOT NULL REFERENCES tenant (id),
+  uid        BLOB    NOT NULL CHECK (length(uid) = 16),
+  collection INTEGER NOT NULL CHECK (collection BETWEEN 1 AND 4294967295),
+  record     TEXT    NOT NULL,
+  row_id     BLOB    NOT NULL CHECK (length(row_id) = 16),
+  revision   INTEGER NOT NULL CHECK (revision >= 0),
+  deleted    INTEGER NOT NULL CHECK (deleted IN (0, 1)),
+  sealed     BLOB,
+  PRIMARY KEY (tenant, uid, collection, record),
+  CHECK (deleted = 0 OR sealed IS NULL)
+) STRICT;
+
+CREATE TABLE search_index (
+  tenant     INTEGER NOT NULL REFERENCES tenant (id),
+  collection INTEGER NOT NULL,
+  field      INTEGER NOT NULL,
+  version    INTEGER NOT NULL,
+  value      BLOB    NOT NULL,
+  uid        BLOB    NOT NULL CHECK (length(uid) = 16),
+  record     TEXT    NOT NULL,
+  PRIMARY KEY (tenant, collection, field, version, value, uid, record)
+) STRICT;
+
+CREATE INDEX search_index_record ON search_index (tenant, uid, collection, record);
+
+CREATE TABLE consent (
+  tenant   INTEGER NOT NULL REFERENCES tenant (id),
+  uid      BLOB    NOT NULL CHECK (length(uid) = 16),
+  purpose  TEXT    NOT NULL,
+  decision TEXT    NOT NULL,
+  notice   TEXT    NOT NULL,
+  method   TEXT    NOT NULL,
+  at       INTEGER NOT NULL,
+  expires  INTEGER,
+  evidence BLOB,
+  receipt  BLOB,
+  mac      BLOB,
+  PRIMARY KEY (tenant, uid, purpose)
+) STRICT;
+
+CREATE TABLE consent_event (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant   INTEGER NOT NULL REFERENCES tenant (id),
+  uid      BLOB    NOT NULL CHECK (length(uid) = 16),
+  purpose  TEXT    NOT NULL,
+  decision TEXT    NOT NULL,
+  notice   TEXT    NOT NULL,
+  method   TEXT    NOT NULL,
+  at       INTEGER NOT NULL,
+  expires  INTEGER,
+  evidence BLOB,
+  receipt  BLOB,
+  mac      BLOB
+) STRICT;
+
+CREATE INDEX consent_event_person ON consent_event (tenant, uid);
+
+CREATE TRIGGER consent_event_stands BEFORE UPDATE ON consent_event
+BEGIN
+  SELECT RAISE (ABORT, 'the history of consents is only appended to');
+END;
+
+CREATE TABLE effect (
+  tenant   INTEGER NOT NULL REFERENCES tenant (id),
+  key      BLOB    NOT NULL CHECK (length(key) = 32),
+  request  BLOB    NOT NULL CHECK (length(request) = 32),
+  uid      BLOB    CHECK (length(uid) = 16),
+  lookup   BLOB,
+  created  INTEGER NOT NULL CHECK (created IN (0, 1)),
+  revision INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  expires  INTEGER NOT NULL,
+  PRIMARY KEY (tenant, key)
+) STRICT;
+
+CREATE INDEX effect_person ON effect (tenant, uid);
+CREATE INDEX effect_expires ON effect (expires);
+
+CREATE TABLE event_intake (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  leaf   BLOB    NOT NULL
+) STRICT;
+
+CREATE TRIGGER event_intake_stands BEFORE UPDATE ON event_intake
+BEGIN
+  SELECT RAISE (ABORT, 'events are only appended');
+END;

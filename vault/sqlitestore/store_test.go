@@ -1,0 +1,29 @@
+package sqlitestore_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/sqlitestore"
+	"github.com/fieldvault/fieldvault/vault/storetest"
+)
+
+func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+// open opens a store in a file; the test closes it.
+func open(t *testing.T, path string) *sqlitestore.Store {
+	t.Helper()
+	s, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: path, Now: now})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) vault.Store {
+		return open(t, filepath.Join(t.TempDir(), "vault.db"))
+	})
+}

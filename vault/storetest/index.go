@@ -1,0 +1,184 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+// replace replaces index entries of a record.
+func (w *world) replace(tenant int32, uid uuid.UUID, ref vault.RecordRef, fields []uint32, entries ...vault.IndexEntry) {
+	w.Helper()
+	w.update(func(ctx context.Context, tx vault.Tx) error {
+		return tx.ReplaceIndex(ctx, tenant, uid, ref, fields, entries)
+	})
+}
+
+// search runs a query to its end, in pages.
+func (w *world) search(q vault.IndexQuery) (out []vault.Candidate) {
+	w.Helper()
+	w.view(func(ctx context.Context, tx vault.Tx) error {
+		for {
+			got, err := tx.SearchIndex(ctx, q)
+			if err != nil || len(got) == 0 {
+				return err
+			}
+			if len(got) > q.Limit {
+				w.Fatalf("SearchIndex gave %d candidates, the limit is %d", len(got), q.Limit)
+			}
+			out = append(out, got...)
+			q.AfterUID, q.AfterRec = got[len(got)-1].UID, got[len(got)-1].Record
+		}
+	})
+	return out
+}
+
+func entry(field, version uint32, value string) vault.IndexEntry {
+	return vault.IndexEntry{Field: field, Version: version, Value: []byte(value)}
+}
+
+func query(tenant int32, field uint32, values ...vault.IndexEntry) vault.IndexQuery {
+	return vault.IndexQuery{Tenant: tenant, Collection: 1, Field: field, Values: values, Limit: 100}
+}
+
+func candidate(s vault.Subject, record string) vault.Candidate {
+	return vault.Candidate{Lookup: s.Lookup, UID: s.UID, Record: record}
+}
+
+func compareCandidates(a, b vault.Candidate) int {
+	if c := bytes.Compare(a.UID[:], b.UID[:]); c != 0 {
+		return c
+	}
+	return compareText(a.Record, b.Record)
+}
+
+func index(w *world) {
+	w.run("Match", indexMatch)
+	w.run("Replace", indexReplace)
+	w.run("Pages", indexPages)
+	w.run("OnlyTheLiving", indexLiving)
+}
+
+func indexMatch(w *world) {
+	p := w.person(w.tenant())
+	ref := vault.RecordRef{Collection: 1, Record: "r"}
+	zeros := vault.IndexEntry{Field: 5, Version: 1, Value: make([]byte, 32)}
+	w.replace(p.Tenant, p.UID, ref, nil,
+		entry(1, 1, "value"), entry(1, 2, "value"), entry(2, 1, "other"), zeros,
+		vault.IndexEntry{Field: math.MaxUint32, Version: math.MaxUint32, Value: allBytes(7)})
+	yes, no := []vault.Candidate{candidate(p, "r")}, []vault.Candidate{}
+	for _, c := range []struct {
+		name string
+		q    vault.IndexQuery
+		want []vault.Candidate
+	}{
+		{"the value", query(p.Tenant, 1, entry(0, 1, "value")), yes},
+		{"the field of a value is not read", query(p.Tenant, 1, entry(2, 1, "value")), yes},
+		{"both versions, one answer", query(p.Tenant, 1, entry(1, 1, "value"), entry(1, 2, "value")), yes},
+		{"any of the values", query(p.Tenant, 1, entry(1, 1, "no"), entry(1, 2, "value"), entry(1, 3, "value")), yes},
+		{"one value twice", query(p.Tenant, 1, entry(1, 1, "value"), entry(1, 1, "value")), yes},
+		{"zero bytes", query(p.Tenant, 5, zeros), yes},
+		{"large numbers", query(p.Tenant, math.MaxUint32, vault.IndexEntry{Version: math.MaxUint32, Value: allBytes(7)}), yes},
+		{"another value", query(p.Tenant, 1, entry(1, 1, "valuf")), no},
+		{"a shorter value", query(p.Tenant, 1, entry(1, 1, "valu")), no},
+		{"a longer value", query(p.Tenant, 1, entry(1, 1, "value\x00")), no},
+		{"fewer zero bytes", query(p.Tenant, 5, vault.IndexEntry{Version: 1, Value: make([]byte, 31)}), no},
+		{"another version", query(p.Tenant, 1, entry(1, 3, "value")), no},
+		{"the pair, not its parts", query(p.Tenant, 2, entry(2, 2, "other"), entry(2, 1, "value")), no},
+		{"the value of another field", query(p.Tenant, 2, entry(2, 1, "value")), no},
+		{"no value", query(p.Tenant, 1), no},
+		{"another tenant", query(w.tenant(), 1, entry(1, 1, "value")), no},
+		{"another collection", vault.IndexQuery{
+			Tenant: p.Tenant, Collection: 2, Field: 1, Values: []vault.IndexEntry{entry(1, 1, "value")}, Limit: 9,
+		}, no},
+	} {
+		w.equal(c.name, w.search(c.q), c.want)
+	}
+	w.view(func(ctx context.Context, tx vault.Tx) error {
+		q := query(p.Tenant, 1, entry(1, 1, "value"))
+		q.Limit = 0
+		got, err := tx.SearchIndex(ctx, q)
+		w.equal("a limit of 0", got, no)
+		return err
+	})
+}
+
+func indexReplace(w *world) {
+	p := w.person(w.tenant())
+	ref, other := vault.RecordRef{Collection: 1, Record: "r"}, vault.RecordRef{Collection: 1, Record: "R"}
+	has := func(what string, ref vault.RecordRef, field uint32, value string, want bool) {
+		w.Helper()
+		got := slices.ContainsFunc(w.search(query(p.Tenant, field, entry(0, 1, value))), func(c vault.Candidate) bool {
+			return c.Record == ref.Record
+		})
+		if got != want {
+			w.Errorf("%s: field %d of record %s has value %q: %v, want %v", what, field, ref.Record, value, got, want)
+		}
+	}
+	w.replace(p.Tenant, p.UID, other, nil, entry(1, 1, "a"), entry(2, 1, "a"))
+	w.replace(p.Tenant, p.UID, ref, nil, entry(1, 1, "a"), entry(2, 1, "a"), entry(3, 1, "a"))
+	w.replace(p.Tenant, p.UID, ref, []uint32{1, 2}, entry(1, 1, "b"))
+	has("replaced", ref, 1, "a", false)
+	has("new", ref, 1, "b", true)
+	has("named without a new entry", ref, 2, "a", false)
+	has("not named", ref, 3, "a", true)
+	w.replace(p.Tenant, p.UID, ref, []uint32{}, entry(2, 1, "c"), entry(2, 1, "c"))
+	has("no field named: kept", ref, 1, "b", true)
+	has("no field named: added", ref, 2, "c", true)
+	w.replace(p.Tenant, p.UID, ref, nil)
+	for _, field := range []uint32{1, 2, 3} {
+		for _, value := range []string{"a", "b", "c"} {
+			has("nil names all fields", ref, field, value, false)
+		}
+	}
+	has("another record", other, 1, "a", true)
+	has("another record", other, 2, "a", true)
+}
+
+func indexPages(w *world) {
+	tenant := w.tenant()
+	var want []vault.Candidate
+	for range 3 {
+		p := w.person(tenant)
+		for i, name := range append(exact(), "") {
+			w.replace(tenant, p.UID, vault.RecordRef{Collection: 1, Record: name}, nil,
+				entry(1, 1, "v"), entry(1, 2, "v"), entry(1, 2, fmt.Sprint("v", i%2)))
+			want = append(want, candidate(p, name))
+		}
+	}
+	slices.SortFunc(want, compareCandidates)
+	q := query(tenant, 1, entry(0, 1, "v"), entry(0, 2, "v"), entry(0, 2, "v0"), entry(0, 2, "v1"))
+	for _, q.Limit = range []int{1, 2, 13, len(want), 1000} {
+		w.equal("SearchIndex by (uid, record) without repetition, in pages", w.search(q), want)
+	}
+}
+
+func indexLiving(w *world) {
+	tenant := w.tenant()
+	live, dead, orphan := w.person(tenant), w.person(tenant), newUID()
+	ref := vault.RecordRef{Collection: 1, Record: "r"}
+	for _, uid := range []uuid.UUID{live.UID, dead.UID, orphan} {
+		w.replace(tenant, uid, ref, nil, entry(1, 1, "v"))
+	}
+	q := query(tenant, 1, entry(1, 1, "v"))
+	if n := len(w.search(q)); n != 2 {
+		w.Errorf("%d candidates before the erasure, want the two people in the directory", n)
+	}
+	e := w.erase(dead)
+	w.equal("candidates after an erasure", w.search(q), []vault.Candidate{candidate(live, "r")})
+
+	back := e
+	back.State, back.Generation, back.UID = vault.Live, e.Generation+1, newUID()
+	w.update(func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, back, e.Generation) })
+	w.equal("entries of an old life match nothing in the new one", w.search(q), []vault.Candidate{candidate(live, "r")})
+	w.replace(tenant, back.UID, ref, nil, entry(1, 1, "v"))
+	want := []vault.Candidate{candidate(live, "r"), candidate(back, "r")}
+	slices.SortFunc(want, compareCandidates)
+	w.equal("entries of the new life match", w.search(q), want)
+}
