@@ -64,20 +64,28 @@ func international(s string) bool {
 }
 
 // e164 gives the number in the form of ITU-T E.164, with its extension.
+//
+// Where trunk zeros stand inside an international number, the library may remove
+// one at a time, so it is asked until nothing changes.
 func e164(s, region string) (string, bool) {
 	number, extension := cutExtension(s)
-	n, err := phonenumbers.Parse(number, region)
-	if err != nil {
-		return "", false
+	for range 4 {
+		n, err := phonenumbers.Parse(number, region)
+		if err != nil {
+			return "", false
+		}
+		out := phonenumbers.Format(n, phonenumbers.E164)
+		switch {
+		case len(out) < 7 || len(out) > 16: // + and at most 15 digits
+			return "", false
+		case out == number && extension != "":
+			return out + ";ext=" + extension, true
+		case out == number:
+			return out, true
+		}
+		number = out
 	}
-	out := phonenumbers.Format(n, phonenumbers.E164)
-	if len(out) < 7 || len(out) > 16 { // + and at most 15 digits
-		return "", false
-	}
-	if extension != "" {
-		out += ";ext=" + extension
-	}
-	return out, true
+	return "", false
 }
 
 // regional says whether values of the type are understood by a region.

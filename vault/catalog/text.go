@@ -59,6 +59,10 @@ func unsafeBidi(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
+// caseFold is Unicode case folding. Package cases swaps the two cases of
+// Cherokee instead of merging them, hence ToLower.
+func caseFold(s string) string { return strings.ToLower(cases.Fold().String(s)) }
+
 // foldName is what a name is compared by: NFKC, case-folded, invisible
 // characters removed, runs of white space one space.
 func foldName(s string) string {
@@ -68,13 +72,13 @@ func foldName(s string) string {
 		}
 		return r
 	}, norm.NFKC.String(s))
-	return strings.Join(strings.Fields(norm.NFKC.String(cases.Fold().String(s))), " ")
+	return strings.Join(strings.Fields(norm.NFKC.String(caseFold(s))), " ")
 }
 
 // foldText is what text is compared by: NFC and case-folded, without white
 // space around it.
 func foldText(s string) string {
-	return strings.TrimSpace(norm.NFC.String(cases.Fold().String(norm.NFC.String(s))))
+	return strings.TrimSpace(norm.NFC.String(caseFold(norm.NFC.String(s))))
 }
 
 const ruleEmail = "must be an e-mail address such as name@example.org"

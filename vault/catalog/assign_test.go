@@ -1,0 +1,218 @@
+package catalog_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/google/go-cmp/cmp"
+)
+
+// ids gives the ids of everything in a catalog.
+func ids(c *catalog.Catalog) map[string]uint32 {
+	m := map[string]uint32{}
+	for _, g := range c.Groups {
+		m["group "+g.Name] = g.ID
+	}
+	for _, g := range c.RetiredGroups {
+		m["retired group "+g.Name] = g.ID
+	}
+	for _, col := range c.Collections {
+		m[col.Name] = col.ID
+		for _, f := range col.Fields {
+			m[col.Name+"."+f.Name] = f.ID
+		}
+		for _, f := range col.Retired {
+			m[col.Name+".retired "+f.Name] = f.ID
+		}
+	}
+	for _, col := range c.RetiredCollections {
+		m["retired "+col.Name] = col.ID
+	}
+	return m
+}
+
+// source writes a catalog of text fields from its groups and collections in
+// short: "customer: email phone<tel; people<client: name". What stands after <
+// is the former name.
+func source(groups, collections string) string {
+	src := "title: Shop\npurposes:\n  support: {title: S, text: T, benefit: B, basis: contract}\ngroups:\n"
+	for _, g := range strings.Fields(groups) {
+		src += "  " + g + ": {}\n"
+	}
+	src += "collections:\n"
+	for col := range strings.SplitSeq(collections, ";") {
+		name, fields, _ := strings.Cut(strings.TrimSpace(col), ":")
+		src += key("  ", name) + "    fields:\n"
+		for f := range strings.FieldsSeq(fields) {
+			src += key("      ", f) + "        type: text\n        purposes: [support]\n"
+		}
+	}
+	return src
+}
+
+// key begins a mapping whose name may be new<old.
+func key(indent, s string) string {
+	name, old, renamed := strings.Cut(s, "<")
+	if !renamed {
+		return indent + name + ":\n"
+	}
+	return indent + name + ":\n" + indent + "  renamed_from: " + old + "\n"
+}
+
+func TestAssignFirst(t *testing.T) {
+	parsed := parse(t, source("news", "customer: email phone; order: total"))
+	before := ids(parsed)
+	c, err := parsed.Assign(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Version != 1 {
+		t.Errorf("version %d", c.Version)
+	}
+	want := map[string]uint32{
+		"group identity": 1, "group default": 2, "group news": 3,
+		"customer": 1, "customer.email": 1, "customer.phone": 2, "order": 2, "order.total": 1,
+	}
+	if diff := cmp.Diff(want, ids(c)); diff != "" {
+		t.Errorf("ids (-want +got):\n%s", diff)
+	}
+	if f := field(t, c, "order.total"); f.GroupID != catalog.GroupDefaultID {
+		t.Errorf("group id %d", f.GroupID)
+	}
+	if diff := cmp.Diff(before, ids(parsed)); diff != "" || parsed.Version != 0 {
+		t.Errorf("the parsed catalog was changed:\n%s", diff)
+	}
+}
+
+// TestAssignNeverReusesIDs walks through versions in which things come, go, come
+// back and are renamed.
+func TestAssignNeverReusesIDs(t *testing.T) {
+	var c *catalog.Catalog
+	for i, step := range []struct {
+		groups, collections string
+		want                map[string]uint32
+	}{
+		{"a b", "x: p q; y: p", map[string]uint32{"group a": 3, "group b": 4, "x": 1, "x.p": 1, "x.q": 2, "y": 2, "y.p": 1}},
+		{"b", "x: q; y: p", map[string]uint32{"group b": 4, "retired group a": 3, "x": 1, "x.q": 2, "x.retired p": 1, "y": 2, "y.p": 1}},
+		{"b a", "y: p; x: p q", map[string]uint32{"group b": 4, "group a": 5, "retired group a": 3, "x": 1, "x.p": 3, "x.q": 2, "x.retired p": 1, "y": 2, "y.p": 1}},
+		{"", "x: p q", map[string]uint32{"retired group b": 4, "retired group a": 5, "x": 1, "x.p": 3, "x.q": 2, "x.retired p": 1, "retired y": 2}},
+		{"", "x: p q; y: p", map[string]uint32{"retired group b": 4, "retired group a": 5, "x": 1, "x.p": 3, "x.q": 2, "x.retired p": 1, "retired y": 2, "y": 3, "y.p": 1}},
+		{"", "z<x: r<p q; y: p", map[string]uint32{"retired group b": 4, "retired group a": 5, "z": 1, "z.r": 3, "z.q": 2, "z.retired p": 1, "retired y": 2, "y": 3, "y.p": 1}},
+		{"", "z<x: r<p q; y: p", map[string]uint32{"retired group b": 4, "retired group a": 5, "z": 1, "z.r": 3, "z.q": 2, "z.retired p": 1, "retired y": 2, "y": 3, "y.p": 1}},
+		{"", "z: r q p; y: p; x: p", map[string]uint32{"retired group b": 4, "retired group a": 5, "z": 1, "z.r": 3, "z.q": 2, "z.p": 4, "z.retired p": 1, "retired y": 2, "y": 3, "y.p": 1, "x": 4, "x.p": 1}},
+		{"", "z: s", map[string]uint32{"retired group b": 4, "retired group a": 5, "z": 1, "z.s": 5, "z.retired p": 4, "z.retired q": 2, "z.retired r": 3, "retired y": 3, "retired x": 4}},
+	} {
+		step.want["group identity"], step.want["group default"] = 1, 2
+		c = assign(t, c, source(step.groups, step.collections))
+		if c.Version != int64(i+1) {
+			t.Errorf("step %d: version %d", i, c.Version)
+		}
+		if diff := cmp.Diff(step.want, ids(c)); diff != "" {
+			t.Fatalf("step %d: ids (-want +got):\n%s", i, diff)
+		}
+		b, err := catalog.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = catalog.Unmarshal(b); err != nil { // as after a restart
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAssignKeepsPrevious(t *testing.T) {
+	prev := shop(t)
+	before, err := catalog.Marshal(prev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assign(t, prev, string(read(t, "shop2.yaml")))
+	after, err := catalog.Marshal(prev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(before), string(after)); diff != "" {
+		t.Errorf("the previous catalog was changed:\n%s", diff)
+	}
+}
+
+func TestAssignRefuses(t *testing.T) {
+	const customer = "collections.customer"
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"type", "type: email", "type: text", "line 11: " + customer + ".fields.email.type: was email and cannot be changed: add a field, back-fill it, and remove this one"},
+		{"group", "[support]}", "[support], group: news}", "line 11: " + customer + ".fields.email.group: was default and cannot be changed: add a field, back-fill it, and remove this one"},
+		{"type of a renamed field", "email: {type: email,", "mail: {type: text, renamed_from: email,", "line 11: " + customer + ".fields.mail.type: was email and cannot be changed: add a field, back-fill it, and remove this one"},
+		{"renamed from nothing", "email: {type: email,", "mail: {type: email, renamed_from: e_mail,", "line 11: " + customer + ".fields.mail.renamed_from: names nothing that was there in the version before"},
+		{"collection renamed from nothing", "    fields:", "    renamed_from: client\n    fields:", ""},
+		{"new collection renamed from nothing", "  customer:", "  people:\n    renamed_from: client", "line 10: collections.people.renamed_from: names nothing that was there in the version before"},
+		{"basis", "text: T, benefit: B, basis: contract", "text: T, benefit: B, basis: legitimate_interests", "line 5: purposes.support.basis: changed: raise the version of the purpose as well, so that people are told"},
+		{"purpose version", "basis: contract", "basis: contract, version: 1", "line 5: purposes.support.version: is lower than it was"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			start := strings.Replace(base, "basis: contract", "basis: contract, version: 2", 1)
+			prev := assign(t, nil, start)
+			src := strings.Replace(start, tt.old, tt.new, 1)
+			if tt.name == "purpose version" {
+				src = strings.Replace(base, tt.old, tt.new, 1)
+			}
+			c, err := parse(t, src).Assign(prev)
+			if tt.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if c != nil {
+				t.Error("a catalog beside an error")
+			}
+			if diff := cmp.Diff([]string{tt.want}, problems(t, err)); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAssignRefusesMergingFields(t *testing.T) {
+	prev := assign(t, nil, source("", "x: a b"))
+	_, err := parse(t, source("", "x: b<a")).Assign(prev)
+	want := []string{"line 9: collections.x.fields.b.renamed_from: cannot be: both names are in use in the version before"}
+	if diff := cmp.Diff(want, problems(t, err)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+func TestAssignAllowsNewBasisWithNewVersion(t *testing.T) {
+	prev := assign(t, nil, base)
+	assign(t, prev, strings.Replace(base, "basis: contract", "basis: legitimate_interests, version: 2", 1))
+}
+
+// TestIndexVersionRises checks that values of two forms are never compared.
+func TestIndexVersionRises(t *testing.T) {
+	var c *catalog.Catalog
+	for i, step := range []struct {
+		field string
+		want  uint32 // 0: no index
+		last  uint32
+	}{
+		{"", 0, 0},
+		{", index: {kind: equality}", 1, 1},
+		{", index: {kind: equality, bits: 64}", 1, 1},
+		{", index: {kind: equality, bits: 32}", 2, 2},
+		{", index: {kind: equality, bits: 32}, region: DE", 3, 3},
+		{", region: DE", 0, 3},
+		{", region: DE", 0, 3},
+		{", index: {kind: equality, bits: 32}, region: DE", 4, 4},
+	} {
+		src := strings.Replace(base, "type: email", "type: phone", 1)
+		c = assign(t, c, strings.Replace(src, "[support]", "[support]"+step.field, 1))
+		f := field(t, c, "customer.email")
+		var got uint32
+		if f.Index != nil {
+			got = f.Index.Version
+		}
+		if got != step.want || f.IndexVersion != step.last {
+			t.Errorf("step %d: index version %d of %d, want %d of %d", i, got, f.IndexVersion, step.want, step.last)
+		}
+	}
+}
