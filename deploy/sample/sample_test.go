@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault/catalog"
-	"github.com/goccy/go-yaml"
-	"github.com/google/go-cmp/cmp"
 )
 
 func parsed(t *testing.T) *catalog.Catalog {

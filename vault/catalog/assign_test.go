@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // ids gives the ids of everything in a catalog.

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 func read(t testing.TB, name string) []byte {

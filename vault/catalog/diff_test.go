@@ -3,8 +3,9 @@ package catalog_test
 import (
 	"testing"
 
-	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // words gives changes as lines; those that widen the use of data begin with !.

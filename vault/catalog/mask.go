@@ -5,8 +5,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/fieldvault/fieldvault/crypto/secret"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/fieldvault/fieldvault/crypto/secret"
 )
 
 // The masks of fields. Each type has its own default and allows some others.

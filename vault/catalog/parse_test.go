@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // base is a small valid catalog, into which the tests put what is bad.

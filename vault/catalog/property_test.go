@@ -10,9 +10,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/catalog"
-	"pgregory.net/rapid"
 )
 
 // valid draws a JSON value that a field of the type accepts.
@@ -225,17 +226,22 @@ func TestFoldingMergesWhatPeopleDoNotTellApart(t *testing.T) {
 			{"van der Berg", "Van  Der\u00a0Berg", "VAN\u2003DER BERG"},
 			{"ᎠᎡ", "ꭰꭱ", "Ꭰꭱ"},
 			{"Ｌｉ Ｌｅｉ", "Li Lei"},
-			{"Muller"}, {"Müller", "Mu\u0308ller"},
-			{"Аnna"}, {"Anna"}, // the first begins with a Cyrillic letter
+			{"Muller"},
+			{"Müller", "Mu\u0308ller"},
+			{"Аnna"},
+			{"Anna"}, // the first begins with a Cyrillic letter
 		},
 		"customer.email": {
 			{"Ann@Example.ORG", "ann@example.org", " ANN@EXAMPLE.org"},
 			{"ann@bücher.example", "ann@xn--bcher-kva.example", "ann@BÜCHER.example", "ann@bu\u0308cher.example"},
-			{"a.nn@example.org"}, {"ann+news@example.org"},
+			{"a.nn@example.org"},
+			{"ann+news@example.org"},
 		},
 		"customer.phone": {
 			{"+49 711 2842222", "0711 2842222", "+49 (0)711 284 22 22", "00497112842222", "+49-711-2842222", "+49 0711 2842222"},
-			{"+49 711 2842223"}, {"+43 711 2842222"}, {"+49 711 2842222 x1", "+49 711 2842222 ext. 1"},
+			{"+49 711 2842223"},
+			{"+43 711 2842222"},
+			{"+49 711 2842222 x1", "+49 711 2842222 ext. 1"},
 		},
 		"customer.iban": {
 			{"DE89370400440532013000", "de89 3704 0044 0532 0130 00", "DE89-3704-0044-0532-0130-00"},

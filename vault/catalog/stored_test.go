@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 func marshal(t testing.TB, c *catalog.Catalog) []byte {
