@@ -82,6 +82,7 @@ func newClient(cfg Config, hc *http.Client) (*api.Client, error) {
 		return nil, fmt.Errorf("%w: making Vault's client (are there broken VAULT_ variables in the environment?)", ErrInput)
 	}
 	c.ClearToken()
+	c.SetWrappingLookupFunc(func(string, string) string { return "" })
 	c.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
 	if cfg.Namespace != "" {
 		c.SetNamespace(cfg.Namespace)

@@ -164,6 +164,8 @@ func (k *KEK) batch(id laneID, items [][]byte) ([]outcome, error) {
 		return out, err
 	case http.StatusForbidden, http.StatusNotFound:
 		return nil, k.whyNot(id.key, a)
+	case http.StatusNoContent:
+		return nil, errAnswer
 	default:
 		return nil, a.fault()
 	}

@@ -7,10 +7,11 @@
 # `import`, `delete` and what later versions of Vault add below a key stay denied.
 # They take every key of the mount: give Fieldvault a Transit mount of its own.
 
-# Keys of one kind: derived, neither exportable nor backed up in clear.
+# Keys neither exportable nor backed up in clear. (`required_parameters` would ask
+# for `derived`, but would deny reading too; Fieldvault does not use a key that is
+# not derived.)
 path "transit/keys/+" {
-  capabilities        = ["create", "update", "read"]
-  required_parameters = ["type", "derived"]
+  capabilities = ["create", "update", "read"]
   allowed_parameters = {
     "type"                   = ["aes256-gcm96"]
     "derived"                = [true]
@@ -21,9 +22,6 @@ path "transit/keys/+" {
 
 path "transit/keys/+/rotate" {
   capabilities = ["update"]
-  denied_parameters = {
-    "*" = []
-  }
 }
 
 # Not `deletion_allowed`, `exportable`, `allow_plaintext_backup`, `auto_rotate_period`.

@@ -178,9 +178,15 @@ func (s *Server) read(stdout io.Reader) {
 	s.Address, s.RootToken, s.unsealKey, s.CAFile = ready.Address, ready.RootToken, ready.UnsealKey, ready.CAFile
 }
 
-// Stop stops the process where it is (SIGSTOP): connections stay open and
-// nothing answers.
-func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
+// Stop stops the process where it is (SIGSTOP) and waits until it stands:
+// connections stay open and nothing answers.
+func (s *Server) Stop() {
+	s.tb.Helper()
+	s.signal(syscall.SIGSTOP)
+	if err := awaitStop(s.PID); err != nil {
+		s.tb.Fatalf("transittest: waiting for Vault to stop: %v", err)
+	}
+}
 
 // Continue lets a stopped process go on (SIGCONT).
 func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
