@@ -1,9 +1,11 @@
 package catalog_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,6 +132,32 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestConcurrentUse has something to say under the race detector.
+func TestConcurrentUse(t *testing.T) {
+	c := shop(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, tt := range values() {
+				f := field(t, c, "customer."+tt.field)
+				v, err := f.Encode(json.RawMessage(tt.json))
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if n, err := f.Normalise(v); err != nil || string(n.Expose()) != tt.normal {
+					t.Errorf("%s: %v", tt.json, err)
+				}
+				f.AppendMasked(nil, v)
+			}
+			if _, err := c.Assign(c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestExpiresIsTheShorterRetention(t *testing.T) {

@@ -178,9 +178,12 @@ func (noLoader) Load(string) (any, error) {
 // which formats count. References lead nowhere outside it.
 func compileSchema(schema json.RawMessage) (*jsonschema.Schema, error) {
 	const url = "catalog:///schema"
+	if rule := checkJSON(schema); rule != "" {
+		return nil, errors.New(rule)
+	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
-		return nil, errors.New("is not JSON")
+		return nil, errors.New(ruleJSON)
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
@@ -190,8 +193,7 @@ func compileSchema(schema json.RawMessage) (*jsonschema.Schema, error) {
 	}
 	s, err := c.Compile(url)
 	if err != nil {
-		text := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), url, "")), " ")
-		return nil, errors.New("is not a JSON Schema: " + text)
+		return nil, errors.New("is not a JSON Schema: " + clip(strings.ReplaceAll(err.Error(), url, ""), 300))
 	}
 	return s, nil
 }

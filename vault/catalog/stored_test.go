@@ -119,6 +119,8 @@ func TestUnmarshalRefuses(t *testing.T) {
 		{"retention", `"mask":"email"`, `"mask":"email","retention":-1`},
 		{"region", `"mask":"email"`, `"mask":"email","region":"DE"`},
 		{"schema", `"mask":"email"`, `"mask":"email","schema":{}`},
+		{"schema with a member twice", `"type":"email","classification":"personal","purposes":["support"],"group":"default","group_id":2,"mask":"email"`, `"type":"json","classification":"personal","purposes":["support"],"group":"default","group_id":2,"mask":"full","schema":{"type":"object","type":"object"}`},
+		{"deep schema", `"type":"email","classification":"personal","purposes":["support"],"group":"default","group_id":2,"mask":"email"`, `"type":"json","classification":"personal","purposes":["support"],"group":"default","group_id":2,"mask":"full","schema":` + strings.Repeat(`{"not":`, 33) + "{}" + strings.Repeat("}", 33)},
 		{"field twice", `"mask":"email"}`, `"mask":"email"},{"id":2,"name":"email","title":"Email","type":"email","classification":"personal","purposes":["support"],"group":"default","group_id":2,"mask":"email"}`},
 		{"retired field in use", `"mask":"email"}]`, `"mask":"email"}],"retired":[{"id":1,"name":"old"}]`},
 		{"invalid UTF-8", `"Shop"`, "\"Sh\xffp\""},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -90,7 +91,7 @@ func (r *reader) syntax(err error) {
 		r.add(position{}, "", "is not YAML")
 		return
 	}
-	r.add(tokenPlace(e.Token), "", "is not YAML: "+e.Message)
+	r.add(tokenPlace(e.Token), "", "is not YAML: "+clip(e.Message, 300))
 }
 
 // screen refuses what a catalog has no need of, before anything recurses.
@@ -118,7 +119,7 @@ func (s *screener) next(t *token.Token) string {
 	}
 	switch t.Type {
 	case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType, token.MappingKeyType:
-		return "has " + strconv.Quote(clip(t.Value)) + ": anchors, aliases, tags, merge keys, directives and ? keys are not allowed; quote it if it is text"
+		return "has " + strconv.Quote(clip(t.Value, maxKey)) + ": anchors, aliases, tags, merge keys, directives and ? keys are not allowed; quote it if it is text"
 	case token.SequenceStartType, token.MappingStartType:
 		s.flow++
 	case token.SequenceEndType, token.MappingEndType:
@@ -189,7 +190,7 @@ func (r *reader) entries(n ast.Node, path string) []entry {
 			r.add(place(p.Key), path, "has a key that is not text")
 			continue
 		}
-		e := entry{key: key, path: join(path, clip(key)), at: place(p.Key), value: notNull(p.Value)}
+		e := entry{key: key, path: join(path, clip(key, maxKey)), at: place(p.Key), value: notNull(p.Value)}
 		if seen[key] {
 			r.add(e.at, e.path, "stands twice")
 			continue
@@ -345,11 +346,20 @@ func (o object) members(key string) []entry {
 	})
 }
 
-// clip shortens what a message repeats from the source.
-func clip(s string) string {
-	const most = 64
+// maxKey is how many bytes of a key messages repeat.
+const maxKey = 64
+
+// clip puts what a message repeats from the source on one line of printable
+// text, of at most so many bytes and an ellipsis.
+func clip(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
 	if len(s) <= most {
 		return s
 	}
-	return s[:most] + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
