@@ -10,7 +10,7 @@
 //
 //	title: Example shop                  # required
 //	controller: {name: Example Ltd, contact: privacy@example.org}
-//	region: DE                           # for phones without +, and national ids
+//	region: DE                           # for phones without +
 //	groups:                              # key groups beside default and identity
 //	  newsletter: {title: Newsletter}
 //	purposes:
@@ -39,6 +39,10 @@
 //	        mask: email                  # default: the type's own
 //	        retention: 730
 //	        renamed_from: mail
+//	      tax_id:
+//	        type: national_id
+//	        purposes: [support]
+//	        region: ES                   # check digits of this country
 //	      preferences:
 //	        type: json
 //	        purposes: [support]
