@@ -154,6 +154,19 @@ func TestCheck(t *testing.T) {
 			[]string{"policy0: warning: it applies in no situation"},
 		},
 		{
+			"the context as a whole, which fails in all states but one",
+			`permit (principal in Role::"app", action == Action::"reveal", resource) when {
+			 if context.own || context == {"purpose": "support", "basis": "consent", "consent": "granted", "restricted": false, "expired": false, "own": false, "listed": true}
+			 then true else -9223372036854775808 - 1 < 0 };`,
+			[]string{"policy0: error: it cannot be evaluated for reveal, which denies"},
+		},
+		{
+			"a service of one's own",
+			`permit (principal in Role::"subject", action == Action::"keys", resource) when { context.own };
+			 permit (principal, action == Action::"keys", resource) when { context.own };`,
+			[]string{"policy0: warning: it applies in no situation", "policy1: warning: it applies in no situation"},
+		},
+		{
 			"an action taken from the condition",
 			`permit (principal in Role::"app", action, resource) when { action == Action::"write" && resource is Field };`,
 			nil,

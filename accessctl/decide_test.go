@@ -503,6 +503,50 @@ func TestReasonWhereThePolicyLooksAtTheState(t *testing.T) {
 	}
 }
 
+// TestForbidIsFoundWhereverItNamesARole: however a policy writes a role, the
+// callers who hold it are held to it.
+func TestForbidIsFoundWhereverItNamesARole(t *testing.T) {
+	for _, forbid := range []string{
+		`forbid (principal in Role::"barred", action, resource);`,
+		`forbid (principal is Caller in Role::"barred", action, resource);`,
+		`forbid (principal, action, resource) when { principal in Role::"barred" };`,
+		`forbid (principal, action, resource) when { principal in [Role::"other", Role::"barred"] };`,
+		`forbid (principal, action, resource) when { principal is Caller in Role::"barred" };`,
+		`forbid (principal, action, resource) unless { !(principal in Role::"barred") };`,
+		`forbid (principal, action, resource) when { principal in {"a": {"b": Role::"barred"}}.a.b };`,
+		`forbid (principal, action, resource) when { principal in (if context.own then Role::"other" else Role::"barred") };`,
+		`forbid (principal, action, resource) when { principal in Role::"\u{62}arred" };`,
+		`forbid (principal, action, resource) when { context.purpose == "" || principal in Role::"barred" && resource is Field };`,
+	} {
+		p := parse(t, `permit (principal, action, resource); `+forbid)
+		for role, want := range map[accessctl.Role]string{"barred": "denied policy", "bystander": "plain"} {
+			d := p.For(caller("billing", "one", role, "two"), factsOf("billing"))
+			if got := words(d.Reveal(field("customer.email"), accessctl.State{})); got != want {
+				t.Errorf("%s\n%s: %s, want %s", forbid, role, got, want)
+			}
+		}
+	}
+}
+
+// TestForbidIsFoundWhereverItNamesAnAction: however a policy writes an action.
+func TestForbidIsFoundWhereverItNamesAnAction(t *testing.T) {
+	for _, forbid := range []string{
+		`forbid (principal, action == Action::"write", resource);`,
+		`forbid (principal, action in Action::"write", resource);`,
+		`forbid (principal, action in [Action::"erase", Action::"write"], resource);`,
+		`forbid (principal, action, resource) when { action == Action::"write" };`,
+		`forbid (principal, action, resource) when { action in [Action::"erase", Action::"write"] };`,
+		`forbid (principal, action, resource) when { ["a", Action::"write"].contains(action) };`,
+	} {
+		d := parse(t, `permit (principal, action, resource); `+forbid).For(caller("billing", "app"), factsOf("billing"))
+		for a, want := range map[accessctl.Action]string{accessctl.ActionWrite: "denied policy", accessctl.ActionDelete: "allowed"} {
+			if got := words(d.Permit(a, field("customer.email"), accessctl.State{})); got != want {
+				t.Errorf("%s\n%s: %s, want %s", forbid, a, got, want)
+			}
+		}
+	}
+}
+
 // TestWorseStateNeverGivesMore: a policy that opens in a worse state opens nothing.
 func TestWorseStateNeverGivesMore(t *testing.T) {
 	for _, condition := range []string{

@@ -50,29 +50,37 @@ func tenFields() []accessctl.Field {
 // TestMemoryIsBounded: more situations than the memory holds, and roles and
 // purposes without end, take no more than a bounded amount of it.
 func TestMemoryIsBounded(t *testing.T) {
-	p := parse(t, `permit (principal, action, resource);`)
+	p := parse(t, samplePolicy)
 	before := heap()
-	d := p.For(caller("support", "support"), factsOf("support"))
-	for i := range 3 * accessctl.MaxMemo {
-		if i%1000 == 0 {
-			d = p.For(caller("support", "support"), factsOf("support"))
-		}
-		f := field(fmt.Sprintf("customer.f%d", i))
-		if got := d.Permit(accessctl.ActionReveal, f, accessctl.State{Consent: accessctl.ConsentGranted}); !got.Allowed {
-			t.Fatalf("decision %d: %+v", i, got)
-		}
-	}
-	for i := range 2 * accessctl.MaxMemo {
+	for i := range 12 * accessctl.MaxMemo {
 		c := caller(accessctl.Purpose(fmt.Sprintf("attack_%d", i)), accessctl.Role(fmt.Sprintf("role_%d", i)))
-		if got := p.For(c, accessctl.PurposeFacts{}).Reveal(field("customer.email"), accessctl.State{}); got.Allowed {
+		if got := p.For(c, accessctl.PurposeFacts{}).Reveal(field(fmt.Sprintf("customer.f%d", i)), accessctl.State{}); got.Allowed {
 			t.Fatalf("an unknown purpose: %+v", got)
 		}
 	}
-	const most = 3 * accessctl.MaxMemo * 400 // two tables of some hundred bytes an entry, and one being copied
+	const most = 2 * accessctl.MaxMemo * 500 // a full memory and its copy
 	if after := heap(); after > before+most {
 		t.Errorf("the memory grew by %d bytes, want at most %d", after-before, most)
 	}
 	runtime.KeepAlive(p)
+}
+
+// TestDecisionsSurviveForgetting: a Decider made before the memory was full
+// answers as before, and so does one made after.
+func TestDecisionsSurviveForgetting(t *testing.T) {
+	p := parse(t, samplePolicy)
+	c, facts := caller("billing", "billing"), factsOf("billing")
+	old := p.For(c, facts)
+	want := old.Reveal(field("customer.email"), accessctl.State{})
+	other := p.For(caller("", "billing"), accessctl.PurposeFacts{})
+	for i := range 2 * accessctl.MaxMemo {
+		other.Reveal(field(fmt.Sprintf("customer.f%d", i)), accessctl.State{})
+	}
+	for name, d := range map[string]*accessctl.Decider{"old": old, "new": p.For(c, facts)} {
+		if diff := cmp.Diff(want, d.Reveal(field("customer.email"), accessctl.State{})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
 }
 
 func heap() uint64 {

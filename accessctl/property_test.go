@@ -49,7 +49,7 @@ func anyRule(effect string, failing bool) *rapid.Generator[string] {
 		if effect == "" {
 			effect = rapid.SampledFrom([]string{"permit", "permit", "permit", "forbid"}).Draw(t, "effect")
 		}
-		who := rapid.SampledFrom([]string{"principal", `principal in Role::"support"`, `principal in Role::"billing"`, `principal is Caller`, `principal in Role::"subject"`}).Draw(t, "who")
+		who := rapid.SampledFrom([]string{"principal", `principal in Role::"support"`, `principal in Role::"billing"`, `principal is Caller`, `principal in Role::"subject"`, `principal is Caller in Role::"dpo"`}).Draw(t, "who")
 		action := rapid.SampledFrom([]string{
 			"action", "action", `action == Action::"reveal"`, `action in Action::"reveal_masked"`,
 			`action in [Action::"reveal", Action::"reveal_masked", Action::"write"]`, `action == Action::"erase"`,
@@ -131,13 +131,19 @@ func TestReleaseOnlyOnPermit(t *testing.T) {
 	})
 }
 
-// TestWithdrawalNeverWidens: nor does any other state that is worse.
+// TestWithdrawalNeverWidens: nor does any other state that is worse, even where
+// the policy means to open it.
 func TestWithdrawalNeverWidens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := parseDrawn(t, anyPolicy(false).Draw(t, "text"))
-		c, facts := anyCaller(t)
-		d := p.For(c, facts)
+		var text strings.Builder
+		for range rapid.IntRange(1, 3).Draw(t, "rules") {
+			fmt.Fprintf(&text, "permit (principal, %s, resource) when { %s };\n",
+				rapid.SampledFrom([]string{"action", `action == Action::"reveal"`, `action == Action::"reveal_masked"`}).Draw(t, "action"),
+				anyCondition(false).Draw(t, "condition"))
+		}
+		d := parseDrawn(t, text.String()).For(caller("claims", "support"), factsOf("claims"))
 		f, s := anyField(t), anyState(t)
+		s.Own = false
 		better, betterField := s, f
 		switch rapid.IntRange(0, 3).Draw(t, "mended") {
 		case 0:
