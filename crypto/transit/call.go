@@ -162,12 +162,13 @@ func (k *KEK) send(r request) (*answer, error) {
 	case k.ctx.Err() != nil:
 		return nil, errClosed
 	default:
-		k.cfg.Logger.DebugContext(ctx, "vault did not answer", "path", r.path, "error", err)
+		k.cfg.Logger.DebugContext(ctx, "vault did not answer", "path", r.path, "reason", reason(err))
 		return nil, fmt.Errorf("%w: %s", ErrUnavailable, reason(err))
 	}
 }
 
-// exchange sends r once. Its error may hold the transport's text.
+// exchange sends r once. Its error may hold what the other side sent, so it is
+// neither returned further nor logged: see reason.
 func (k *KEK) exchange(ctx context.Context, r request) (*answer, error) {
 	if r.items > 0 {
 		k.requests.Add(1)
@@ -202,6 +203,7 @@ func untrusted(err error) bool {
 
 // reason says in our own words why there was no answer.
 func reason(err error) string {
+	var dns *net.DNSError
 	switch {
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return "it failed several times in a row and is given a moment"
@@ -211,6 +213,10 @@ func reason(err error) string {
 		return "its certificate is not trusted (CACertFile, ServerName)"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens at its address"
+	case errors.As(err, &dns):
+		return "its name does not resolve"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
+		return "it closed the connection"
 	case errors.Is(err, errTooLong):
 		return errTooLong.Error()
 	default:

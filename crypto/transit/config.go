@@ -89,7 +89,7 @@ const (
 	defaultTimeout  = 2 * time.Second
 	defaultMaxBatch = 1000
 	maxMaxBatch     = 10_000
-	defaultJWTFile  = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, not a credential
+	defaultJWTFile  = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 )
 
 // withDefaults returns c completed and checked; every gap is named at once.

@@ -178,6 +178,8 @@ func TestFaults(t *testing.T) {
 		{"reset after half an answer", func(w http.ResponseWriter, _ *http.Request) {
 			reset(t, w, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+`{"data":{"batch_results":[{"plaintext":"QUJD`)
 		}, "", 3},
+		{"no HTTP", func(w http.ResponseWriter, _ *http.Request) { reset(t, w, canary+"\r\n\r\n") }, "", 3},
+		{"a status that is none", func(w http.ResponseWriter, _ *http.Request) { reset(t, w, "HTTP/1.1 "+canary+"\r\n\r\n") }, "", 3},
 		{"slow", func(_ http.ResponseWriter, r *http.Request) { hang(r) }, "", 1},
 		{"slow body", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(200)

@@ -97,7 +97,8 @@ func (s *session) watch(ctx context.Context, lease *api.SecretAuth, changed <-ch
 			return false
 		case <-w.RenewCh():
 			s.logger.DebugContext(ctx, "vault token renewed")
-		case <-w.DoneCh():
+		case err := <-w.DoneCh():
+			s.logger.DebugContext(ctx, "vault token can be renewed no longer", "failed", err != nil)
 			return true
 		}
 	}

@@ -107,7 +107,7 @@ func New(ctx context.Context, cfg Config) (*KEK, error) {
 		guard:   newGuard(cfg),
 		lanes:   map[laneID]*lane{}, sound: map[string]bool{},
 	}
-	k.ctx, k.cancel = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // Close cancels
+	k.ctx, k.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := k.session.login(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("logging in to Vault: %w", err), k.Close())
 	}

@@ -13,7 +13,7 @@ func dieWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: s
 func awaitStop(pid int) error {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED, nil)
-		if err != unix.EINTR { //nolint:errorlint // an errno, never wrapped
+		if err != unix.EINTR {
 			return err
 		}
 	}
