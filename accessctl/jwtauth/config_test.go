@@ -2,6 +2,7 @@ package jwtauth_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -83,12 +84,18 @@ func TestPlainHTTP(t *testing.T) {
 		{"http://[::1]:1/jwks", false},
 		{"http://localhost:1/jwks", false},
 		{"http://127.0.0.1:1/jwks", true},
+		{"http://id.example.org/jwks", true},
 	} {
 		cfg := config(newClock())
 		cfg.Issuers[0].JWKS, cfg.Issuers[0].JWKSURL, cfg.Issuers[0].AllowHTTP = nil, c.url, c.allow
+		asked := ""
+		cfg.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked = r.URL.String()
+			return answer(keySet(keys()["a-ed"])), nil
+		})}
 		v := verifier(t, cfg)
-		if err := v.Ready(); !errors.Is(err, jwtauth.ErrKeySet) {
-			t.Errorf("%s: %v", c.url, err) // nobody listens there
+		if _, err := v.Verify(t.Context(), good()); err != nil || asked != c.url {
+			t.Errorf("%s: %v, asked %s", c.url, err, asked)
 		}
 	}
 }

@@ -33,8 +33,8 @@ type verifierIssuer struct {
 // New returns a Verifier that has tried to read every issuer's key set once. A set
 // in the configuration or a file that cannot be used is ErrKeySet; one behind a URL is
 // logged and tried again, see Ready. A configuration that leaves out a check is
-// ErrConfig. ctx bounds the first reads only. The caller runs Run and, in the end,
-// Close.
+// ErrConfig. ctx bounds the first reads only; if it ends before them, its error is
+// returned. The caller runs Run and, in the end, Close.
 func New(ctx context.Context, cfg Config) (*Verifier, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -51,6 +51,9 @@ func New(ctx context.Context, cfg Config) (*Verifier, error) {
 		v.issuers[is.Name] = v.issuer(life, is)
 	}
 	v.each(func(is *verifierIssuer) { is.source.refresh(ctx) })
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(fmt.Errorf("reading key sets: %w", err), v.Close())
+	}
 	for name, is := range v.issuers {
 		if is.JWKSURL == "" && is.source.failure() != nil {
 			return nil, errors.Join(fmt.Errorf("issuer %s: %w", name, is.source.failure()), v.Close())
