@@ -13,6 +13,7 @@ import (
 
 // What one call gives goes in one request, up to MaxBatch.
 func TestExplicitBatches(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	k := s.KEK(t)
 	key := newKey(t, k, "acme")
@@ -73,6 +74,7 @@ func held(t *testing.T) (k *transit.KEK, s *transittest.Server) {
 
 // Calls that come while a request is under way are sent together.
 func TestCoalesce(t *testing.T) {
+	t.Parallel()
 	k, s := held(t)
 	key := newKey(t, k, "acme")
 	contexts, wrapped := wrap(t, k, key, 64)
@@ -102,6 +104,7 @@ func TestCoalesce(t *testing.T) {
 
 // A request belongs to all its callers: one who gives up does not end it.
 func TestCancelIsOnesOwn(t *testing.T) {
+	t.Parallel()
 	k, s := held(t)
 	key := newKey(t, k, "acme")
 	contexts, wrapped := wrap(t, k, key, 3)
@@ -138,6 +141,7 @@ func TestCancelIsOnesOwn(t *testing.T) {
 
 // A caller's deadline is an answer that did not come in time.
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	k, s := held(t)
 	key := newKey(t, k, "acme")
 	contexts, wrapped := wrap(t, k, key, 1)
@@ -155,6 +159,7 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	k, s := held(t)
 	key := newKey(t, k, "acme")
 	contexts, wrapped := wrap(t, k, key, 1)

@@ -163,6 +163,7 @@ func results(items ...string) string {
 // Whatever goes wrong is ErrUnavailable with nothing of Vault's text in error or
 // log (I14), and is sent again only where that can help.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		answer http.HandlerFunc
@@ -278,6 +279,7 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 
 // Wrap fails as a whole, and looks at the key first.
 func TestWrapFaults(t *testing.T) {
+	t.Parallel()
 	key := `{"data":{"type":"aes256-gcm96","derived":true,"latest_version":1}}`
 	for name, answer := range map[string]string{
 		"an item's error":       results(`{"ciphertext":"`+good+`"}`, `{"error":"`+canary+`"}`),
@@ -310,6 +312,7 @@ func TestWrapFaults(t *testing.T) {
 
 // A rotation is sent once: sent again, it could be done twice.
 func TestRotateIsSentOnce(t *testing.T) {
+	t.Parallel()
 	var rotations atomic.Int64
 	k, _ := against(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
@@ -374,6 +377,7 @@ func TestBreaker(t *testing.T) {
 
 // What Vault refuses is no fault of Vault's: the breaker stays closed.
 func TestRefusalsDoNotBreak(t *testing.T) {
+	t.Parallel()
 	k, n := against(t, text(403, ""), &journal{})
 	for range 10 {
 		if err := k.Ping(t.Context()); !errors.Is(err, transit.ErrDenied) {
@@ -387,6 +391,7 @@ func TestRefusalsDoNotBreak(t *testing.T) {
 
 // Redirects are not followed: the other server gets no request and no token.
 func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
 	var other atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		other.Add(1)

@@ -84,6 +84,7 @@ func revoke(s *transittest.Server) {
 
 // Without Run, a token that has ended is replaced when a request meets that.
 func TestAppRoleTokenEnds(t *testing.T) {
+	t.Parallel()
 	s := transittest.StartOwn(t, transittest.Options{})
 	key := newKey(t, s.KEK(t), "acme")
 	var j journal
@@ -194,6 +195,7 @@ func TestDenialCausesNoLogin(t *testing.T) {
 }
 
 func TestTokenFile(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	key := newKey(t, s.KEK(t), "acme")
 	file := filepath.Join(t.TempDir(), "token")
@@ -226,6 +228,7 @@ func TestTokenFile(t *testing.T) {
 }
 
 func TestAppRoleRefused(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	good := s.AppRole("node", time.Hour, time.Hour)
 	file := filepath.Join(t.TempDir(), "secret-id")
@@ -275,6 +278,7 @@ func kubernetesVault(t *testing.T, s *transittest.Server, role string, jwt *atom
 }
 
 func TestKubernetes(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	key := newKey(t, s.KEK(t), "acme")
 	var jwt atomic.Value

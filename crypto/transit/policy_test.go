@@ -123,6 +123,7 @@ func denied(t *testing.T, s *transittest.Server, token, key string, attempts ...
 }
 
 func TestNodePolicy(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	root := s.KEK(t)
 	key := newKey(t, root, "acme")
@@ -174,6 +175,7 @@ func TestNodePolicy(t *testing.T) {
 }
 
 func TestKeeperPolicy(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	token := s.Token("keeper")
 	keeper := transittest.New(t, s.Config(transit.Auth{Token: token}))
@@ -215,6 +217,7 @@ func TestKeeperPolicy(t *testing.T) {
 // Each attempt is a request that Vault knows: root is not denied, so that the
 // policies are what denies it to others.
 func TestAttemptsAreReal(t *testing.T) {
+	t.Parallel()
 	s := transittest.StartOwn(t, transittest.Options{})
 	k := s.KEK(t)
 	key := newKey(t, k, "acme")

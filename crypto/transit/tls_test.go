@@ -47,6 +47,7 @@ func selfSigned(t *testing.T, name string) (cert, key []byte) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	s := transittest.StartOwn(t, transittest.Options{TLS: true})
 	if !strings.HasPrefix(s.Address, "https://") {
 		t.Fatal(s.Address)
@@ -100,6 +101,7 @@ func secure(t *testing.T, conf *tls.Config) (address, caPEM string) {
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
+	t.Parallel()
 	for version, good := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 		address, ca := secure(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version})
 		k := transittest.New(t, transit.Config{Address: address, CACertPEM: ca, Auth: transit.Auth{Token: "t"}, Now: time.Now})
@@ -111,6 +113,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 
 // Our certificate is shown, and read again for every connection.
 func TestClientCertificate(t *testing.T) {
+	t.Parallel()
 	first, firstKey := selfSigned(t, "first")
 	second, secondKey := selfSigned(t, "second")
 	pool := x509.NewCertPool()

@@ -58,6 +58,7 @@ func mustOpen(t *testing.T, k *transit.KEK, key string, contexts [][]byte, wrapp
 }
 
 func TestWrapUnwrapRewrap(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	key := newKey(t, k, "acme")
 	contexts, wrapped := wrap(t, k, key, 3)
@@ -81,6 +82,7 @@ func TestWrapUnwrapRewrap(t *testing.T) {
 }
 
 func TestNothingToDo(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	key := newKey(t, k, "acme")
 	w, err := k.Wrap(t.Context(), key, nil, nil)
@@ -99,6 +101,7 @@ func TestNothingToDo(t *testing.T) {
 // A wrapped key opens where it was wrapped and nowhere else (I7), for Unwrap and
 // Rewrap, and what does not open does not keep its neighbours from opening.
 func TestWrongPlaceDoesNotOpen(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	acme, other := newKey(t, k, "acme"), newKey(t, k, "other")
 	contexts, wrapped := wrap(t, k, acme, 3)
@@ -166,6 +169,7 @@ func badWrapped(good string) []string {
 }
 
 func TestStrictForm(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	key := newKey(t, k, "acme")
 	contexts, wrapped := wrap(t, k, key, 1)
@@ -191,6 +195,7 @@ func TestStrictForm(t *testing.T) {
 }
 
 func TestWrongInput(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	key := newKey(t, k, "acme")
 	_, wrapped := wrap(t, k, key, 1)
@@ -231,6 +236,7 @@ func TestWrongInput(t *testing.T) {
 
 // A key that does not exist is not made by using it, not even by root.
 func TestMissingKey(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	contexts, wrapped := wrap(t, k, newKey(t, k, "acme"), 1)
 	for name, call := range map[string]func() error{
@@ -252,6 +258,7 @@ func TestMissingKey(t *testing.T) {
 }
 
 func TestCreateKey(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	k := s.KEK(t)
 	for range 2 {
@@ -278,6 +285,7 @@ func TestCreateKey(t *testing.T) {
 // A key that somebody made otherwise is not used: it would not bind contexts, or
 // not stay in Vault.
 func TestUnsafeKey(t *testing.T) {
+	t.Parallel()
 	s := transittest.Start(t)
 	for name, body := range map[string]map[string]any{
 		"flat":       {"derived": false},
@@ -306,6 +314,7 @@ func TestUnsafeKey(t *testing.T) {
 
 // The life of a key as rotation drives it, up to trim, which destroys.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	k := transittest.Start(t).KEK(t)
 	key := newKey(t, k, "acme")
 	contexts, v1 := wrap(t, k, key, 2)
