@@ -18,6 +18,8 @@ import (
 // timeLayout is RFC 3339 in UTC with exactly six digits of a second.
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
+const hexDigits = "0123456789abcdef"
+
 // AppendLeaf appends the event's leaf to dst and returns the longer slice, like
 // append. It allocates once, or not at all if dst has room to spare.
 //
@@ -182,12 +184,12 @@ func appendAttrs(b []byte, attrs []Attr) []byte {
 // appendEscaped appends s with everything but printable ASCII escaped, in the one
 // form that FORMAT.md names.
 func appendEscaped(b []byte, s string) []byte {
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r >= ' ' && r <= '~':
-			b = append(b, byte(r))
+	for i, r := range s {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c >= ' ' && c <= '~':
+			b = append(b, c)
 		case r > 0xffff:
 			hi, lo := utf16.EncodeRune(r)
 			b = appendUnit(appendUnit(b, hi), lo)
@@ -200,8 +202,7 @@ func appendEscaped(b []byte, s string) []byte {
 
 // appendUnit appends the escape of one UTF-16 code unit.
 func appendUnit(b []byte, r rune) []byte {
-	const digits = "0123456789abcdef"
-	return append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
 // viewText is the name of a view in a leaf, or "" for a view there is not.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"strconv"
 	"time"
 	"unicode/utf16"
 
@@ -87,11 +86,11 @@ func list[T any](p *parser, member string, item func(*parser) T) []T {
 func (p *parser) write() Write {
 	var w Write
 	p.expect(`[`)
-	w.Collection = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	w.Collection = number[uint32](p)
 	p.expect(`,"`)
 	w.Row = p.row()
 	p.expect(`",`)
-	w.Revision = p.number(64)
+	w.Revision = number[uint64](p)
 	p.expect(`]`)
 	return w
 }
@@ -99,15 +98,15 @@ func (p *parser) write() Write {
 func (p *parser) fieldView() FieldView {
 	var f FieldView
 	p.expect(`[`)
-	f.Collection = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	f.Collection = number[uint32](p)
 	p.expect(`,`)
-	f.Field = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	f.Field = number[uint32](p)
 	p.expect(`,"`)
 	f.View = p.view()
 	p.expect(`,"`)
 	f.Reason = accessctl.Reason(p.str())
 	p.expect(`,`)
-	f.Count = uint32(p.number(32)) //nolint:gosec // number returns 32 bits
+	f.Count = number[uint32](p)
 	p.expect(`]`)
 	return f
 }
@@ -197,18 +196,21 @@ func (p *parser) version(member string) int64 {
 	if !p.accept(member) {
 		return 0
 	}
-	return int64(p.number(63)) //nolint:gosec // number returns 63 bits
+	return number[int64](p)
 }
 
-// number takes a decimal number of at most so many bits.
-func (p *parser) number(bits int) uint64 {
-	n := 0
-	for n < len(p.rest) && digit(p.rest[n]) {
-		n++
+// number takes a decimal number that fits T.
+func number[T uint32 | uint64 | int64](p *parser) T {
+	var n T
+	first := true
+	for ; p.good && len(p.rest) > 0 && digit(p.rest[0]); first = false {
+		d := T(p.take(1)[0] - '0')
+		ten := n * 10
+		p.good = ten/10 == n && ten+d >= ten // else it has wrapped around
+		n = ten + d
 	}
-	v, err := strconv.ParseUint(string(p.take(n)), 10, bits)
-	p.good = p.good && err == nil
-	return v
+	p.good = p.good && !first
+	return n
 }
 
 // str takes the rest of a string and its closing quotation mark.
@@ -253,7 +255,16 @@ func (p *parser) escape() rune {
 // unit takes the escape of one UTF-16 code unit, after its backslash.
 func (p *parser) unit() rune {
 	p.expect(`u`)
-	v, err := strconv.ParseUint(string(p.take(4)), 16, 16)
-	p.good = p.good && err == nil
-	return rune(v) //nolint:gosec // 16 bits
+	var r rune
+	for _, c := range p.take(4) {
+		switch {
+		case digit(c):
+			r = r<<4 | rune(c-'0')
+		case c >= 'a' && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		default:
+			p.good = false
+		}
+	}
+	return r
 }

@@ -40,14 +40,14 @@ type Signer struct {
 
 // jwk is a key as RFC 8037 writes it; the issuer is a member of our own.
 type jwk struct {
-	Issuer     string `json:"iss,omitempty"`
-	Type       string `json:"kty"`
-	Curve      string `json:"crv"`
-	Algorithm  string `json:"alg"`
-	Use        string `json:"use"`
-	ID         string `json:"kid"`
-	Public     string `json:"x"`
-	PrivateKey string `json:"d,omitempty"`
+	Issuer    string `json:"iss,omitempty"`
+	Type      string `json:"kty"`
+	Curve     string `json:"crv"`
+	Algorithm string `json:"alg"`
+	Use       string `json:"use"`
+	ID        string `json:"kid"`
+	Public    string `json:"x"`
+	D         string `json:"d,omitempty"` // the private half
 }
 
 // NewSigner makes a signer with a fresh key. The issuer's name must be one that
@@ -97,7 +97,7 @@ func LoadSigner(path string, now func() time.Time) (*Signer, error) {
 	if err := json.Unmarshal(b, &k); err != nil {
 		return nil, fmt.Errorf("%w: %s is not a key file", ErrSigner, path)
 	}
-	seed, err := base64.RawURLEncoding.Strict().DecodeString(k.PrivateKey)
+	seed, err := base64.RawURLEncoding.Strict().DecodeString(k.D)
 	if err != nil || len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("%w: %s is not a key file", ErrSigner, path)
 	}
@@ -196,7 +196,7 @@ func (s *Signer) jwk(private bool) jwk {
 	k := jwk{Type: "OKP", Curve: "Ed25519", Algorithm: "EdDSA", Use: "sig", ID: s.id, Public: s.x()}
 	if private {
 		k.Issuer = s.issuer
-		k.PrivateKey = base64.RawURLEncoding.EncodeToString(s.key().Seed())
+		k.D = base64.RawURLEncoding.EncodeToString(s.key().Seed())
 	}
 	return k
 }

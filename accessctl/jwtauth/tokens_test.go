@@ -368,10 +368,14 @@ func claimAttacks() []attack {
 			`purposes=["*"]`, `purposes=["a b"]`, `purposes=["`+strings.Repeat("p", 64)+`"]`, "purposes="+many(257, "p"))},
 		{"T42", "subject without the role subject", []string{good(`subject="c-17"`), good(`subject="c-17"`, "roles=[]"), good(`subject="c-17"`, `roles=["Subject"]`), good(`subject=""`), good("subject=null")}},
 		{"T43", "the role subject without a subject", []string{good(person), good(person, "subject=null"), good(person, `subject=""`), good(person, "subject=17"), good(person, `subject=["c-17"]`)}},
-		{"T44", "the role subject beside others", []string{good(`subject="c-17"`, `roles=["subject","app"]`), good(`subject="c-17"`, `roles=["app","subject"]`), good(`roles=["app","subject"]`),
-			good(`subject="c-17"`, `roles=["subject","subject"]`)}},
-		{"T45", "a subject that is no external id", []string{good(person, `subject="."`), good(person, `subject=".."`), good(person, `subject="a/b"`), good(person, `subject="a b"`), good(person, `subject="*"`),
-			good(person, `subject="c-17\u0000"`), good(person, `subject="\u0441-17"`), good(person, `subject="%2e%2e"`), good(person, `subject="`+strings.Repeat("c", 129)+`"`), good(person, `subject="c-17\n"`)}},
+		{"T44", "the role subject beside others", []string{
+			good(`subject="c-17"`, `roles=["subject","app"]`), good(`subject="c-17"`, `roles=["app","subject"]`), good(`roles=["app","subject"]`),
+			good(`subject="c-17"`, `roles=["subject","subject"]`),
+		}},
+		{"T45", "a subject that is no external id", []string{
+			good(person, `subject="."`), good(person, `subject=".."`), good(person, `subject="a/b"`), good(person, `subject="a b"`), good(person, `subject="*"`),
+			good(person, `subject="c-17\u0000"`), good(person, `subject="\u0441-17"`), good(person, `subject="%2e%2e"`), good(person, `subject="`+strings.Repeat("c", 129)+`"`), good(person, `subject="c-17\n"`),
+		}},
 	}
 }
 
