@@ -12,7 +12,9 @@ import (
 
 func consentTargets(c *vault.Consent) []any {
 	return []any{
-		&c.Purpose, &c.Decision, &c.Notice, &c.Method, timeColumn{&c.At}, timeColumn{&c.Expires},
+		&c.Purpose, &c.Decision, &c.Notice, &c.Method,
+		timeColumn{&c.At},
+		timeColumn{&c.Expires},
 		&c.Evidence, &c.Receipt, &c.MAC,
 	}
 }

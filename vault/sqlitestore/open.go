@@ -91,7 +91,7 @@ func prepareFile(ctx context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", withoutPath(err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // the operator names the file
 	switch {
 	case err == nil:
 		return path, withoutPath(f.Close())

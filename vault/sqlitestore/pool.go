@@ -31,7 +31,7 @@ func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 // exec runs a statement whose outcome must be known: it cannot be cancelled.
 func (c *conn) exec(ctx context.Context, query string) error {
 	ctx = context.WithoutCancel(ctx)
-	s, err := c.stmt(ctx, query)
+	s, err := c.stmt(ctx, query) //nolint:sqlclosecheck // the connection keeps and closes it
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
-	"log/slog"
 
 	"github.com/fieldvault/fieldvault/vault"
 )
@@ -37,7 +36,7 @@ func migrate(ctx context.Context, writer *pool, cfg Config) error {
 		}
 		if err == nil {
 			cfg.Logger.InfoContext(ctx, "database schema brought up to date",
-				slog.Int64("from", have), slog.Int64("to", schemaVersion))
+				"from", have, "to", schemaVersion)
 		}
 		return err
 	})

@@ -16,8 +16,12 @@ const subjectColumns = `
 // subjectTargets are where a row of subjectColumns goes.
 func subjectTargets(s *vault.Subject) []any {
 	return []any{
-		&s.Tenant, &s.Lookup, uidColumn{&s.UID}, &s.Generation, &s.State, &s.Restricted, &s.Held, &s.Mark,
-		&s.SealedID, &s.Note, &s.Certificate, timeColumn{&s.Created}, timeColumn{&s.ErasedAt},
+		&s.Tenant, &s.Lookup,
+		uidColumn{&s.UID},
+		&s.Generation, &s.State, &s.Restricted, &s.Held, &s.Mark,
+		&s.SealedID, &s.Note, &s.Certificate,
+		timeColumn{&s.Created},
+		timeColumn{&s.ErasedAt},
 	}
 }
 

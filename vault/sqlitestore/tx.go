@@ -129,7 +129,7 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 	if err := t.usable(true); err != nil {
 		return 0, err
 	}
-	s, err := t.c.stmt(ctx, query)
+	s, err := t.c.stmt(ctx, query) //nolint:sqlclosecheck // the connection keeps and closes it
 	if err != nil {
 		return 0, t.fail(ctx, err)
 	}
@@ -149,7 +149,7 @@ func (t *tx) each(ctx context.Context, query string, scan func(*sql.Rows) error,
 	if err := t.usable(false); err != nil {
 		return err
 	}
-	s, err := t.c.stmt(ctx, query)
+	s, err := t.c.stmt(ctx, query) //nolint:sqlclosecheck // the connection keeps and closes it
 	if err != nil {
 		return t.fail(ctx, err)
 	}

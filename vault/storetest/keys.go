@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/google/uuid"
@@ -49,8 +50,11 @@ func less(ks ...vault.DataKey) []vault.DataKey {
 	return out
 }
 
+// group numbers the groups that tests use.
+func group(i int) uint32 { return []uint32{2, 3, 4, 5, 6}[i] }
+
 func dataKey(group, epoch uint32) vault.DataKey {
-	return vault.DataKey{Group: group, Epoch: epoch, Version: 1, KEKVersion: 1, Wrapped: allBytes(int(group))}
+	return vault.DataKey{Group: group, Epoch: epoch, Version: 1, KEKVersion: 1, Wrapped: fmt.Appendf(nil, "wrapped %d", group)}
 }
 
 func keys(w *world) {
@@ -103,13 +107,13 @@ func staleKEK(w *world) {
 		return err
 	})
 	uid := newUID()
-	for version, want := range map[int32]error{0: vault.ErrStaleKEK, 1: vault.ErrStaleKEK, 2: vault.ErrStaleKEK, 3: nil, 4: nil} {
-		k := dataKey(uint32(10+version), 1)
-		k.KEKVersion = version
+	for i, want := range []error{vault.ErrStaleKEK, vault.ErrStaleKEK, vault.ErrStaleKEK, nil, nil} {
+		k := dataKey(group(i), 1)
+		k.KEKVersion = []int32{0, 1, 2, 3, 4}[i]
 		inserted, err := w.insertKey(tenant, uid, k)
 		w.is("InsertKey below, at and above the epoch of the tenant", err, want)
 		if inserted != (want == nil) {
-			w.Errorf("InsertKey under version %d, with the epoch at 3, said %v", version, inserted)
+			w.Errorf("InsertKey under version %d, with the epoch at 3, said %v", k.KEKVersion, inserted)
 		}
 	}
 	if n := len(w.keysOf(tenant, uid)); n != 2 {

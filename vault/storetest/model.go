@@ -51,8 +51,11 @@ func (m *twin) clone() *twin {
 func (m *twin) life(uid uuid.UUID) life {
 	if _, ok := m.lives[uid]; !ok {
 		m.lives[uid] = life{
-			map[uint32]vault.DataKey{}, map[vault.RecordRef]vault.Record{}, map[vault.RecordRef][]vault.IndexEntry{},
-			map[string]vault.Consent{}, nil,
+			map[uint32]vault.DataKey{},
+			map[vault.RecordRef]vault.Record{},
+			map[vault.RecordRef][]vault.IndexEntry{},
+			map[string]vault.Consent{},
+			nil,
 		}
 	}
 	return m.lives[uid]
@@ -167,7 +170,7 @@ func applyMark(ctx context.Context, tx vault.Tx, m *twin, o operation, same func
 	if !known {
 		s = vault.Subject{Tenant: m.tenant, Lookup: modelLookup(o.person), Generation: 1, State: vault.Live, UID: modelUID(o.person, 1), Mark: hash("m")}
 	}
-	generation := s.Generation + uint32(o.pick)
+	generation := s.Generation + []uint32{0, 1, 2}[o.pick]
 	s.Held, s.Restricted, s.Note = o.extra%2 == 0, o.extra%3 == 0, fmt.Append(nil, o.extra)
 	err := tx.UpdateSubject(ctx, s, generation)
 	right := known && generation == s.Generation
@@ -185,7 +188,7 @@ func applyMark(ctx context.Context, tx vault.Tx, m *twin, o operation, same func
 func applyInsertKey(ctx context.Context, tx vault.Tx, m *twin, o operation, same func(string, any, any)) error {
 	uid := o.uid(m)
 	l := m.life(uid)
-	k := dataKey(uint32(o.pick)+1, uint32(o.extra)/2+1)
+	k := dataKey(group(o.pick), []uint32{1, 1, 2, 2, 3, 3}[o.extra])
 	old, ok := l.keys[k.Group]
 	want := !ok || old.Epoch == k.Epoch && old.Wrapped == nil
 	got, err := tx.InsertKey(ctx, m.tenant, uid, k)
@@ -197,7 +200,7 @@ func applyInsertKey(ctx context.Context, tx vault.Tx, m *twin, o operation, same
 }
 
 func applyDestroyGroup(ctx context.Context, tx vault.Tx, m *twin, o operation, same func(string, any, any)) error {
-	uid, group := o.uid(m), uint32(o.pick)+1
+	uid, group := o.uid(m), group(o.pick)
 	l := m.life(uid)
 	old, ok := l.keys[group]
 	if !ok {

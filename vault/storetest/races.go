@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,14 +53,14 @@ func races(w *world) {
 	w.run("InsertTenantKey", func(w *world) {
 		tenant := w.tenant()
 		w.equal("keys inserted", w.race(func(ctx context.Context, tx vault.Tx, i int) (bool, error) {
-			return tx.InsertTenantKey(ctx, tenant, vault.TenantKey{Label: "lookup", KEKVersion: 1, Wrapped: []byte{byte(i)}})
+			return tx.InsertTenantKey(ctx, tenant, vault.TenantKey{Label: "lookup", KEKVersion: 1, Wrapped: fmt.Append(nil, i)})
 		}), 1)
 	})
 	w.run("InsertDocument", func(w *world) {
 		tenant := w.tenant()
 		for version := int64(1); version <= 3; version++ {
 			w.equal("documents inserted", w.race(func(ctx context.Context, tx vault.Tx, i int) (bool, error) {
-				err := tx.InsertDocument(ctx, tenant, vault.DocumentCatalog, vault.Document{Version: version, Body: []byte{byte(i)}, Created: instant(0)})
+				err := tx.InsertDocument(ctx, tenant, vault.DocumentCatalog, vault.Document{Version: version, Body: fmt.Append(nil, i), Created: instant(0)})
 				if errors.Is(err, vault.ErrStale) {
 					return false, nil
 				}
@@ -92,7 +93,7 @@ func races(w *world) {
 		for epoch := uint32(1); epoch <= 3; epoch++ {
 			w.equal("keys inserted", w.race(func(ctx context.Context, tx vault.Tx, i int) (bool, error) {
 				k := dataKey(1, epoch)
-				k.Wrapped = []byte{byte(i)}
+				k.Wrapped = fmt.Append(nil, i)
 				return tx.InsertKey(ctx, tenant, uid, k)
 			}), 1)
 			w.destroyGroup(tenant, uid, 1)
@@ -157,8 +158,8 @@ func raceEffect(w *world) {
 			e.At = instant(1000)
 		}
 		e.Created, e.Revision, e.Expires = false, 0, e.At.AddDate(0, 0, 1)
-		var done atomic.Int64
-		w.equal("requests that had an effect", w.race(func(ctx context.Context, tx vault.Tx, i int) (bool, error) {
+		var done atomic.Uint64
+		w.equal("requests that had an effect", w.race(func(ctx context.Context, tx vault.Tx, _ int) (bool, error) {
 			n := e
 			n.UID = newUID()
 			standing, inserted, err := tx.InsertEffect(ctx, n)
@@ -166,13 +167,12 @@ func raceEffect(w *world) {
 				return false, err
 			}
 			if !inserted {
-				if standing.Revision != uint64(done.Load()) || !standing.Created {
+				if standing.Revision != done.Load() || !standing.Created {
 					w.Errorf("a repetition saw the effect half done, at revision %d", standing.Revision)
 				}
 				return false, nil
 			}
-			n.Created, n.Revision = true, uint64(i)+100
-			done.Store(int64(i) + 100)
+			n.Created, n.Revision = true, done.Add(100)
 			if err := tx.AppendEvent(ctx, vault.Intake{Tenant: tenant, Leaf: []byte("done")}); err != nil {
 				return false, err
 			}
@@ -215,7 +215,7 @@ func raceErasure(w *world) {
 				if err != nil || p.State != vault.Live {
 					return err
 				}
-				if _, err := tx.InsertKey(ctx, tenant, s.UID, dataKey(uint32(i%3)+1, 1)); err != nil {
+				if _, err := tx.InsertKey(ctx, tenant, s.UID, dataKey(group(i%3), 1)); err != nil {
 					return err
 				}
 				r, err := tx.LockRecord(ctx, tenant, s.UID, vault.RecordRef{Collection: 1, Record: "r"}, newUID())

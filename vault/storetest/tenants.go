@@ -102,11 +102,13 @@ func tenantKeys(w *world) {
 
 // allBytes makes bytes with every value in them, starting with i.
 func allBytes(i int) []byte {
+	var c byte
 	b := make([]byte, 256)
 	for j := range b {
-		b[j] = byte(i + j)
+		b[j] = c
+		c++
 	}
-	return b
+	return slices.Concat(b[i%256:], b[:i%256])
 }
 
 // compareText is the order of text in a store: byte by byte.
