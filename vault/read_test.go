@@ -41,7 +41,7 @@ func TestSearchNormalisesAndNamesThePerson(t *testing.T) {
 }
 
 func TestSearchPages(t *testing.T) {
-	v := vaulttest.New(t)
+	v := newVault(t)
 	for i := range 7 {
 		v.Put(t, fmt.Sprintf("p-%d", i), "customer", "self", map[string]string{"email": email})
 	}
@@ -75,7 +75,7 @@ func TestSearchPages(t *testing.T) {
 // Planned collisions: with an index of 8 bits strangers share index values, and
 // are never shown.
 func TestSearchNeverShowsAStranger(t *testing.T) {
-	v := vaulttest.New(t, vaulttest.Options{Catalog: `
+	v := newVault(t, vaulttest.Options{Catalog: `
 title: Test
 purposes:
   support: {title: Support, text: To help, benefit: Help, basis: contract}
@@ -270,7 +270,7 @@ func TestAFirstWriteThatHangsDelaysNoErasure(t *testing.T) {
 }
 
 func TestAHundredColdPeopleCostOneUnwrap(t *testing.T) {
-	v := vaulttest.New(t, vaulttest.Options{CacheAge: -1})
+	v := newVault(t, vaulttest.Options{CacheAge: -1})
 	items := make([]vault.Item, 100)
 	for i := range items {
 		id := fmt.Sprintf("p-%d", i)

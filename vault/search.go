@@ -270,7 +270,7 @@ type cursor struct {
 }
 
 func (sr *searching) label() string {
-	filter := sr.r.t.mac.Sum("search", []byte(sr.q.Collection), []byte(sr.q.Field), sr.want.Expose())
+	filter := sr.r.t.mac.Sum("search", []byte(sr.q.Collection), []byte(sr.q.Field), sr.index.Values[0].Value)
 	return cursorLabel(sr.r.c, "search", filter[:])
 }
 

@@ -16,7 +16,7 @@ const email = "luisg@embraer.com.br"
 // withCustomer is a vault that holds customer c-1.
 func withCustomer(t *testing.T) *vaulttest.Vault {
 	t.Helper()
-	v := vaulttest.New(t)
+	v := newVault(t)
 	v.Put(t, "c-1", "customer", "self", map[string]string{
 		"first_name": "Luís", "last_name": "Gonçalves", "email": email, "phone": "+55 (12) 3923-5555", "country": "Brazil",
 	})

@@ -160,7 +160,7 @@ func TestBatchAnswersEachItem(t *testing.T) {
 }
 
 func TestFiftyFirstWritesOfOnePersonMakeOneKey(t *testing.T) {
-	v := vaulttest.New(t)
+	v := newVault(t)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
