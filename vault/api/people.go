@@ -1,0 +1,92 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Reason is the body of the routes that ask why: erasure, hold, restriction. It
+// may be left out. The words are sealed under the person's own key, and die with it.
+type Reason struct {
+	Reason string `json:"reason,omitempty" maxLength:"4096"`
+}
+
+// A Certificate is the signed statement that a person was erased. It is answered
+// and kept byte for byte; package audit/evidence says what stands in it.
+type Certificate = json.RawMessage
+
+// A Receipt is the signed record of one consent decision (ISO/IEC TS 27560).
+type Receipt = json.RawMessage
+
+// A Generation answers a re-enrolment: the person's new life.
+type Generation struct {
+	Generation uint32 `json:"generation" minimum:"1"`
+}
+
+// Consent decisions.
+const (
+	Granted   = "granted"
+	Refused   = "refused"
+	Withdrawn = "withdrawn"
+)
+
+// A Decision is the body of PUT .../consents/{purpose}: what the person decided.
+type Decision struct {
+	Decision string          `json:"decision" enum:"granted,refused,withdrawn"`
+	Notice   string          `json:"notice,omitempty" doc:"Version of the notice that was shown; default: the current one"`
+	Method   string          `json:"method,omitempty" enum:"portal,form,api,import" doc:"How it was given; default: api"`
+	Expires  time.Time       `json:"expires,omitzero" doc:"When the consent ends by itself; default: never"`
+	Evidence json.RawMessage `json:"evidence,omitempty" doc:"Any JSON up to 16 KiB, kept sealed; not with withdrawn"`
+}
+
+// A Consents answers GET .../consents: one entry for each purpose of the catalog.
+type Consents struct {
+	Consents []Consent `json:"consents"`
+}
+
+// A Consent is the state of a person's consent for one purpose.
+type Consent struct {
+	Purpose  string    `json:"purpose"`
+	State    string    `json:"state" enum:"none,granted,refused,withdrawn,expired" doc:"What it permits now"`
+	Decision string    `json:"decision,omitempty" doc:"The last decision; absent when there was none"`
+	Notice   string    `json:"notice,omitempty"`
+	Method   string    `json:"method,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+	Expires  time.Time `json:"expires,omitzero"`
+	Receipt  Receipt   `json:"receipt,omitempty"`
+}
+
+// An Export is everything that is held on a person (GDPR Art. 15 and 20). Values
+// stand in it only on the person's own token; an officer gets the manifest.
+type Export struct {
+	Subject        string         `json:"subject"`
+	Generation     uint32         `json:"generation" minimum:"1"`
+	Created        time.Time      `json:"created"`
+	Restricted     bool           `json:"restricted"`
+	Held           bool           `json:"held"`
+	CatalogVersion int64          `json:"catalog_version"`
+	Purposes       []Purpose      `json:"purposes" doc:"Why data is kept, for whom and how long"`
+	Consents       []Consent      `json:"consents"`
+	Records        []ExportRecord `json:"records"`
+}
+
+// An ExportRecord is one record of an export.
+type ExportRecord struct {
+	Collection string        `json:"collection"`
+	Record     string        `json:"record"`
+	Revision   uint64        `json:"revision" minimum:"1"`
+	Fields     []ExportField `json:"fields"`
+}
+
+// An ExportField is one stored field of an export.
+type ExportField struct {
+	Name          string          `json:"name"`
+	Title         string          `json:"title"`
+	Type          string          `json:"type"`
+	Purposes      []string        `json:"purposes" doc:"What it may be read for"`
+	RetentionDays int             `json:"retention_days,omitempty" doc:"How long it is kept after it was written; absent: no limit of its own"`
+	Written       time.Time       `json:"written"`
+	View          string          `json:"view,omitempty" enum:"plain,masked,hidden" doc:"Absent in a manifest"`
+	Value         json.RawMessage `json:"value,omitempty"`
+	Reason        string          `json:"reason,omitempty" enum:"policy,purpose,consent,restricted,expired"`
+}

@@ -1,0 +1,2 @@
+// Package httpapi serves a vault over HTTP.
+package httpapi
