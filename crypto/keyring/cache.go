@@ -1,8 +1,8 @@
 package keyring
 
 import (
-	"bytes"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -51,15 +51,15 @@ func newCache(entries int, age time.Duration, now func() time.Time) (*cache, err
 	return &cache{keys: keys, now: now, age: age}, nil
 }
 
-// get returns the opened key of id, if it was opened from exactly w.
-func (c *cache) get(id ID, w Wrapped) *field.Key {
-	list, ok := c.keys.GetIfPresent(person{id.Tenant, id.UID})
+// get returns the opened key of s, if it was opened from exactly the same
+// wrapped bytes and is not too old at now.
+func (c *cache) get(s *Sealed, now int64) *field.Key {
+	list, ok := c.keys.GetIfPresent(person{s.ID.Tenant, s.ID.UID})
 	if !ok {
 		return nil
 	}
 	for i := range list {
-		o := &list[i]
-		if o.is(id) && o.wrapped.Version == w.Version && bytes.Equal(o.wrapped.Bytes, w.Bytes) && c.now().UnixNano() < o.until {
+		if o := &list[i]; o.is(s.ID) && o.wrapped.equal(s.Wrapped) && now < o.until {
 			return o.key
 		}
 	}
@@ -73,7 +73,7 @@ func (c *cache) put(id ID, w Wrapped, k *field.Key) {
 	now := c.now()
 	o := opened{
 		group: id.Group, epoch: id.Epoch, version: id.Version,
-		wrapped: Wrapped{Version: w.Version, Bytes: bytes.Clone(w.Bytes)},
+		wrapped: Wrapped{Version: w.Version, Bytes: slices.Clone(w.Bytes)},
 		key:     k, until: now.Add(c.age).UnixNano(),
 	}
 	c.keys.Compute(person{id.Tenant, id.UID}, func(list []opened, _ bool) ([]opened, otter.ComputeOp) {
@@ -89,9 +89,10 @@ func (c *cache) put(id ID, w Wrapped, k *field.Key) {
 
 func (c *cache) forget(p person) { c.keys.Invalidate(p) }
 
-// len returns the number of keys. The weight counts what has expired, too, until
-// it is dropped.
+// len returns the number of keys, after dropping what is too old or too much,
+// which otherwise happens some time after a write.
 func (c *cache) len() int {
+	c.keys.CleanUp()
 	return int(min(c.keys.WeightedSize(), math.MaxInt)) //nolint:gosec // bounded
 }
 

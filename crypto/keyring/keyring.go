@@ -105,7 +105,7 @@ type Ring struct {
 	mu      sync.Mutex // guards flights, and the step from a flight to the cache
 	flights map[flightKey]*flight
 
-	hits, misses, unwraps, wrapped atomic.Int64
+	hits, misses, unwraps, wraps atomic.Int64
 }
 
 // New returns a ring. It refuses a configuration without KEK or clock. A ring
@@ -178,13 +178,14 @@ type Stats struct {
 	Misses  int64 // keys that were not; several may have waited for one unwrap
 	Unwraps int64 // keys and secrets that the KEK was asked to open
 	Wraps   int64 // keys and secrets that the KEK was asked to wrap: they count against its limit of use
-	Entries int   // opened keys that are kept now, about
+	Entries int   // opened keys that are kept now
 }
 
 // Stats returns the counts of this moment. They may be some operations apart
-// from one another.
+// from one another. It tidies the cache up, so call it as often as metrics are
+// read and not more.
 func (r *Ring) Stats() Stats {
-	s := Stats{Hits: r.hits.Load(), Misses: r.misses.Load(), Unwraps: r.unwraps.Load(), Wraps: r.wrapped.Load()}
+	s := Stats{Hits: r.hits.Load(), Misses: r.misses.Load(), Unwraps: r.unwraps.Load(), Wraps: r.wraps.Load()}
 	if r.cache != nil {
 		s.Entries = r.cache.len()
 	}

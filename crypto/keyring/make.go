@@ -49,7 +49,7 @@ func (r *Ring) Make(ctx context.Context, ids []ID) ([]*field.Key, []Wrapped, err
 func (r *Ring) wrap(ctx context.Context, tenant string, contexts, plain [][]byte) ([]Wrapped, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	r.wrapped.Add(int64(len(plain)))
+	r.wraps.Add(int64(len(plain)))
 	texts, err := r.kek.Wrap(ctx, tenant, contexts, plain)
 	if err == nil && len(texts) != len(plain) {
 		err = errors.New("an answer of another length")

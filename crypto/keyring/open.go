@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fieldvault/fieldvault/crypto/field"
 )
@@ -34,14 +35,7 @@ type flightKey struct {
 // and serves whoever asks for the key meanwhile or next.
 func (r *Ring) Open(ctx context.Context, keys []Sealed) (opened []*field.Key, errs []error, err error) {
 	opened = make([]*field.Key, len(keys))
-	var misses []int
-	for i := range keys {
-		if opened[i] = r.cached(&keys[i]); opened[i] == nil {
-			misses = append(misses, i)
-		}
-	}
-	r.hits.Add(int64(len(keys) - len(misses)))
-	r.misses.Add(int64(len(misses)))
+	misses := r.lookUp(keys, opened)
 	if len(misses) == 0 {
 		return opened, nil, nil
 	}
@@ -67,11 +61,23 @@ func (r *Ring) Open(ctx context.Context, keys []Sealed) (opened []*field.Key, er
 	return opened, errs, nil
 }
 
-func (r *Ring) cached(s *Sealed) *field.Key {
-	if r.cache == nil {
-		return nil
+// lookUp sets those keys that are in the cache, and returns the places of the
+// others.
+func (r *Ring) lookUp(keys []Sealed, opened []*field.Key) (misses []int) {
+	if r.cache != nil {
+		now := r.cache.now().UnixNano()
+		for i := range keys {
+			opened[i] = r.cache.get(&keys[i], now)
+		}
 	}
-	return r.cache.get(s.ID, s.Wrapped)
+	for i, k := range opened {
+		if k == nil {
+			misses = append(misses, i)
+		}
+	}
+	r.hits.Add(int64(len(keys) - len(misses)))
+	r.misses.Add(int64(len(misses)))
+	return misses
 }
 
 // board finds or begins a flight for each miss. Those that it begins leave
@@ -107,7 +113,10 @@ func (r *Ring) join(f *flight) *flight {
 	if under, ok := r.flights[k]; ok {
 		return under
 	}
-	if f.key = r.cached(&f.sealed); f.key != nil {
+	if r.cache != nil {
+		f.key = r.cache.get(&f.sealed, r.cache.now().UnixNano())
+	}
+	if f.key != nil {
 		close(f.done)
 		return f
 	}
@@ -119,6 +128,7 @@ func (r *Ring) join(f *flight) *flight {
 // already because the KEK must not even be asked.
 func newFlight(s Sealed) *flight {
 	f := &flight{sealed: s, done: make(chan struct{})}
+	f.sealed.Wrapped.Bytes = slices.Clone(s.Wrapped.Bytes) // a caller that stops waiting may reuse its own
 	text, err := s.Wrapped.Text()
 	if err != nil {
 		f.err = fmt.Errorf("opening a data key: %w: %w", ErrUnwrap, err)

@@ -92,7 +92,7 @@ func (b *rewrapping) add(i int, context []byte, text string) {
 func (r *Ring) rewrap(ctx context.Context, tenant string, b *rewrapping) ([]Wrapped, []error, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	r.wrapped.Add(int64(len(b.texts)))
+	r.wraps.Add(int64(len(b.texts)))
 	texts, kekErrs, err := r.kek.Rewrap(ctx, tenant, b.contexts, b.texts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("rewrapping: %w: %w", ErrUnavailable, err)

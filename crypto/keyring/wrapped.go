@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"math"
@@ -71,6 +72,10 @@ func (w Wrapped) Text() (string, error) {
 	b = strconv.AppendInt(b, int64(w.Version), 10)
 	b = append(b, ':')
 	return string(base64.StdEncoding.AppendEncode(b, w.Bytes[1:])), nil
+}
+
+func (w Wrapped) equal(o Wrapped) bool {
+	return w.Version == o.Version && bytes.Equal(w.Bytes, o.Bytes)
 }
 
 func schemeName(scheme byte) (string, error) {
