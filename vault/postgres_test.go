@@ -1,9 +1,17 @@
 package vault_test
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 	"github.com/fieldvault/fieldvault/vault/storetest"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
@@ -60,5 +68,104 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"AnOldLoadIsDecidedAgain":   TestAnOldLoadIsDecidedAgain,
 	} {
 		t.Run(name, test)
+	}
+}
+
+// A tracer lists the statements that reach PostgreSQL.
+type tracer struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list = append(t.list, d.SQL)
+	return ctx
+}
+
+func (*tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (t *tracer) take() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := t.list
+	t.list = nil
+	return list
+}
+
+// A reveal is two statements, the load and the audit append, in no explicit
+// transaction, and no call to the key-encryption key when the keys are warm; a
+// hundred cold people are one unwrap of a hundred items.
+func TestRevealCostsTwoStatements(t *testing.T) {
+	url := storetest.Postgres(t)
+	if err := pgstore.Migrate(t.Context(), url, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	var trace tracer
+	s, err := pgstore.Open(t.Context(), pgstore.Config{URL: url, Tracer: &trace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	v := vaulttest.New(t, vaulttest.Options{Store: s})
+	ten := []string{"first_name", "last_name", "company", "address", "city", "state", "country", "postal_code", "phone", "email"}
+	fields := map[string]string{
+		"first_name": "Luís", "last_name": "Gonçalves", "company": "Embraer", "address": "Av. Brigadeiro Faria Lima, 2170",
+		"city": "São José dos Campos", "state": "SP", "country": "Brazil", "postal_code": "12227-000",
+		"phone": "+55 (12) 3923-5555", "email": email,
+	}
+	items := make([]vault.Item, 100)
+	for i := range items {
+		id := fmt.Sprintf("c-%d", i+1)
+		v.Put(t, id, "customer", "self", fields)
+		items[i] = vault.Item{Subject: id, Collection: "customer", Record: "self", Fields: ten}
+	}
+	// Another process: the same store, a cache of its own.
+	ring, err := keyring.New(keyring.Config{KEK: v.KEK, Now: v.Clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ring.Close)
+	cold, err := vault.New(t.Context(), vault.Config{Store: s, Ring: ring, Now: v.Clock.Now, NewID: vaulttest.NewID, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name                     string
+		items                    []vault.Item
+		unwraps, items1, answers int
+	}{
+		{"one person, cold", items[:1], 1, 1, 10},
+		{"one person, warm", items[:1], 0, 0, 10},
+		{"a hundred people, cold but one", items, 1, 99, 1000},
+		{"a hundred people, warm", items, 0, 0, 1000},
+	} {
+		trace.take()
+		before := v.KEK.Counts()
+		out, err := cold.Reveal(t.Context(), v.As("billing", "billing"), tt.items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for i := range out {
+			n += len(out[i].Fields)
+		}
+		if n != tt.answers {
+			t.Errorf("%s: %d answers, want %d", tt.name, n, tt.answers)
+		}
+		list := trace.take()
+		if len(list) != 2 {
+			t.Errorf("%s: %d statements, want 2:\n%s", tt.name, len(list), strings.Join(list, "\n---\n"))
+		}
+		for _, sql := range list {
+			if s := strings.ToLower(strings.TrimSpace(sql)); strings.HasPrefix(s, "begin") || strings.HasPrefix(s, "start") || strings.HasPrefix(s, "commit") {
+				t.Errorf("%s: an explicit transaction: %s", tt.name, sql)
+			}
+		}
+		after := v.KEK.Counts()
+		if calls, got := after.Unwraps-before.Unwraps, after.UnwrapItems-before.UnwrapItems; calls != tt.unwraps || got != tt.items1 {
+			t.Errorf("%s: %d unwraps of %d keys, want %d of %d", tt.name, calls, got, tt.unwraps, tt.items1)
+		}
 	}
 }

@@ -106,7 +106,7 @@ func EnsureSystem(ctx context.Context, store Store, ring *keyring.Ring, admin Ke
 // is missing and says false. It acts as `by`, in an event of the new tenant.
 func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin KeyMaker, name string) (created bool, err error) {
 	if !tenantName(name) {
-		return false, invalid("tenant", "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter")
+		return false, invalid("tenant", "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter and not ending with -")
 	}
 	if err := admin.CreateKey(ctx, name); err != nil {
 		return false, fmt.Errorf("creating the tenant's key-encryption key: %w", err)
@@ -136,7 +136,7 @@ func tenantName(s string) bool {
 	if len(s) == 0 || len(s) > 63 || s[0] < 'a' || s[0] > 'z' {
 		return false
 	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	return s[len(s)-1] != '-' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // ensureKeys makes the tenant's keys that are missing: insert on conflict do
