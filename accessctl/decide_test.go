@@ -276,77 +276,13 @@ func TestContradictoryCallerIsDenied(t *testing.T) {
 	}
 }
 
-// TestPermit: what each action asks of purpose and person, under a policy that
-// permits everything.
-func TestPermit(t *testing.T) {
-	p := parse(t, "permit (principal, action, resource);")
-	releases := []accessctl.Action{
-		accessctl.ActionReveal, accessctl.ActionRevealMasked, accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionAggregate,
-	}
-	for _, a := range accessctl.Actions() {
-		if got, want := a.NeedsPurpose(), slices.Contains(releases, a); got != want {
-			t.Errorf("%s.NeedsPurpose() = %v", a, got)
-		}
-		if !a.OnField() {
-			continue
-		}
-		for _, c := range []struct {
-			name    string
-			purpose accessctl.Purpose
-			state   accessctl.State
-			reason  string // of actions that release
-		}{
-			{"no purpose", "", accessctl.State{}, "denied purpose"},
-			{"known purpose", "billing", accessctl.State{}, "allowed"},
-			{"no consent", "marketing", accessctl.State{}, "denied consent"},
-			{"restricted", "billing", accessctl.State{Restricted: true}, "denied restricted"},
-			{"despite restriction", "claims", accessctl.State{Restricted: true}, "allowed"},
-			{"expired", "billing", accessctl.State{Expired: true}, "denied expired"},
-		} {
-			want := "allowed"
-			if a.NeedsPurpose() {
-				want = c.reason
-			}
-			d := p.For(caller(c.purpose, "app"), factsOf(c.purpose))
-			if got := words(d.Permit(a, field("customer.email"), c.state)); got != want {
-				t.Errorf("%s with %s: %s, want %s", a, c.name, got, want)
-			}
-		}
-		// A purpose that is named must be known, and within the token, for every action.
-		if got := words(p.For(caller("nope", "app"), factsOf("nope")).Permit(a, field("customer.email"), accessctl.State{})); got != "denied purpose" {
-			t.Errorf("%s for an unknown purpose: %s", a, got)
-		}
-		narrowed := caller("billing", "app")
-		narrowed.Narrowed = true
-		if got := words(p.For(narrowed, factsOf("billing")).Permit(a, field("customer.email"), accessctl.State{})); got != "denied purpose" {
-			t.Errorf("%s outside the token's purposes: %s", a, got)
-		}
-	}
-}
-
-// TestKindsOfActionsAreKeptApart: no question is answered for an action that is
-// not its own, even where policy permits everything.
-func TestKindsOfActionsAreKeptApart(t *testing.T) {
-	d := parse(t, "permit (principal, action, resource);").For(caller("billing", "app"), factsOf("billing"))
-	for _, a := range append(accessctl.Actions(), "", "Reveal", "root", "*") {
-		for what, got := range map[string]struct{ allowed, want bool }{
-			"Permit":        {d.Permit(a, field("customer.email"), accessctl.State{}).Allowed, a.OnField()},
-			"PermitPerson":  {d.PermitPerson(a, false).Allowed, a.OnPerson()},
-			"PermitService": {d.PermitService(a).Allowed, a.OnService()},
-			"Has":           {d.Has(a, []accessctl.Field{field("customer.email")}), a.OnField() || a.OnPerson() || a.OnService()},
-		} {
-			if got.allowed != got.want {
-				t.Errorf("%s(%q) = %v", what, a, got.allowed)
-			}
-		}
-	}
-}
-
 // TestBadFieldNamesAreDenied: joined by a dot, names must stay apart.
 func TestBadFieldNamesAreDenied(t *testing.T) {
 	d := parse(t, "permit (principal, action, resource);").For(caller("billing", "app"), factsOf("billing"))
 	for _, f := range []accessctl.Field{
-		{}, {Collection: "customer"}, {Name: "email"},
+		{},
+		{Collection: "customer"},
+		{Name: "email"},
 		{Collection: "customer.email", Name: "x"},
 		{Collection: "customer", Name: "email.x"},
 		{Collection: "Customer", Name: "email"},
@@ -417,56 +353,6 @@ func TestDecisionNamesItsPolicies(t *testing.T) {
 	}
 }
 
-// TestPolicyFailureDenies: Cedar skips a policy that cannot be evaluated, a
-// forbid too. Here it denies: all that it touches, and nothing else.
-func TestPolicyFailureDenies(t *testing.T) {
-	const all = `@id("all") permit (principal, action, resource); `
-	for _, c := range []struct{ name, policy string }{
-		{"forbid, attribute missing", `@id("bad") forbid (principal, action, resource == Field::"customer.email") when { context.nothing };`},
-		{"forbid, attribute of an entity", `@id("bad") forbid (principal, action, resource == Field::"customer.email") unless { principal.clearance > 3 };`},
-		{"forbid, attribute of a role", `@id("bad") forbid (principal, action, resource == Field::"customer.email") when { Role::"support".trusted };`},
-		{"forbid, not a Bool", `@id("bad") forbid (principal, action, resource == Field::"customer.email") when { context.purpose };`},
-		{"forbid, wrong type", `@id("bad") forbid (principal, action, resource == Field::"customer.email") when { context.consent < 3 };`},
-		{"forbid, overflow", `@id("bad") forbid (principal, action, resource == Field::"customer.email") when { 9223372036854775807 + 1 == 0 };`},
-		{"forbid, extension", `@id("bad") forbid (principal, action, resource == Field::"customer.email") when { ip(context.purpose).isLoopback() };`},
-		{"permit, attribute missing", `@id("bad") permit (principal, action, resource == Field::"customer.email") when { context.nothing };`},
-		{"forbid of the plain view only", `@id("bad") forbid (principal, action == Action::"reveal", resource == Field::"customer.email") when { context.nothing };`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			d := parse(t, all+c.policy).For(caller("billing", "billing"), factsOf("billing"))
-			got := d.Reveal(field("customer.email"), accessctl.State{})
-			want := accessctl.Decision{Reason: accessctl.ReasonPolicy, Policies: []string{"bad"}}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("the failing policy does not deny: %s", diff)
-			}
-			e := d.Explain(field("customer.email"), accessctl.State{})
-			if len(e.Diagnostics) == 0 || e.Diagnostics[0].Policy.ID != "bad" || e.Diagnostics[0].Problem == "" {
-				t.Errorf("Explain does not name the failing policy: %+v", e)
-			}
-			if got := words(d.Reveal(field("customer.phone"), accessctl.State{})); got != "plain" {
-				t.Errorf("a field that the failing policy does not touch: %s", got)
-			}
-			if d.MayKnow([]accessctl.Field{field("customer.email")}, false) {
-				t.Error("a failing policy lets the caller know")
-			}
-		})
-	}
-}
-
-// TestFailureInActualStateOnly: a policy that fails only for restricted people
-// denies exactly there.
-func TestFailureInActualStateOnly(t *testing.T) {
-	p := parse(t, `permit (principal, action, resource);
-		forbid (principal, action, resource) when { context.restricted && context.nothing };`)
-	d := p.For(caller("claims", "app"), factsOf("claims"))
-	if got := words(d.Reveal(field("customer.email"), accessctl.State{})); got != "plain" {
-		t.Errorf("unrestricted: %s", got)
-	}
-	if got := words(d.Reveal(field("customer.email"), accessctl.State{Restricted: true})); got != "denied restricted" {
-		t.Errorf("restricted: %s", got)
-	}
-}
-
 // TestReasonWhereThePolicyLooksAtTheState: no embedded rule forbids, but the
 // policy itself narrows with the state.
 func TestReasonWhereThePolicyLooksAtTheState(t *testing.T) {
@@ -503,50 +389,6 @@ func TestReasonWhereThePolicyLooksAtTheState(t *testing.T) {
 	}
 }
 
-// TestForbidIsFoundWhereverItNamesARole: however a policy writes a role, the
-// callers who hold it are held to it.
-func TestForbidIsFoundWhereverItNamesARole(t *testing.T) {
-	for _, forbid := range []string{
-		`forbid (principal in Role::"barred", action, resource);`,
-		`forbid (principal is Caller in Role::"barred", action, resource);`,
-		`forbid (principal, action, resource) when { principal in Role::"barred" };`,
-		`forbid (principal, action, resource) when { principal in [Role::"other", Role::"barred"] };`,
-		`forbid (principal, action, resource) when { principal is Caller in Role::"barred" };`,
-		`forbid (principal, action, resource) unless { !(principal in Role::"barred") };`,
-		`forbid (principal, action, resource) when { principal in {"a": {"b": Role::"barred"}}.a.b };`,
-		`forbid (principal, action, resource) when { principal in (if context.own then Role::"other" else Role::"barred") };`,
-		`forbid (principal, action, resource) when { principal in Role::"\u{62}arred" };`,
-		`forbid (principal, action, resource) when { context.purpose == "" || principal in Role::"barred" && resource is Field };`,
-	} {
-		p := parse(t, `permit (principal, action, resource); `+forbid)
-		for role, want := range map[accessctl.Role]string{"barred": "denied policy", "bystander": "plain"} {
-			d := p.For(caller("billing", "one", role, "two"), factsOf("billing"))
-			if got := words(d.Reveal(field("customer.email"), accessctl.State{})); got != want {
-				t.Errorf("%s\n%s: %s, want %s", forbid, role, got, want)
-			}
-		}
-	}
-}
-
-// TestForbidIsFoundWhereverItNamesAnAction: however a policy writes an action.
-func TestForbidIsFoundWhereverItNamesAnAction(t *testing.T) {
-	for _, forbid := range []string{
-		`forbid (principal, action == Action::"write", resource);`,
-		`forbid (principal, action in Action::"write", resource);`,
-		`forbid (principal, action in [Action::"erase", Action::"write"], resource);`,
-		`forbid (principal, action, resource) when { action == Action::"write" };`,
-		`forbid (principal, action, resource) when { action in [Action::"erase", Action::"write"] };`,
-		`forbid (principal, action, resource) when { ["a", Action::"write"].contains(action) };`,
-	} {
-		d := parse(t, `permit (principal, action, resource); `+forbid).For(caller("billing", "app"), factsOf("billing"))
-		for a, want := range map[accessctl.Action]string{accessctl.ActionWrite: "denied policy", accessctl.ActionDelete: "allowed"} {
-			if got := words(d.Permit(a, field("customer.email"), accessctl.State{})); got != want {
-				t.Errorf("%s\n%s: %s, want %s", forbid, a, got, want)
-			}
-		}
-	}
-}
-
 // TestWorseStateNeverGivesMore: a policy that opens in a worse state opens nothing.
 func TestWorseStateNeverGivesMore(t *testing.T) {
 	for _, condition := range []string{
@@ -566,74 +408,6 @@ func TestWorseStateNeverGivesMore(t *testing.T) {
 		For(caller("claims", "app"), factsOf("claims"))
 	if got := words(d.Reveal(field("customer.email"), accessctl.State{Restricted: true})); got != "masked" {
 		t.Errorf("masked while restricted: %s", got)
-	}
-}
-
-func TestMayKnow(t *testing.T) {
-	p := parse(t, samplePolicy)
-	unlisted := field("customer.email")
-	unlisted.Listed = false
-	for _, c := range []struct {
-		name    string
-		roles   string
-		purpose accessctl.Purpose
-		fields  []accessctl.Field
-		own     bool
-		want    bool
-	}{
-		{"masked suffices", "support", "support", []accessctl.Field{field("customer.email")}, false, true},
-		{"one of several suffices", "support", "support", []accessctl.Field{field("customer.illness"), field("customer.email")}, false, true},
-		{"consent is assumed", "marketing", "marketing", []accessctl.Field{field("customer.email")}, false, true},
-		{"policy refuses", "support", "support", []accessctl.Field{field("customer.illness")}, false, false},
-		{"no field", "support", "support", nil, false, false},
-		{"not listed", "support", "support", []accessctl.Field{unlisted}, false, false},
-		{"no purpose", "support", "", []accessctl.Field{field("customer.email")}, false, false},
-		{"no role", "", "support", []accessctl.Field{field("customer.email")}, false, false},
-		{"only writes", "dpo", "support", []accessctl.Field{field("customer.email")}, false, false},
-		{"the person themself", "subject", "self", []accessctl.Field{unlisted}, true, true},
-		{"another person", "subject", "self", []accessctl.Field{field("customer.email")}, false, false},
-	} {
-		d := p.For(caller(c.purpose, roles(c.roles)...), factsOf(c.purpose))
-		if got := d.MayKnow(c.fields, c.own); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-}
-
-func TestHas(t *testing.T) {
-	p := parse(t, samplePolicy)
-	unlisted := field("customer.email")
-	unlisted.Listed = false
-	customer := []accessctl.Field{unlisted, field("customer.illness")}
-	for _, c := range []struct {
-		name    string
-		roles   string
-		purpose accessctl.Purpose
-		action  accessctl.Action
-		fields  []accessctl.Field
-		want    bool
-	}{
-		{"masked counts as reveal", "support", "support", accessctl.ActionReveal, customer, true},
-		{"but masked is not plain", "billing", "billing", accessctl.ActionRevealMasked, customer, false},
-		{"no field that it holds", "support", "support", accessctl.ActionReveal, []accessctl.Field{field("customer.illness")}, false},
-		{"no field", "support", "support", accessctl.ActionReveal, nil, false},
-		{"another purpose's role", "marketing", "support", accessctl.ActionReveal, customer, false},
-		{"consent is assumed", "marketing", "marketing", accessctl.ActionReveal, customer, true},
-		{"a write without purpose", "app", "", accessctl.ActionWrite, customer, true},
-		{"a write by who may not", "support", "support", accessctl.ActionWrite, customer, false},
-		{"a search", "billing", "billing", accessctl.ActionSearch, customer, true},
-		{"a search without purpose", "billing", "", accessctl.ActionSearch, customer, false},
-		{"own data is assumed", "subject", "self", accessctl.ActionReveal, customer, true},
-		{"own person is assumed", "subject", "", accessctl.ActionErase, nil, true},
-		{"a person has no service", "subject operator", "", accessctl.ActionKeys, nil, false},
-		{"an action on a person", "dpo", "", accessctl.ActionErase, nil, true},
-		{"an action on the service", "operator", "", accessctl.ActionKeys, nil, true},
-		{"an unknown action", "operator", "", "root", customer, false},
-	} {
-		d := p.For(caller(c.purpose, roles(c.roles)...), factsOf(c.purpose))
-		if got := d.Has(c.action, c.fields); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
 	}
 }
 

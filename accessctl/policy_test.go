@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -74,6 +75,8 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{"a long policy", "permit (principal, action, resource) when { \"" + long(accessctl.MaxStatement) + "\" == \"\" };", 1, 0, "longer than"},
 		{"deep brackets", "permit (principal, action, resource) when { " + strings.Repeat("(", 5000) + "true" + strings.Repeat(")", 5000) + " };", 1, 108, "nested"},
 		{"deep sets", "permit (principal, action, resource) when { " + strings.Repeat("[", 5000), 1, 108, "nested"},
+		{"a long chain of names", "permit (principal, action, resource) when { context has a" + strings.Repeat(".a", accessctl.MaxChain+1) + " };", 1, 90, "chained"},
+		{"one hidden by comments", "permit (principal, action, resource) when { context has a" + strings.Repeat(" // ;\n . a", accessctl.MaxChain+1) + " };", 18, 2, "chained"},
 		{"many policies", strings.Repeat(ok, accessctl.MaxPolicies+1), 1, 1, "more than"},
 		{"many roles", manyRoles(accessctl.MaxRoles + 1), 1, 0, "roles"},
 	} {
@@ -109,12 +112,48 @@ func TestParsePolicyAcceptsTheLimits(t *testing.T) {
 		"roles":    manyRoles(accessctl.MaxRoles),
 		"nesting": "permit (principal, action, resource) when { " +
 			strings.Repeat("(", accessctl.MaxNesting-1) + "true" + strings.Repeat(")", accessctl.MaxNesting-1) + " };",
+		"chain": "permit (principal, action, resource) when { context has a" + strings.Repeat(".a", accessctl.MaxChain) +
+			strings.Repeat(" && context.own", 100) + " };",
 		"brackets in texts and comments": "permit (principal, action, resource) when { context.purpose != \"" +
 			strings.Repeat("(\\\"", 100) + "\" }; // " + strings.Repeat("{", 100),
 		"id":      "@id(\"" + strings.Repeat("x", accessctl.MaxPolicyID) + "\")" + ok,
 		"accents": "// Zurückhaltung, 日本\n" + ok,
 	} {
 		t.Run(name, func(t *testing.T) { parse(t, text) })
+	}
+}
+
+// TestHostileTextsAreCheap: texts within the limits that are made to cost much.
+// None may cost more memory than a text of its length reasonably can.
+func TestHostileTextsAreCheap(t *testing.T) {
+	body := accessctl.MaxStatement - 100
+	for name, condition := range map[string]string{
+		"negations":  strings.Repeat("!", body) + "true",
+		"minus":      "0 < " + strings.Repeat("-", body) + "1",
+		"or":         "true" + strings.Repeat("||true", body/6),
+		"if":         strings.Repeat("if true then true else ", body/23) + "true",
+		"sets":       "[" + strings.Repeat("1,", body/2) + "1].isEmpty()",
+		"chains":     "true" + strings.Repeat(" && context has a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a", body/50),
+		"like":       `"` + strings.Repeat("a", body/2) + `" like "` + strings.Repeat("*a", body/4-10) + `b"`,
+		"brackets":   strings.Repeat("(true)&&", body/8) + "true",
+		"nested ifs": strings.Repeat("if ", body/3),
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Repeat("permit (principal, action, resource) when { "+condition+" };\n", 4)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			p, err := accessctl.ParsePolicy(1, []byte(text))
+			if err == nil {
+				p.For(caller("billing", "app"), factsOf("billing")).Reveal(field("customer.email"), accessctl.State{})
+			}
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 128<<20 {
+				t.Errorf("parsing and one decision took %d MiB", used>>20)
+			}
+			if unfinished := name == "nested ifs"; errors.Is(err, accessctl.ErrPolicy) != unfinished {
+				t.Errorf("ParsePolicy: %v", err)
+			}
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ const (
 	MaxPolicies   = 1000      // policies in a text
 	MaxStatement  = 16 << 10  // bytes of one policy
 	MaxNesting    = 64        // open brackets at any place
+	MaxChain      = 16        // dots with only names between them, as in a.b.c: each is compiled anew for each after it
 	MaxRoles      = 256       // different roles that a text mentions
 	MaxPolicyID   = 64        // bytes of an @id, of A-Z a-z 0-9 . _ -
 )
@@ -40,6 +41,7 @@ type scanner struct {
 	line, column int
 	start        int // of the statement
 	depth        int // of open brackets
+	chain        int // dots since anything but a name
 	quoted       bool
 	comment      bool
 }
@@ -78,8 +80,16 @@ func (s *scanner) step() error {
 	return nil
 }
 
-// structure follows quotes, brackets and the ends of statements.
+// structure follows quotes, brackets, dots and the ends of statements.
 func (s *scanner) structure(r rune) error {
+	switch {
+	case r == '.':
+		if s.chain++; s.chain > MaxChain {
+			return s.fail("more than %d names are chained by dots", MaxChain)
+		}
+	case !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && !unicode.IsSpace(r):
+		s.chain = 0
+	}
 	switch r {
 	case '"':
 		s.quoted = true

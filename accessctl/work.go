@@ -1,9 +1,5 @@
 package accessctl
 
-import (
-	"github.com/cedar-policy/cedar-go"
-)
-
 // working is how a decision came about.
 type working struct {
 	decision Decision
@@ -26,11 +22,6 @@ func (o opinion) policies() []string {
 		return o.masked.policies
 	}
 	return o.plain.policies
-}
-
-// failures are the policies that could not be evaluated.
-func (o opinion) failures() []cedar.DiagnosticError {
-	return append(o.plain.failures[:len(o.plain.failures):len(o.plain.failures)], o.masked.failures...)
 }
 
 // work decides. The order is: what needs no policy to be refused; the policies

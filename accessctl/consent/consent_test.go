@@ -1,7 +1,6 @@
 package consent_test
 
 import (
-	"bufio"
 	"encoding/hex"
 	"errors"
 	"os"
@@ -222,7 +221,8 @@ func TestCanonicalTellsEventsApart(t *testing.T) {
 	draw := func(t *rapid.T) whose {
 		return whose{
 			rapid.SampledFrom([]string{"default", "other"}).Draw(t, "tenant"),
-			uuid.UUID{0: byte(rapid.IntRange(1, 2).Draw(t, "uid"))}, anyEvent(t),
+			uuid.UUID{0: byte(rapid.IntRange(1, 2).Draw(t, "uid"))},
+			anyEvent(t),
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -238,28 +238,28 @@ func TestCanonicalTellsEventsApart(t *testing.T) {
 // only ever appended. A line is an event and, after =, its parts in hexadecimal,
 // parted by dots.
 func TestCanonicalGolden(t *testing.T) {
-	f, err := os.Open("testdata/canonical.txt")
+	golden, err := os.ReadFile("testdata/canonical.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	lines := 0
-	for s := bufio.NewScanner(f); s.Scan(); lines++ {
-		in, want, _ := strings.Cut(s.Text(), " = ")
+	for line := range strings.Lines(string(golden)) {
+		lines++
+		in, want, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " = ")
 		w := strings.Split(in, "|")
 		if len(w) != 8 {
-			t.Fatalf("line %d has %d members", lines+1, len(w))
+			t.Fatalf("line %d has %d members", lines, len(w))
 		}
 		e := consent.Event{Purpose: accessctl.Purpose(w[2]), Decision: consent.Decision(w[3]), Notice: w[4], Method: w[5], At: stamp(t, w[6]), Expires: stamp(t, w[7])}
 		if err := e.Check(e.At); err != nil {
-			t.Errorf("line %d: %v", lines+1, err)
+			t.Errorf("line %d: %v", lines, err)
 		}
 		var got []string
 		for _, part := range consent.Canonical(w[0], uuid.MustParse(w[1]), e) {
 			got = append(got, hex.EncodeToString(part))
 		}
 		if diff := cmp.Diff(want, strings.Join(got, ".")); diff != "" {
-			t.Errorf("line %d: %s", lines+1, diff)
+			t.Errorf("line %d: %s", lines, diff)
 		}
 	}
 	if lines < 4 || consent.Label != "fieldvault/consent/v1" {
