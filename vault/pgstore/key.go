@@ -66,7 +66,7 @@ func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]va
 const (
 	keyToDestroy = `
 SELECT grp, epoch, version, kek_version, NULL::bytea FROM data_key
-WHERE tenant = $1 AND uid = $2 AND grp = $3 AND wrapped IS NOT NULL FOR UPDATE`
+WHERE tenant = $1 AND uid = $2 AND grp = $3 FOR UPDATE`
 
 	destroyGroup = `
 INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped)
@@ -78,7 +78,7 @@ SET epoch = data_key.epoch + 1, version = 0, kek_version = 0, wrapped = NULL`
 func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (vault.DataKey, error) {
 	const doing = "destroying a group's key"
 	args := []any{tenant, id(uid), group}
-	k := vault.DataKey{Group: group}
+	k := vault.DataKey{Group: group, Epoch: 1}
 	err := t.row(ctx, doing, keyToDestroy, args, &k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped)
 	if err != nil && !missing(err) {
 		return vault.DataKey{}, err

@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -37,19 +36,10 @@ func sweeps() []string {
 	}
 }
 
-const isLive = `SELECT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND uid = $2 AND state = 1)`
-
-// Sweep deletes rows of a uid. That of a living person is [vault.ErrStale], and
-// nothing is deleted.
+// Sweep deletes whatever the uid has, live or not: the caller has seen that the
+// person is erased, for ever.
 func (t *tx) Sweep(ctx context.Context, tenant int32, uid uuid.UUID, limit int) (int, error) {
 	const doing = "sweeping what an erasure left"
-	var live bool
-	if err := t.row(ctx, doing, isLive, []any{tenant, id(uid)}, &live); err != nil {
-		return 0, err
-	}
-	if live {
-		return 0, fmt.Errorf("%s: %w", doing, vault.ErrStale)
-	}
 	swept := 0
 	for _, sql := range sweeps() {
 		if swept >= limit {

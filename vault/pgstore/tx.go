@@ -82,6 +82,9 @@ func (s *Store) once(ctx context.Context, m mode, conn *pgxpool.Conn, f func(*tx
 	if t.again {
 		return true, nil // whatever f made of it
 	}
+	if err == nil {
+		err = failure(ctx, m.doing, ctx.Err())
+	}
 	if err != nil {
 		return false, err
 	}
@@ -98,8 +101,8 @@ func beginFailure(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, vault.ErrUnavailable)
 }
 
-// commit does not end with ctx, so that nobody is left in doubt by their own
-// cancellation.
+// commit, once begun, does not end with ctx, so that nobody is left in doubt by
+// their own cancellation.
 func (s *Store) commit(ctx context.Context, doing string, conn *pgxpool.Conn, p pgx.Tx) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.StatementTimeout+grace)
 	defer cancel()

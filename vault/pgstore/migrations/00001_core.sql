@@ -49,15 +49,15 @@ CREATE TABLE subject (
     restricted  boolean     NOT NULL,
     held        boolean     NOT NULL,
     uid         uuid,
-    lookup      bytea       NOT NULL,
+    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
     mark        bytea       NOT NULL,
     sealed_id   bytea,
     note        bytea,
     certificate bytea,
     PRIMARY KEY (tenant, lookup),
     UNIQUE (tenant, uid),
-    CONSTRAINT subject_live CHECK (state <> 1 OR (uid IS NOT NULL AND erased_at IS NULL AND certificate IS NULL)),
-    CONSTRAINT subject_erased CHECK (state <> 2 OR (sealed_id IS NULL AND erased_at IS NOT NULL))
+    CONSTRAINT subject_live CHECK (state <> 1 OR uid IS NOT NULL),
+    CONSTRAINT subject_erased CHECK (state <> 2 OR sealed_id IS NULL)
 );
 COMMENT ON TABLE subject IS 'The directory: one row per person and tenant, by a keyed hash of the external id; never deleted. state 1 is live, 2 is erased.';
 CREATE INDEX subject_unswept ON subject (tenant, uid) WHERE state = 2 AND uid IS NOT NULL;

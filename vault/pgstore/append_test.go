@@ -1,0 +1,175 @@
+package pgstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/pgstore"
+)
+
+const blocked = `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%event_intake%')`
+
+func patient(c *pgstore.Config) { c.StatementTimeout, c.LockTimeout = time.Minute, time.Minute }
+
+// While one statement runs, all who come wait for the next: 64 calls, two statements.
+func TestAppendsShareACommit(t *testing.T) {
+	var r trace
+	s, url := open(t, r.into, patient)
+	admin := db(t, url)
+	id := tenant(t, s, "acme")
+	r.take()
+
+	run(t, admin, `BEGIN; LOCK TABLE event_intake IN ACCESS EXCLUSIVE MODE`)
+	watch := db(t, url)
+	var wg sync.WaitGroup
+	add := func(ctx context.Context, i int) error {
+		return s.AppendEvents(ctx, []vault.Intake{{Tenant: id, Leaf: fmt.Appendf(nil, "leaf %d", i)}})
+	}
+	wg.Go(func() {
+		if err := add(t.Context(), 0); err != nil {
+			t.Error(err)
+		}
+	})
+	await(t, watch, "the first append waits for the lock", blocked)
+	started := make(chan struct{}, 64)
+	for i := 1; i < 64; i++ {
+		wg.Go(func() {
+			started <- struct{}{}
+			if err := add(t.Context(), i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 63 {
+		<-started
+	}
+	time.Sleep(100 * time.Millisecond) // they join; one that is late only makes a third statement
+	run(t, admin, `ROLLBACK`)
+	wg.Wait()
+	if n := len(r.take()); n > 4 {
+		t.Errorf("64 appends took %d statements, want 2", n)
+	}
+	if n := number(t, admin, `SELECT count(DISTINCT leaf) FROM event_intake`); n != 64 {
+		t.Errorf("%d events are stored, want 64", n)
+	}
+	if st := s.Stats(); st.Appended != 64 || st.Batches > 4 {
+		t.Errorf("Stats tell of %d events in %d batches", st.Appended, st.Batches)
+	}
+}
+
+// A caller that is cancelled stops waiting and harms nobody: neither one that
+// waits its turn, nor one that is told to lead.
+func TestCancelledAppends(t *testing.T) {
+	s, url := open(t, patient)
+	admin, watch := db(t, url), db(t, url)
+	id := tenant(t, s, "acme")
+	event := func(leaf string) []vault.Intake { return []vault.Intake{{Tenant: id, Leaf: []byte(leaf)}} }
+
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.AppendEvents(cancelled, event("never")); !errors.Is(err, context.Canceled) {
+		t.Errorf("AppendEvents of a cancelled caller: %v, want context.Canceled", err)
+	}
+
+	for range 20 { // the race between being told to lead and being cancelled goes either way
+		run(t, admin, `BEGIN; LOCK TABLE event_intake IN ACCESS EXCLUSIVE MODE`)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := s.AppendEvents(t.Context(), event("leads")); err != nil {
+				t.Error(err)
+			}
+		})
+		await(t, watch, "the first append waits for the lock", blocked)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 3 {
+			wg.Go(func() {
+				if err := s.AppendEvents(ctx, event("leaves")); err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+			wg.Go(func() {
+				if err := s.AppendEvents(t.Context(), event("stays")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Go(cancel)
+		run(t, admin, `ROLLBACK`)
+		wg.Wait()
+		cancel()
+	}
+	for leaf, want := range map[string]int64{"leads": 20, "stays": 60, "never": 0} {
+		if n := number(t, admin, `SELECT count(*) FROM event_intake WHERE leaf = $1`, []byte(leaf)); n != want {
+			t.Errorf("%q was stored %d times, want %d", leaf, n, want)
+		}
+	}
+}
+
+// A failure reaches every call that shared the statement, and the next succeeds.
+func TestAppendFailureReachesAll(t *testing.T) {
+	s, url := open(t, patient)
+	admin, watch := db(t, url), db(t, url)
+	id := tenant(t, s, "acme")
+	run(t, admin, `BEGIN; LOCK TABLE event_intake IN ACCESS EXCLUSIVE MODE`)
+	errs := make(chan error)
+	add := func(leaf string) {
+		errs <- s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte(leaf)}})
+	}
+	go add("first")
+	await(t, watch, "the first append waits for the lock", blocked)
+	for range 10 {
+		go add("follows")
+	}
+	run(t, admin, `ALTER TABLE event_intake ADD CONSTRAINT full_up CHECK (leaf = 'first')`)
+	run(t, admin, `COMMIT`)
+	failed := 0
+	for range 11 {
+		err := <-errs
+		innocent(t, err, "follows", "full_up", "event_intake")
+		if err != nil {
+			failed++
+		}
+	}
+	if failed != 10 {
+		t.Errorf("%d of 11 calls failed, want the 10 that cannot be stored", failed)
+	}
+	run(t, admin, `ALTER TABLE event_intake DROP CONSTRAINT full_up`)
+	go add("after")
+	if err := <-errs; err != nil {
+		t.Error(err)
+	}
+}
+
+// One call's events are stored all or none, however many; a batch is bounded.
+func TestAppendManyAtOnce(t *testing.T) {
+	s, url := open(t)
+	id := tenant(t, s, "acme")
+	if err := s.AppendEvents(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			events := make([]vault.Intake, 1500)
+			for i := range events {
+				events[i] = vault.Intake{Tenant: id, Leaf: []byte(strings.Repeat("x", 1000))}
+			}
+			if err := s.AppendEvents(t.Context(), events); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := number(t, db(t, url), `SELECT count(*) FROM event_intake`); n != 6000 {
+		t.Errorf("%d events are stored, want 6000", n)
+	}
+	if st := s.Stats(); st.Batches != 4 {
+		t.Errorf("4 calls over the bound of a batch took %d statements, want 4", st.Batches)
+	}
+}

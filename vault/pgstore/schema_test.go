@@ -1,0 +1,232 @@
+package pgstore_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/pgstore"
+)
+
+// I3: every table with a column for the person is swept, whoever adds one.
+func TestSweepCoversTheSchema(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	id := tenant(t, s, "acme")
+	rows, err := admin.Query(t.Context(), `
+SELECT table_name FROM information_schema.columns
+WHERE column_name = 'uid' AND table_schema = 'public' AND table_name <> 'subject'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := s.SubjectTables(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(sorted(tables), said); d != "" {
+		t.Errorf("SubjectTables differs from the schema (-want +got):\n%s", d)
+	}
+
+	p, other := person(t, s, id, "alice"), person(t, s, id, "bob")
+	count := func(table string, uid uuid.UUID) int64 {
+		return number(t, admin, `SELECT count(*) FROM `+table+` WHERE uid = $1`, uid.String())
+	}
+	for _, table := range tables {
+		if count(table, p.UID) == 0 {
+			t.Errorf("the test has no row in table %s: person() must make one", table)
+		}
+	}
+	update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+	for n := 1; n != 0; {
+		update(t, s, func(ctx context.Context, tx vault.Tx) (err error) {
+			n, err = tx.Sweep(ctx, id, p.UID, 2)
+			if n > 2 {
+				t.Errorf("Sweep deleted %d rows of at most 2", n)
+			}
+			return err
+		})
+	}
+	for _, table := range tables {
+		if n := count(table, p.UID); n != 0 {
+			t.Errorf("%d rows are left in %s", n, table)
+		}
+		if count(table, other.UID) == 0 {
+			t.Errorf("another person's rows are gone from %s", table)
+		}
+	}
+
+	run(t, admin, `CREATE TABLE leftover (tenant integer, uid uuid)`)
+	run(t, admin, `INSERT INTO leftover VALUES ($1, gen_random_uuid()), ($1, gen_random_uuid()), ($1, $2::uuid)`, id, other.UID.String())
+	orphans, err := s.Orphans(t.Context())
+	if d := cmp.Diff(map[string]int64{"leftover": 2}, orphans); err != nil || d != "" {
+		t.Errorf("Orphans: %v (-want +got):\n%s", err, d)
+	}
+}
+
+// The schema itself keeps the erased erased, and the directory whole.
+func TestErasedIsForEver(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	id := tenant(t, s, "acme")
+	for _, c := range []struct {
+		sql  string
+		want bool // is it done?
+	}{
+		{`UPDATE subject SET state = 1, erased_at = NULL, certificate = NULL WHERE lookup = $1`, false},
+		{`UPDATE subject SET state = 1, erased_at = NULL, certificate = NULL, uid = gen_random_uuid() WHERE lookup = $1`, false},
+		{`UPDATE subject SET state = 1, erased_at = NULL, certificate = NULL, generation = 2 WHERE lookup = $1`, false},
+		{`UPDATE subject SET state = 1, erased_at = NULL, certificate = NULL, generation = 0 WHERE lookup = $1`, false},
+		{`UPDATE subject SET generation = 0 WHERE lookup = $1`, false},
+		{`UPDATE subject SET uid = gen_random_uuid() WHERE lookup = $1`, false},
+		{`UPDATE subject SET lookup = lookup || 'x' WHERE lookup = $1`, false},
+		{`UPDATE subject SET tenant = tenant + 1 WHERE lookup = $1`, false},
+		{`UPDATE subject SET state = 3 WHERE lookup = $1`, false},
+		{`UPDATE subject SET sealed_id = 'back' WHERE lookup = $1`, false},
+		{`DELETE FROM subject WHERE lookup = $1`, false},
+		{`INSERT INTO subject SELECT generation, created, NULL, tenant, 1, false, false, uid, lookup, mark FROM subject WHERE lookup = $1
+ON CONFLICT (tenant, lookup) DO UPDATE SET state = 1, erased_at = NULL, certificate = NULL`, false},
+		{`UPDATE subject SET certificate = 'anew' WHERE lookup = $1`, true},
+		{`UPDATE subject SET uid = NULL WHERE lookup = $1`, true},
+		{`UPDATE subject SET state = 1, erased_at = NULL, certificate = NULL, generation = 2, uid = gen_random_uuid() WHERE lookup = $1`, true},
+		{`UPDATE subject SET generation = 3, uid = gen_random_uuid() WHERE lookup = $1`, false}, // a life ends by erasure
+		{`UPDATE subject SET uid = gen_random_uuid() WHERE lookup = $1`, false},
+		{`UPDATE subject SET uid = NULL WHERE lookup = $1`, false},
+		{`UPDATE subject SET generation = 4, state = 2, erased_at = now(), sealed_id = NULL, uid = NULL WHERE lookup = $1`, true},
+	} {
+		if number(t, admin, `SELECT count(*) FROM subject`) == 0 {
+			p := person(t, s, id, "alice")
+			update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+		}
+		_, err := admin.Exec(t.Context(), c.sql, hash("alice"))
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "23") {
+			t.Errorf("%s: %v", c.sql, err) // the statement itself is wrong
+		}
+		if (err == nil) != c.want {
+			t.Errorf("%s: %v, want done: %v", c.sql, err, c.want)
+		}
+	}
+	if _, err := admin.Exec(t.Context(), `TRUNCATE subject`); err == nil {
+		t.Error("the directory can be truncated")
+	}
+}
+
+// What the service's role is granted is enough for everything the store does,
+// and events are append-only for it.
+func TestServiceRole(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	role := "service_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	run(t, admin, `CREATE ROLE `+role+` LOGIN`)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		c, err := pgx.Connect(ctx, url)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := c.Exec(ctx, `DROP OWNED BY `+role+`; DROP ROLE `+role); err != nil {
+			t.Error(err)
+		}
+		_ = c.Close(ctx)
+	})
+	run(t, admin, `GRANT ALL ON event_intake TO `+role) // taken back
+	if err := pgstore.Grant(t.Context(), url, role); err != nil {
+		t.Fatal(err)
+	}
+	if err := pgstore.Grant(t.Context(), url, "no such role"); err == nil {
+		t.Error("Grant to a role that is not there succeeded")
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := connect(t, url+"&user="+role)
+	if err := service.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id := tenant(t, service, "acme")
+	p := person(t, service, id, "alice")
+	event := []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}
+	if err := service.AppendEvents(t.Context(), event); err != nil {
+		t.Error(err)
+	}
+	update(t, service, func(ctx context.Context, tx vault.Tx) error {
+		if err := tx.InsertDocument(ctx, id, vault.DocumentCatalog, vault.Document{Version: 1, By: "me", Created: now()}); err != nil {
+			return err
+		}
+		if _, err := tx.InsertTenantKey(ctx, id, vault.TenantKey{Label: "mac", KEKVersion: 1, Wrapped: []byte("w")}); err != nil {
+			return err
+		}
+		if _, err := tx.DestroyKeys(ctx, id, p.UID); err != nil {
+			return err
+		}
+		if err := tx.UpdateSubject(ctx, erased(p), 1); err != nil {
+			return err
+		}
+		if _, err := tx.Sweep(ctx, id, p.UID, 100); err != nil {
+			return err
+		}
+		_, err := tx.DeleteEffects(ctx, now(), 10)
+		return err
+	})
+	if _, err := service.Orphans(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	config.User = role
+	c, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) })
+	for _, sql := range []string{
+		`UPDATE event_intake SET leaf = ''`, `DELETE FROM event_intake`, `TRUNCATE event_intake`,
+		`UPDATE consent_event SET decision = 'granted'`, `DELETE FROM subject`, `TRUNCATE subject`,
+		`UPDATE document SET body = ''`, `DELETE FROM document`, `ALTER TABLE subject DISABLE TRIGGER ALL`,
+		`DELETE FROM tenant_key`, `DELETE FROM goose_db_version`, `DROP TABLE record`,
+	} {
+		_, err := c.Exec(t.Context(), sql)
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "42501" {
+			t.Errorf("%s: %v, want that the role may not", sql, err)
+		}
+	}
+
+	run(t, admin, `REVOKE INSERT ON event_intake FROM `+role)
+	err = service.AppendEvents(t.Context(), event)
+	if !errors.Is(err, vault.ErrUnavailable) {
+		t.Errorf("AppendEvents without the right: %v, want ErrUnavailable", err)
+	}
+	innocent(t, err, "event_intake", role)
+	if err := s.AppendEvents(t.Context(), event); err != nil {
+		t.Error(err)
+	}
+}
+
+// Text is in the collation of bytes everywhere.
+func TestTextIsComparedByBytes(t *testing.T) {
+	_, url := open(t)
+	rows, err := db(t, url).Query(t.Context(), `
+SELECT table_name || '.' || column_name FROM information_schema.columns
+WHERE table_schema = 'public' AND data_type IN ('text', 'character varying', 'character') AND table_name NOT LIKE 'goose%'
+  AND collation_name IS DISTINCT FROM 'C'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad, err := pgx.CollectRows(rows, pgx.RowTo[string]); err != nil || len(bad) > 0 {
+		t.Errorf("%v: these columns are not: %v", err, slices.Sorted(slices.Values(bad)))
+	}
+}
