@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf16"
@@ -29,7 +28,7 @@ func (e *Event) AppendLeaf(dst []byte) ([]byte, error) {
 	if part := e.invalid(); part != "" {
 		return dst, fmt.Errorf("%w: %s", ErrEvent, part)
 	}
-	b := append(slices.Grow(dst, e.room()), `{"v":1`...)
+	b := append(withRoom(dst, e.room()), `{"v":1`...)
 	b = appendUUID(b, `,"id":"`, e.ID)
 	b = appendText(b, `,"tenant":"`, e.Tenant)
 	b = append(b, `,"time":"`...)
@@ -53,6 +52,14 @@ func (e *Event) AppendLeaf(dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%w: size", ErrEvent)
 	}
 	return b, nil
+}
+
+// withRoom returns b with room for n more bytes.
+func withRoom(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	return append(make([]byte, 0, len(b)+n), b...)
 }
 
 // room is at least the size of the leaf, and little more.

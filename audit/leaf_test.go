@@ -346,7 +346,9 @@ func TestAppendLeafAppends(t *testing.T) {
 
 // TestAppendLeafAllocatesOnce: the leaf is written while a request waits.
 func TestAppendLeafAllocatesOnce(t *testing.T) {
-	for i, e := range append(vectors(), biggest()) {
+	escapes := smallest()
+	escapes.Actor = strings.Repeat("\x00", audit.MaxActor)
+	for i, e := range append(vectors(), biggest(), escapes) {
 		if n := testing.AllocsPerRun(20, func() { _, _ = e.AppendLeaf(nil) }); n > 1 {
 			t.Errorf("vector %d: %v allocations", i, n)
 		}

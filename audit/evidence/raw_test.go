@@ -11,19 +11,22 @@ import (
 	"github.com/fieldvault/fieldvault/audit/evidence"
 )
 
-// signRaw signs any value as the package comment describes it, without its rules.
-func signRaw(t *testing.T, v any, kind string) []byte {
+// tree is a signed document without its proof.
+func tree(t *testing.T, d evidence.Document) map[string]any {
 	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var doc map[string]any
-	if err := json.Unmarshal(b, &doc); err != nil {
+	if err := json.Unmarshal(sign(t, d), &doc); err != nil {
 		t.Fatal(err)
 	}
-	doc["type"] = kind
-	if b, err = json.Marshal(doc); err != nil {
+	delete(doc, "proof")
+	return doc
+}
+
+// signRaw signs anything as the package comment describes it, without its rules.
+func signRaw(t *testing.T, doc map[string]any) []byte {
+	t.Helper()
+	b, err := json.Marshal(doc)
+	if err != nil {
 		t.Fatal(err)
 	}
 	canonical, err := jcs.Transform(b)

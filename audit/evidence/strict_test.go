@@ -207,16 +207,40 @@ func TestSignRefusesReceipts(t *testing.T) {
 // TestADocumentBeyondTheRulesIsRefused: a holder of the key that signs what the type
 // does not allow makes nothing that verifies.
 func TestADocumentBeyondTheRulesIsRefused(t *testing.T) {
-	c := certificate()
-	c.Guarantees[0].Kind = "absolute"
-	b := signRaw(t, c, evidence.CertificateType)
-	if err := evidence.Verify(b, signer(t).Public()); !errors.Is(err, evidence.ErrDocument) {
-		t.Errorf("error %v", err)
+	type doc = map[string]any
+	for name, change := range map[string]func(c, r doc){
+		"nothing":                func(_, _ doc) {},
+		"guarantee of no kind":   func(c, _ doc) { c["guarantees"].([]any)[0].(doc)["kind"] = "absolute" },
+		"unknown member":         func(c, _ doc) { c["note"] = "x" },
+		"nested unknown member":  func(c, _ doc) { c["guarantees"].([]any)[0].(doc)["note"] = "x" },
+		"in capitals, too":       func(c, _ doc) { c["TENANT"] = "other" },
+		"in capitals":            func(c, _ doc) { c["TENANT"] = c["tenant"]; delete(c, "tenant") },
+		"nested in capitals":     func(c, _ doc) { c["guarantees"].([]any)[0].(doc)["KIND"] = "procedural" },
+		"optional member, empty": func(c, _ doc) { c["approved_by"] = "" },
+		"null":                   func(c, _ doc) { c["approved_by"] = nil },
+		"null list":              func(c, _ doc) { c["destroyed"] = nil },
+		"too deep":               func(c, _ doc) { c["note"] = nested(20) },
+		"another context":        func(_, r doc) { r["@context"].(doc)["purposes"] = "dpv:hasRecipient" },
+		"a longer context":       func(_, r doc) { r["@context"].(doc)["x"] = "dpv:hasPurpose" },
+		"no context":             func(_, r doc) { delete(r, "@context") },
+		"another schema":         func(_, r doc) { r["header"].(doc)["schema_version"] = "1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, r := tree(t, certificate()), tree(t, receipt())
+			change(c, r)
+			err := errors.Join(evidence.Verify(signRaw(t, c), signer(t).Public()), evidence.Verify(signRaw(t, r), signer(t).Public()))
+			if (err == nil) != (name == "nothing") || err != nil && !errors.Is(err, evidence.ErrDocument) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
-	c.Guarantees[0].Kind = evidence.Cryptographic
-	if err := evidence.Verify(signRaw(t, c, evidence.CertificateType), signer(t).Public()); err != nil {
-		t.Errorf("the method of this test does not work: %v", err)
+}
+
+func nested(depth int) any {
+	if depth == 0 {
+		return 1
 	}
+	return []any{nested(depth - 1)}
 }
 
 // FuzzNothingElseVerifies: the only documents that verify are those that were
