@@ -122,8 +122,6 @@ func (k *KEK) current(ctx context.Context) (*state, error) {
 	if s := k.state.Load(); s.same(info) {
 		return s, nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	return k.load()
 }
 
@@ -131,8 +129,10 @@ func (s *state) same(info fs.FileInfo) bool {
 	return s != nil && os.SameFile(s.info, info) && s.info.ModTime().Equal(info.ModTime()) && s.info.Size() == info.Size()
 }
 
-// load reads the file if it is not the one that is known. The caller holds mu.
+// load reads the file if it is not the one that is known.
 func (k *KEK) load() (*state, error) {
+	k.loading.Lock()
+	defer k.loading.Unlock()
 	b, info, err := readFile(k.path)
 	if err != nil {
 		return nil, err
@@ -187,28 +187,27 @@ func (k *KEK) store(ks keys) error {
 }
 
 // replaceFile puts a file with the given contents in the place of path: after a
-// crash, path is the old file or the new one.
-func replaceFile(path string, b []byte) (info fs.FileInfo, err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".localkek-*") // of mode 0600
+// crash, path is the old file or the new one. What a crash leaves beside it is
+// removed by the next change. The caller holds the lock.
+func replaceFile(path string, b []byte) (fs.FileInfo, error) {
+	next := path + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // beside the operator's path
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
 	_, err = f.Write(b)
 	err = errors.Join(err, f.Sync())
 	info, statErr := f.Stat()
 	if err = errors.Join(err, statErr, f.Close()); err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.Remove(next))
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return nil, err
+	if err := os.Rename(next, path); err != nil {
+		return nil, errors.Join(err, os.Remove(next))
 	}
-	return info, syncDir(dir)
+	return info, syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {
@@ -219,12 +218,10 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// locked runs f while no other process, and nothing else in this one, changes
-// the file.
+// locked runs f while nobody else changes the file, in this process or another.
+// Reading it waits for nobody.
 func (k *KEK) locked(ctx context.Context, f func() error) (err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	lock, err := os.OpenFile(k.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(k.path+".lock", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the operator's path
 	if err != nil {
 		return fmt.Errorf("locking the key file: %w", err)
 	}

@@ -19,9 +19,9 @@
 // # The file
 //
 // The file is text, of mode 0600, replaced as a whole with each change (written
-// beside it, synced, renamed). Several processes may use it: changes are made
-// under a lock (the file's name with ".lock"), and a file that another process
-// replaced is read again before its keys are used.
+// beside it with ".new", synced, renamed). Several processes may use it: changes
+// are made under a lock (the file's name with ".lock"), and a file that another
+// process replaced is read again before its keys are used.
 //
 //	fieldvault-localkek/1
 //	kdf none
@@ -68,10 +68,10 @@ const MaxPlaintext = 4000
 
 // KEK is an open key file. It is safe for concurrent use, and needs no closing.
 type KEK struct {
-	path   string
-	sealer sealer
-	mu     sync.Mutex // one change or reading at a time in this process
-	state  atomic.Pointer[state]
+	path    string
+	sealer  sealer
+	loading sync.Mutex // the file is read once, not by everybody who sees that it changed
+	state   atomic.Pointer[state]
 
 	calls, items atomic.Int64
 }

@@ -47,7 +47,7 @@ func newSealer(passphrase []byte) (sealer, error) {
 
 // sealerOf returns the sealer of a file that is there.
 func sealerOf(file, passphrase []byte) (sealer, error) {
-	header, _, err := splitFile(file)
+	header, body, err := splitFile(file)
 	if err != nil {
 		return sealer{}, err
 	}
@@ -58,7 +58,7 @@ func sealerOf(file, passphrase []byte) (sealer, error) {
 		return sealer{header: header}, nil
 	}
 	a, ok := parseArgon(header)
-	if !ok {
+	if _, sealed := parseSealed(body); !ok || !sealed { // before the costly step
 		return sealer{}, ErrFile
 	}
 	if passphrase == nil {
@@ -93,10 +93,8 @@ func (s *sealer) open(file []byte) (keys, error) {
 	if s.aead == nil {
 		return parseKeys(body)
 	}
-	text, ok := strings.CutPrefix(string(body), "sealed ")
-	text, end := strings.CutSuffix(text, "\n")
-	box, valid := parseBase64(text)
-	if !ok || !end || !valid {
+	box, ok := parseSealed(body)
+	if !ok {
 		return nil, ErrFile
 	}
 	plain, err := s.aead.Decrypt(box, []byte(s.header))
@@ -105,6 +103,14 @@ func (s *sealer) open(file []byte) (keys, error) {
 	}
 	defer clear(plain)
 	return parseKeys(plain)
+}
+
+// parseSealed reads the line of a sealed body.
+func parseSealed(body []byte) (box []byte, ok bool) {
+	text, ok := strings.CutPrefix(string(body), "sealed ")
+	text, end := strings.CutSuffix(text, "\n")
+	box, valid := parseBase64(text)
+	return box, ok && end && valid && len(box) >= overhead
 }
 
 // splitFile splits a file into its first two lines and the rest.
