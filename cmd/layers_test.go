@@ -102,6 +102,7 @@ crypto/keyring
 vault/catalog
 vault/httpapi
 vault/tenant.go
+vault/search.go
 `
 
 func TestLayers(t *testing.T) {

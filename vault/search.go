@@ -147,7 +147,7 @@ func (sr *searching) run(ctx context.Context) (Matches, error) {
 	if err := sr.record(ctx); err != nil {
 		return Matches{}, err
 	}
-	if err := sr.compare(ctx, found, l); err != nil {
+	if err := sr.compare(ctx, l); err != nil {
 		return Matches{}, err
 	}
 	if v.now().Sub(began) > v.maxAge && len(sr.more.Matches) > 0 {
@@ -209,7 +209,7 @@ func (sr *searching) record(ctx context.Context) error {
 }
 
 // compare opens the candidates and keeps those whose value is the one asked for.
-func (sr *searching) compare(ctx context.Context, found []Candidate, l *Loaded) error {
+func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 	r := sr.r
 	if !r.open.any() {
 		return nil

@@ -410,5 +410,8 @@ func (v *Vault) Explain(ctx context.Context, c accessctl.Caller, q ExplainQuery)
 		return accessctl.Explanation{}, invalid("field", "is not in the catalog")
 	}
 	as := accessctl.Caller{Principal: accessctl.Principal{Tenant: c.Tenant, Issuer: "explain", Subject: "explain", Roles: q.Roles}, Purpose: q.Purpose}
+	if as.IsPerson() {
+		as.Person = "explain"
+	}
 	return s.decider(as).Explain(describe(coll, f, q.Purpose), q.State), nil
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -333,7 +334,10 @@ func (t *tenant) marked(s *Subject) bool {
 }
 
 func markParts(s *Subject) [][]byte {
-	flags := []byte{byte(s.State), 0, 0}
+	flags := []byte{0, 0, 0}
+	if s.State == Erased {
+		flags[0] = 1
+	}
 	if s.Restricted {
 		flags[1] = 1
 	}
@@ -343,7 +347,7 @@ func markParts(s *Subject) [][]byte {
 	return [][]byte{s.Lookup, s.UID[:], be32(s.Generation), flags}
 }
 
-func be32(n uint32) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
+func be32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
 // isLocal says whether an operator acts at the machine itself, not by a token.
 func isLocal(c accessctl.Caller) bool { return c.Issuer == "" }
