@@ -26,7 +26,8 @@ type Config struct {
 	// CACertFile and CACertPEM (at most one) name the only authorities that may
 	// vouch for Vault; default: the system's.
 	CACertFile string
-	CACertPEM  string
+	// CACertPEM holds the certificates themselves, see CACertFile.
+	CACertPEM string
 	// ServerName is verified in Vault's certificate instead of Address's host.
 	ServerName string
 	// ClientCertFile and ClientKeyFile (both or none) are our own certificate,

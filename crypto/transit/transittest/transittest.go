@@ -53,6 +53,7 @@ type Server struct {
 
 // Options say what StartOwn starts.
 type Options struct {
+	// TLS makes it serve TLS, under an authority of its own; see Server.CAFile.
 	TLS bool
 	// Dir keeps its data beyond its process, so that a later StartOwn with the
 	// same Dir goes on with it; default: in memory.
