@@ -15,8 +15,9 @@
 //
 // Time. The server bounds each statement, each wait for a lock and each silence
 // inside a transaction, so that a node that was stopped holds nothing; the
-// client waits a little longer and gives up. Open refuses connections without
-// these bounds, because a pooler may drop them silently.
+// client waits a little longer and gives up. (Only the client bounds a commit's
+// wait for its standby.) Open refuses connections without these bounds, because
+// a pooler may drop them silently.
 //
 // Errors. The text of the database holds rows, so none leaves this package: an
 // error says what was being done and at most an SQLSTATE. A caller's

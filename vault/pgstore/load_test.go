@@ -131,7 +131,7 @@ func TestNoSequentialScan(t *testing.T) {
 	}
 	use() // plans every statement for tables of one row
 	grow(t, admin, id, 20_000)
-	use() // with these plans
+	use()                             // with these plans
 	if err := s.Close(); err != nil { // a connection that ends reports what it read
 		t.Fatal(err)
 	}

@@ -123,6 +123,24 @@ ON CONFLICT (tenant, lookup) DO UPDATE SET state = 1, erased_at = NULL, certific
 	}
 }
 
+// The history of consents and of documents is not rewritten, by anybody.
+func TestHistoryStands(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	id := tenant(t, s, "acme")
+	person(t, s, id, "alice")
+	update(t, s, func(ctx context.Context, tx vault.Tx) error {
+		return tx.InsertDocument(ctx, id, vault.DocumentPolicy, vault.Document{Version: 1, By: "me", Created: now()})
+	})
+	for _, sql := range []string{`UPDATE consent_event SET decision = 'withdrawn'`, `UPDATE document SET body = 'permit'`} {
+		_, err := admin.Exec(t.Context(), sql)
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "23000" {
+			t.Errorf("%s: %v, want a refusal", sql, err)
+		}
+	}
+}
+
 // What the service's role is granted is enough for everything the store does,
 // and events are append-only for it.
 func TestServiceRole(t *testing.T) {

@@ -101,6 +101,31 @@ func TestLocks(t *testing.T) {
 	}
 }
 
+// A share lock keeps others from changing the row even if they do not lock it
+// first: it is FOR SHARE, not KEY SHARE.
+func TestShareLockStopsAnUpdate(t *testing.T) {
+	s, url := open(t, patient)
+	watch := db(t, url)
+	id := tenant(t, s, "acme")
+	p := person(t, s, id, "alice")
+	var wg sync.WaitGroup
+	update(t, s, func(ctx context.Context, tx vault.Tx) error {
+		if _, err := tx.Subject(ctx, id, p.Lookup, vault.ShareLock); err != nil {
+			return err
+		}
+		wg.Go(func() {
+			update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+		})
+		await(t, watch, "the change waits", `SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+		row, err := tx.Subject(ctx, id, p.Lookup, vault.NoLock)
+		if row.State != vault.Live {
+			t.Error("the person was erased under a share lock")
+		}
+		return err
+	})
+	wg.Wait()
+}
+
 // A deadlock is run again, and both transactions get through.
 func TestDeadlockRunsAgain(t *testing.T) {
 	s, url := open(t)

@@ -23,7 +23,7 @@ CREATE TABLE tenant_key (
     tenant      integer NOT NULL REFERENCES tenant (id),
     kek_version integer NOT NULL CHECK (kek_version >= 1),
     label       text COLLATE "C" NOT NULL,
-    wrapped     bytea   NOT NULL,
+    wrapped     bytea   NOT NULL CHECK (octet_length(wrapped) > 0),
     PRIMARY KEY (tenant, label)
 );
 COMMENT ON TABLE tenant_key IS 'Secrets of tenants, wrapped by the key-encryption key.';
@@ -104,7 +104,7 @@ CREATE TABLE data_key (
     wrapped     bytea,
     PRIMARY KEY (tenant, uid, grp),
     CONSTRAINT data_key_wrapped CHECK (
-        CASE WHEN wrapped IS NULL THEN version = 0 AND kek_version = 0 ELSE version >= 1 AND kek_version >= 1 END)
+        CASE WHEN wrapped IS NULL THEN version = 0 AND kek_version = 0 ELSE version >= 1 AND kek_version >= 1 AND octet_length(wrapped) > 0 END)
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE data_key IS 'A person''s key of one group, wrapped. NULL: destroyed, and not written to since.';
 
@@ -175,14 +175,27 @@ CREATE TABLE effect (
     tenant   integer     NOT NULL,
     created  boolean     NOT NULL,
     uid      uuid,
-    key      bytea       NOT NULL,
-    request  bytea       NOT NULL,
+    key      bytea       NOT NULL CHECK (octet_length(key) = 32),
+    request  bytea       NOT NULL CHECK (octet_length(request) = 32),
     lookup   bytea,
     PRIMARY KEY (tenant, key)
 );
 CREATE INDEX effect_uid ON effect (tenant, uid);
 CREATE INDEX effect_expires ON effect (expires);
 COMMENT ON TABLE effect IS 'What idempotent requests did, by keyed hashes; holds no value.';
+
+-- What was once decided or in force is not rewritten.
+-- +goose StatementBegin
+CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of this table stand as they were written' USING ERRCODE = 'integrity_constraint_violation';
+END;
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER document_append_only BEFORE UPDATE ON document
+    FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER consent_event_append_only BEFORE UPDATE ON consent_event
+    FOR EACH ROW EXECUTE FUNCTION append_only();
 
 -- No key and no index: an append is the cheapest write there is. The service's
 -- role has neither UPDATE nor DELETE here (see Grant).
