@@ -2,7 +2,6 @@ package cryptotest
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -29,10 +28,9 @@ const chunk = 1 << 20
 // What cannot be found: compressed or encrypted values, and values that are
 // stored in pieces. Canaries may be used concurrently.
 type Canaries struct {
-	forms []form
-	at    map[uint32][]int32 // indexes of forms, by their first four bytes
-	maybe []uint64           // a set of bits: which first four bytes there may be
-	max   int                // length of the longest form
+	forms  []form
+	tables []table
+	max    int // length of the longest form
 }
 
 // form is one form of one value; its name never contains the value.
@@ -45,7 +43,7 @@ type form struct {
 // values are better canaries: a value of less than four bytes is refused with a
 // panic, because it would be found everywhere.
 func NewCanaries(values ...string) *Canaries {
-	c := &Canaries{at: map[uint32][]int32{}, maybe: make([]uint64, 1<<maybeBits/64)}
+	c := &Canaries{}
 	known := map[string]bool{}
 	for i, v := range values {
 		if len(v) < minForm {
@@ -56,9 +54,11 @@ func NewCanaries(values ...string) *Canaries {
 				continue
 			}
 			known[string(f.text)] = true
-			c.add(form{fmt.Sprintf("canary %d (%s)", i+1, f.name), f.text})
+			c.forms = append(c.forms, form{fmt.Sprintf("canary %d (%s)", i+1, f.name), f.text})
+			c.max = max(c.max, len(f.text))
 		}
 	}
+	c.tables = tablesOf(c.forms)
 	return c
 }
 
@@ -75,18 +75,6 @@ func bits(f encoded) int {
 	}
 }
 
-const maybeBits = 20
-
-func slot(first uint32) uint32 { return first * 2654435761 >> (32 - maybeBits) }
-
-func (c *Canaries) add(f form) {
-	first := binary.LittleEndian.Uint32(f.text)
-	c.at[first] = append(c.at[first], int32(len(c.forms))) //nolint:gosec // far fewer
-	c.maybe[slot(first)/64] |= 1 << (slot(first) % 64)
-	c.forms = append(c.forms, f)
-	c.max = max(c.max, len(f.text))
-}
-
 // Find returns what was found in b, sorted: the number of each canary, in the
 // order in which they were given and from 1, and its encoding. It never returns
 // a value. nil: nothing was found.
@@ -96,19 +84,15 @@ func (c *Canaries) Find(b []byte) []string {
 	return c.names(found)
 }
 
-// search goes through b once. Most places are passed by a look at four bytes.
+// search adds the forms that are in b.
 func (c *Canaries) search(b []byte, found map[int32]bool) {
-	for i := 0; i+minForm <= len(b); i++ {
-		first := binary.LittleEndian.Uint32(b[i:])
-		s := slot(first)
-		if c.maybe[s/64]&(1<<(s%64)) == 0 {
-			continue
-		}
-		for _, n := range c.at[first] {
-			if !found[n] && bytes.HasPrefix(b[i:], c.forms[n].text) {
-				found[n] = true
+	for i := range c.tables {
+		c.tables[i].search(b, func(a anchor, at int) {
+			text, from := c.forms[a.form].text, at-a.offset
+			if from >= 0 && !found[a.form] && bytes.HasPrefix(b[from:], text) {
+				found[a.form] = true
 			}
-		}
+		})
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,20 +20,6 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/crypto/keyring"
-)
-
-// Errors of [KEK], for tests to look for.
-var (
-	// ErrItem is what an item gets that does not open.
-	ErrItem = errors.New("cryptotest: the item does not open")
-	// ErrVersion is what an item gets whose version is below the minimum or was
-	// trimmed.
-	ErrVersion = errors.New("cryptotest: the version is not available")
-	// ErrNoKey is what a call gets for a key that does not exist, after
-	// [KEK.RequireKeys].
-	ErrNoKey = errors.New("cryptotest: no such key")
-	// ErrMinimum is what SetMinimum and Trim answer to minima out of order.
-	ErrMinimum = errors.New("cryptotest: the minimum version is not allowed")
 )
 
 // KeyStatus says which versions a key has, as in the real KEKs.
@@ -174,7 +159,8 @@ func (k *KEK) Items() int {
 	return c.WrapItems + c.UnwrapItems + c.RewrapItems
 }
 
-// Log returns the calls so far, in the order in which they arrived.
+// Log returns the calls so far, in the order in which they arrived; of more
+// than ten thousand, the first.
 func (k *KEK) Log() []Request {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -268,7 +254,9 @@ func (k *KEK) enter(ctx context.Context, r Request, contexts int) error {
 }
 
 func (k *KEK) count(r Request) {
-	k.requests = append(k.requests, r)
+	if len(k.requests) < 10_000 {
+		k.requests = append(k.requests, r)
+	}
 	switch r.Verb {
 	case "wrap":
 		k.counts.Wraps++
