@@ -161,7 +161,7 @@ func latin1(text []byte) (b []byte) {
 			return nil
 		}
 		ascii = ascii && r < 0x80
-		b = append(b, byte(r))
+		b = append(b, byte(r)) //nolint:gosec // at most 0xff
 	}
 	if ascii {
 		return nil
@@ -230,7 +230,7 @@ func jsonText(value string, escapeHTML bool) []byte {
 func jsonASCII(value, format string) (b []byte) {
 	for _, r := range string(jsonText(value, false)) {
 		if r < 0x80 {
-			b = append(b, byte(r))
+			b = append(b, byte(r)) //nolint:gosec // ASCII
 			continue
 		}
 		b = append(b, units(string(r), format)...)

@@ -33,7 +33,7 @@ func tablesOf(forms []form) []table {
 		t := table{size: size, at: map[uint64][]anchor{}, maybe: make([]uint64, 1<<maybeBits/64)}
 		for i, offset := range rarest(forms, size) {
 			if len(forms[i].text) >= 8 == (size == 8) {
-				t.add(t.window(forms[i].text[offset:]), anchor{int32(i), offset}) //nolint:gosec // far fewer
+				t.add(t.window(forms[i].text[offset:]), anchor{int32(i), offset})
 			}
 		}
 		if len(t.at) > 0 {

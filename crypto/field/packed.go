@@ -3,6 +3,7 @@ package field
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 const (
@@ -78,13 +79,13 @@ func ParsePacked(b []byte, dst []Sealed) ([]Sealed, error) {
 }
 
 // sealed reads the next field. Its id and time stand as differences to the
-// last one's; a sum that overflows is refused by follows.
+// last one's. An id that would overflow stays 0, which follows refuses.
 func (r *reader) sealed(last *Sealed) Sealed {
 	delta := r.uvarint()
 	f := Sealed{Group: r.uint32(), Epoch: r.uint32(), Revision: r.uvarint()}
 	at, size := r.varint(), r.uvarint()
-	if field := uint64(last.Field) + delta; delta > 0 && field > uint64(last.Field) && field == uint64(uint32(field)) {
-		f.Field = uint32(field)
+	if delta <= uint64(math.MaxUint32-last.Field) {
+		f.Field = last.Field + uint32(delta) //nolint:gosec // it fits, as the line above says
 	}
 	if at < -maxAt || at > maxAt || size > MaxValue {
 		r.bad = true

@@ -37,7 +37,7 @@ func (r *reader) uint32() uint32 {
 // varint reads a signed varint (zigzag) in its one shortest form.
 func (r *reader) varint() int64 {
 	n := r.uvarint()
-	return int64(n>>1) ^ -int64(n&1) //nolint:gosec // zigzag, as encoding/binary has it
+	return int64(n>>1) ^ -int64(n&1) // zigzag, as encoding/binary has it
 }
 
 // byte reads one byte.

@@ -40,7 +40,7 @@ func newCache(entries int, age time.Duration, now func() time.Time) (*cache, err
 	keys, err := otter.New(&otter.Options[person, []opened]{
 		MaximumWeight: uint64(entries), //nolint:gosec // New has seen that it is positive
 		Weigher: func(_ person, list []opened) uint32 {
-			return uint32(min(len(list), math.MaxUint32)) //nolint:gosec // bounded
+			return uint32(min(len(list), math.MaxUint32))
 		},
 		ExpiryCalculator: otter.ExpiryWriting[person, []opened](age),
 		Clock:            clock(now),
@@ -93,7 +93,7 @@ func (c *cache) forget(p person) { c.keys.Invalidate(p) }
 // which otherwise happens some time after a write.
 func (c *cache) len() int {
 	c.keys.CleanUp()
-	return int(min(c.keys.WeightedSize(), math.MaxInt)) //nolint:gosec // bounded
+	return int(min(c.keys.WeightedSize(), math.MaxInt))
 }
 
 func (c *cache) close() {

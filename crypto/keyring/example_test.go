@@ -17,7 +17,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	ctx := context.Background()
 	kek, err := localkek.Create(filepath.Join(dir, "kek"), nil)
 	if err = errors.Join(err, kek.CreateKey(ctx, "default")); err != nil {

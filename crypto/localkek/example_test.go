@@ -16,7 +16,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	kek, err := localkek.OpenOrCreate(filepath.Join(dir, "kek"), []byte("a passphrase"))
 	if err != nil {
 		panic(err)

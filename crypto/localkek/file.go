@@ -221,7 +221,7 @@ func syncDir(dir string) error {
 // locked runs f while nobody else changes the file, in this process or another.
 // Reading it waits for nobody.
 func (k *KEK) locked(ctx context.Context, f func() error) (err error) {
-	lock, err := os.OpenFile(k.path+".lock", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the operator's path
+	lock, err := os.OpenFile(k.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("locking the key file: %w", err)
 	}
@@ -237,7 +237,7 @@ func flock(ctx context.Context, f *os.File) error {
 	wait := time.NewTicker(10 * time.Millisecond)
 	defer wait.Stop()
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor is an int
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return err
 		}
