@@ -60,10 +60,11 @@ func (v *Vault) Erase(ctx context.Context, c accessctl.Caller, subject, reason s
 		cert, err = v.shred(ctx, tx, t, p, e, signer)
 		return err
 	})
-	if err == nil {
-		v.ring.Forget(t.row.Name, uid)
+	if err != nil {
+		return nil, v.refused(ctx, t, failed, err)
 	}
-	return cert, v.refused(ctx, t, failed, err)
+	v.ring.Forget(t.row.Name, uid)
+	return cert, nil
 }
 
 // shred destroys the person's keys inside the transaction, and certifies it.

@@ -65,6 +65,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"WithoutTheKEK":             TestWithoutTheKEK,
 		"AFirstWriteThatHangs":      TestAFirstWriteThatHangsDelaysNoErasure,
 		"AHundredColdPeople":        TestAHundredColdPeopleCostOneUnwrap,
+		"WithdrawalShreds":          TestWithdrawalShredsWhatRestsOnConsentAlone,
 		"AnOldLoadIsDecidedAgain":   TestAnOldLoadIsDecidedAgain,
 	} {
 		t.Run(name, test)

@@ -310,3 +310,65 @@ func TestAnOldLoadIsDecidedAgain(t *testing.T) {
 		t.Errorf("after 6 s and an erasure: %q, want gone", got)
 	}
 }
+
+// DESIGN 7: where a field rests on consent alone, withdrawal destroys its key.
+func TestWithdrawalShredsWhatRestsOnConsentAlone(t *testing.T) {
+	v := newVault(t, vaulttest.Options{Catalog: `
+title: Test
+groups:
+  taste: {title: What you like}
+purposes:
+  support: {title: Support, text: To help, benefit: Help, basis: contract}
+  marketing: {title: News, text: To tell you, benefit: News, basis: consent}
+collections:
+  customer:
+    title: Customers
+    fields:
+      email: {title: E-mail, type: email, purposes: [support]}
+      likes: {title: Likes, type: text, purposes: [marketing], group: taste, index: {kind: equality}}
+`, Policy: `permit(principal in Role::"app", action, resource);`})
+	app := v.As("app", "marketing")
+	decide := func(decision string) {
+		t.Helper()
+		if _, err := v.RecordConsent(t.Context(), app, vault.Decided{Subject: "c-1", Purpose: "marketing", Decision: decision}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decide("granted")
+	both := map[string]string{"email": email, "likes": "tango"}
+	v.Put(t, "c-1", "customer", "self", both)
+	raw, _ := json.Marshal("tango")
+	sealed, err := v.Encrypt(t.Context(), app, []vault.Plaintext{{Subject: "c-1", Field: "customer.likes", Value: raw}})
+	if err != nil || sealed[0].Err != nil {
+		t.Fatal(sealed, err)
+	}
+	if got := see(t, v, app, "c-1", "likes"); got != "plain: tango" {
+		t.Errorf("with consent: %q", got)
+	}
+	decide("withdrawn")
+	if got := see(t, v, app, "c-1", "likes"); got != "hidden: consent" {
+		t.Errorf("after withdrawal: %q", got)
+	}
+	if r, err := v.Fsck(t.Context(), v.Operator(), nil); err != nil || len(r.Findings) != 0 {
+		t.Errorf("fsck after withdrawal: %+v, %v", r, err)
+	}
+	decide("granted")
+	if got := see(t, v, app, "c-1", "likes"); got != "absent" {
+		t.Errorf("granted again, the old value: %q, want absent", got)
+	}
+	out, err := v.Decrypt(t.Context(), app, []vault.Ciphertext{{Subject: "c-1", Field: "customer.likes", Ciphertext: sealed[0].Ciphertext}})
+	if err != nil || !errors.Is(out[0].Err, vault.ErrGone) {
+		t.Errorf("granted again, the old ciphertext: %+v, %v", out, err)
+	}
+	if got := see(t, v, v.As("app", "support"), "c-1", "email"); got != "plain: "+email {
+		t.Errorf("the other group: %q", got)
+	}
+	v.Put(t, "c-1", "customer", "self", both)
+	if got := see(t, v, app, "c-1", "likes"); got != "plain: tango" {
+		t.Errorf("written anew: %q", got)
+	}
+	q := vault.Query{Collection: "customer", Field: "likes", Equals: raw}
+	if m, err := v.Search(t.Context(), app, q); err != nil || len(m.Matches) != 1 {
+		t.Errorf("search: %+v, %v", m, err)
+	}
+}

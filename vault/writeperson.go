@@ -124,9 +124,9 @@ func (p *writePerson) need(w *writing, rows []DataKey, group uint32) {
 	}
 	k := heldKey{id: keyring.ID{Tenant: w.t.row.Name, UID: p.subject.UID, Group: group, Epoch: 1, Version: 1}, made: true}
 	if row := keyOf(rows, group); row != nil {
-		k.id.Epoch, k.id.Version = row.Epoch, row.Version
+		k.id.Epoch = row.Epoch
 		if row.Wrapped != nil {
-			k.made, k.wrapped = false, wrappedOf(row)
+			k.id.Version, k.made, k.wrapped = row.Version, false, wrappedOf(row)
 		}
 	}
 	p.keys = append(p.keys, k)
