@@ -1,0 +1,309 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
+)
+
+// Config is every setting of the service. Each is a key of the file, a variable
+// FIELDVAULT_<KEY> and a flag --<key>, later ones first; secrets have no flag. The
+// tag help is the flag's help, the tag secret keeps a setting off the flags.
+type Config struct {
+	Listen        string       `koanf:"listen" help:"address of the HTTP API"`
+	MetricsListen string       `koanf:"metrics_listen" help:"address of the metrics; empty: none"`
+	TLS           TLSConfig    `koanf:"tls"`
+	AllowHTTP     bool         `koanf:"allow_http" help:"serve plain HTTP to other machines: only behind a proxy that ends TLS"`
+	Tenant        string       `koanf:"tenant" help:"tenant that public routes mean without ?tenant="`
+	Store         StoreConfig  `koanf:"store"`
+	KEK           KEKConfig    `koanf:"kek"`
+	Auth          AuthConfig   `koanf:"auth"`
+	Cache         CacheConfig  `koanf:"cache"`
+	Limits        LimitsConfig `koanf:"limits"`
+	Log           LogConfig    `koanf:"log"`
+	Shutdown      string       `koanf:"shutdown" help:"how long requests under way may take when the service stops"`
+}
+
+// TLSConfig is the listener's own certificate, read again when the files change.
+type TLSConfig struct {
+	CertFile     string `koanf:"cert_file" help:"certificate chain, PEM"`
+	KeyFile      string `koanf:"key_file" help:"private key, PEM"`
+	ClientCAFile string `koanf:"client_ca_file" help:"authorities of client certificates; set: a client must have one"`
+}
+
+// StoreConfig says where the rows are.
+type StoreConfig struct {
+	URL               string `koanf:"url" secret:"may hold a password" help:"postgres://... or sqlite:PATH"`
+	URLFile           string `koanf:"url_file" help:"file that holds the URL"`
+	MaxConns          int    `koanf:"max_conns" help:"connections to PostgreSQL; 0: by the number of cores"`
+	TransactionPooler bool   `koanf:"transaction_pooler" help:"the URL leads to a transaction pooler such as pgbouncer"`
+	AllowUnverified   bool   `koanf:"allow_unverified" help:"accept a PostgreSQL on another machine without sslmode=verify-full"`
+}
+
+// KEKConfig says where the key-encryption keys are: Vault or a file.
+type KEKConfig struct {
+	Vault VaultConfig `koanf:"vault"`
+	Local LocalConfig `koanf:"local"`
+}
+
+// VaultConfig is a HashiCorp Vault (or OpenBao) with a Transit engine.
+type VaultConfig struct {
+	Address        string           `koanf:"address" help:"https://vault.example.org:8200"`
+	Mount          string           `koanf:"mount" help:"path of the Transit engine"`
+	Namespace      string           `koanf:"namespace" help:"Vault's own namespace"`
+	KeyPrefix      string           `koanf:"key_prefix" help:"stands before each key's name in Vault"`
+	CAFile         string           `koanf:"ca_file" help:"authorities that may vouch for Vault"`
+	ServerName     string           `koanf:"server_name" help:"name in Vault's certificate, if not the address's"`
+	ClientCertFile string           `koanf:"client_cert_file" help:"our certificate for Vault"`
+	ClientKeyFile  string           `koanf:"client_key_file" help:"its key"`
+	Timeout        string           `koanf:"timeout" help:"of one request with its retries"`
+	Token          string           `koanf:"token" secret:"a credential"`
+	TokenFile      string           `koanf:"token_file" help:"file that holds a token, as Vault Agent writes it"`
+	AppRole        AppRoleConfig    `koanf:"approle"`
+	Kubernetes     KubernetesConfig `koanf:"kubernetes"`
+}
+
+// AppRoleConfig is a login by role and secret.
+type AppRoleConfig struct {
+	RoleID       string `koanf:"role_id" help:"role id of the AppRole login"`
+	SecretID     string `koanf:"secret_id" secret:"a credential"`
+	SecretIDFile string `koanf:"secret_id_file" help:"file that holds the secret id"`
+	Mount        string `koanf:"mount" help:"path of the AppRole method"`
+}
+
+// KubernetesConfig is a login by a service account.
+type KubernetesConfig struct {
+	Role    string `koanf:"role" help:"role of the Kubernetes login"`
+	JWTFile string `koanf:"jwt_file" help:"file of the service account's token"`
+	Mount   string `koanf:"mount" help:"path of the Kubernetes method"`
+}
+
+// LocalConfig is a key-encryption key in a file: for one node.
+type LocalConfig struct {
+	File           string `koanf:"file" help:"file of the key-encryption keys, instead of Vault"`
+	PassphraseFile string `koanf:"passphrase_file" help:"file that holds its passphrase"`
+	AllowClear     bool   `koanf:"allow_clear" help:"accept a file without a passphrase: whoever reads it reads everything"`
+}
+
+// AuthConfig says whose tokens count.
+type AuthConfig struct {
+	Audience string         `koanf:"audience" help:"aud that tokens must have"`
+	Leeway   string         `koanf:"leeway" help:"for clocks that differ, at most 30s"`
+	Issuers  []IssuerConfig `koanf:"issuers" help:"list of issuers, as YAML: [{name, tenants, jwks_url | jwks_file, algorithms}]"`
+}
+
+// IssuerConfig is one issuer of tokens.
+type IssuerConfig struct {
+	Name       string   `koanf:"name"`
+	Tenants    []string `koanf:"tenants"`
+	JWKSURL    string   `koanf:"jwks_url"`
+	JWKSFile   string   `koanf:"jwks_file"`
+	Algorithms []string `koanf:"algorithms"`
+}
+
+// CacheConfig bounds the cache of opened keys.
+type CacheConfig struct {
+	Entries int    `koanf:"entries" help:"opened keys kept; 0: none"`
+	Age     string `koanf:"age" help:"how long they are kept; 0: not at all"`
+}
+
+// LimitsConfig bounds what one caller may use.
+type LimitsConfig struct {
+	Rate     float64 `koanf:"rate" help:"requests a second of one principal"`
+	Burst    int     `koanf:"burst" help:"requests at once of one principal"`
+	InFlight int     `koanf:"in_flight" help:"requests under way at the same time"`
+}
+
+// LogConfig says what is logged.
+type LogConfig struct {
+	Level  string `koanf:"level" help:"debug, info, warn or error"`
+	Format string `koanf:"format" help:"json or text"`
+}
+
+// defaults are the settings before file, environment and flags.
+func defaults() Config {
+	return Config{
+		Listen: "127.0.0.1:8420", MetricsListen: "127.0.0.1:8421", Tenant: "default",
+		Auth:   AuthConfig{Audience: "fieldvault", Leeway: "5s"},
+		Cache:  CacheConfig{Entries: 100_000, Age: "5m"},
+		Limits: LimitsConfig{Rate: 500, Burst: 1000, InFlight: 1024},
+		Log:    LogConfig{Level: "info", Format: "json"}, Shutdown: "20s",
+		KEK: KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
+	}
+}
+
+// A setting is one key of the configuration.
+type setting struct {
+	key    string // "store.url"
+	help   string
+	secret bool
+	kind   reflect.Kind
+	value  any // its default
+}
+
+func (s setting) env() string {
+	return "FIELDVAULT_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
+
+// settings lists every key, by walking the type.
+func settings() []setting {
+	var list []setting
+	var walk func(prefix string, v reflect.Value)
+	walk = func(prefix string, v reflect.Value) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			key := prefix + f.Tag.Get("koanf")
+			if f.Type.Kind() == reflect.Struct {
+				walk(key+".", v.Field(i))
+				continue
+			}
+			_, secret := f.Tag.Lookup("secret")
+			list = append(list, setting{
+				key: key, help: f.Tag.Get("help"), secret: secret, kind: f.Type.Kind(), value: v.Field(i).Interface(),
+			})
+		}
+	}
+	walk("", reflect.ValueOf(defaults()))
+	sort.Slice(list, func(i, j int) bool { return list[i].key < list[j].key })
+	return list
+}
+
+// configFlags adds a flag for each setting that is no secret.
+func configFlags(c *cobra.Command) {
+	c.Flags().String("config", "", "configuration file (YAML); also FIELDVAULT_CONFIG")
+	for _, s := range settings() {
+		if s.secret {
+			continue
+		}
+		help := fmt.Sprintf("%s (%s, key %s)", s.help, s.env(), s.key)
+		if s.kind == reflect.Bool {
+			c.Flags().Bool(s.flag(), false, help)
+		} else {
+			def := fmt.Sprint(s.value)
+			if s.kind == reflect.Slice {
+				def = ""
+			}
+			c.Flags().String(s.flag(), def, help)
+		}
+	}
+}
+
+// loadConfig reads defaults, then the file, then the environment, then flags.
+// An unknown key or variable is an error that names it.
+func loadConfig(c *cobra.Command, w world) (Config, error) {
+	k := koanf.New(".")
+	path := w.getenv("FIELDVAULT_CONFIG")
+	if f := c.Flags().Lookup("config"); f != nil && f.Changed {
+		path = f.Value.String()
+	}
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return Config{}, withHint(fmt.Errorf("the configuration file %s does not exist", path), "give its path with --config or FIELDVAULT_CONFIG")
+			}
+			return Config{}, fmt.Errorf("reading the configuration file %s: %w", path, err)
+		}
+	}
+	over, err := overrides(c, w)
+	if err != nil {
+		return Config{}, err
+	}
+	if err := k.Load(confmap.Provider(over, "."), nil); err != nil {
+		return Config{}, fmt.Errorf("reading settings: %w", err)
+	}
+	cfg := defaults()
+	err = k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
+		Result: &cfg, TagName: "koanf", ErrorUnused: true, WeaklyTypedInput: true,
+	}})
+	if err != nil {
+		return Config{}, withHint(fmt.Errorf("the configuration is not valid: %w", err), "`fieldvault serve --help` lists every key")
+	}
+	return cfg, cfg.readFiles()
+}
+
+// overrides collects what the environment and the flags set.
+func overrides(c *cobra.Command, w world) (map[string]any, error) {
+	over, known := map[string]any{}, map[string]bool{"FIELDVAULT_CONFIG": true}
+	for _, s := range settings() {
+		known[s.env()] = true
+		value, set := "", false
+		if v := w.getenv(s.env()); v != "" {
+			value, set = v, true
+		}
+		if f := c.Flags().Lookup(s.flag()); !s.secret && f != nil && f.Changed {
+			value, set = f.Value.String(), true
+		}
+		if !set {
+			continue
+		}
+		over[s.key] = value
+		if s.kind == reflect.Slice {
+			list, err := yamlList(value)
+			if err != nil {
+				return nil, fmt.Errorf("%s is no YAML list: %w", s.env(), err)
+			}
+			over[s.key] = list
+		}
+	}
+	for _, kv := range w.environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "FIELDVAULT_") && !strings.HasPrefix(name, "FIELDVAULT_TEST_") && !known[name] && name != "FIELDVAULT_TOKEN" && name != "FIELDVAULT_URL" {
+			return nil, withHint(fmt.Errorf("the variable %s is no setting", name), "`fieldvault serve --help` lists every variable; unset what is misspelt")
+		}
+	}
+	return over, nil
+}
+
+func yamlList(text string) ([]any, error) {
+	m, err := yaml.Parser().Unmarshal([]byte("list: " + text))
+	if err != nil {
+		return nil, errors.New("it does not parse")
+	}
+	list, ok := m["list"].([]any)
+	if !ok {
+		return nil, errors.New("it is something else")
+	}
+	return list, nil
+}
+
+// readFiles reads secrets that stand in files.
+func (cfg *Config) readFiles() error {
+	if cfg.Store.URLFile == "" {
+		return nil
+	}
+	if cfg.Store.URL != "" {
+		return errors.New("store.url and store.url_file are both set: give one")
+	}
+	b, err := os.ReadFile(cfg.Store.URLFile)
+	if err != nil {
+		return fmt.Errorf("reading store.url_file: %w", err)
+	}
+	cfg.Store.URL = strings.TrimSpace(string(b))
+	return nil
+}
+
+// duration parses a setting that is a time.
+func duration(key, s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if s == "0" {
+		return 0, nil
+	}
+	if err != nil || d < 0 {
+		return 0, withHint(fmt.Errorf("%s is no duration", key), "write it as 500ms, 30s or 5m")
+	}
+	return d, nil
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
+	"github.com/fieldvault/fieldvault/deploy/sample"
+	"github.com/fieldvault/fieldvault/vault/pgstore"
+)
+
+// devIssuer is the iss of development tokens.
+const devIssuer = "https://dev.fieldvault.local"
+
+// devLife is how long development tokens are valid: as long as any may be.
+const devLife = time.Hour
+
+// devOptions are dev's flags.
+type devOptions struct {
+	addr, dir, store, vault string
+	noSample                bool
+}
+
+func newDev(w world) *cobra.Command {
+	var o devOptions
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything embedded, with sample data and ready-made tokens",
+		Long: `Runs the whole service on this machine with nothing to install: an SQLite file,
+a key-encryption key in a file, the sample catalog, policy and customers, and
+tokens for each role. It prints three curl lines that work when pasted, then
+serves until Ctrl-C. Without --dir, what it stored is removed in the end.
+
+With --store and --vault the same sample runs on PostgreSQL and HashiCorp Vault;
+the Vault token is taken from VAULT_TOKEN and needs the keeper's and the node's
+rights. Not for production: the tokens' signing key lies beside the data.`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8420", "address of the API; port 0 takes a free one")
+	c.Flags().StringVar(&o.dir, "dir", "", "folder that keeps the data, keys and issuer (default: a temporary one)")
+	c.Flags().BoolVar(&o.noSample, "no-sample", false, "start without the sample's customers and invoices")
+	c.Flags().StringVar(&o.store, "store", "", "postgres://... instead of the SQLite file")
+	c.Flags().StringVar(&o.vault, "vault", "", "http(s)://... of a Vault with a Transit engine instead of the key file")
+	c.RunE = func(c *cobra.Command, _ []string) error { return dev(c, w, o) }
+	return c
+}
+
+// dev is serve, plus an issuer and the sample.
+func dev(c *cobra.Command, w world, o devOptions) (err error) {
+	ctx := c.Context()
+	dir, remove, err := devDir(o.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	cfg, err := devConfig(w, o, dir)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(w.stderr, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(cfg.Store.URL, "postgres") {
+		if err := pgstore.Migrate(ctx, cfg.Store.URL, func(string) {}); err != nil {
+			return withHint(fmt.Errorf("preparing the database: %w", err), "check --store: the role must be allowed to create tables")
+		}
+	}
+	p, err := openParts(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.setUp(ctx, cfg.Tenant); err != nil {
+		return err
+	}
+	if err := p.loadSample(ctx, w, !o.noSample); err != nil {
+		return err
+	}
+	signer, err := devSigner(filepath.Join(dir, "issuer.jwk"))
+	if err != nil {
+		return err
+	}
+	issuers := []jwtauth.Issuer{{
+		Name: devIssuer, Tenants: []string{cfg.Tenant}, JWKS: signer.JWKS(), Algorithms: []string{"EdDSA"},
+	}}
+	return p.serve(ctx, issuers, func(api, metrics *listener) error {
+		return announceDev(c, cfg, dir, signer, api, metrics)
+	})
+}
+
+// devDir makes the folder, or a temporary one that remove takes away again.
+func devDir(dir string) (path string, remove func() error, err error) {
+	if dir == "" {
+		path, err = os.MkdirTemp("", "fieldvault-dev-")
+		return path, func() error { return os.RemoveAll(path) }, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("making the folder: %w", err)
+	}
+	path, err = filepath.Abs(dir)
+	return path, func() error { return nil }, err
+}
+
+func devConfig(w world, o devOptions, dir string) (Config, error) {
+	cfg := defaults()
+	cfg.Listen, cfg.MetricsListen = o.addr, "127.0.0.1:0"
+	cfg.Log = LogConfig{Level: "warn", Format: "text"}
+	cfg.Shutdown = "5s"
+	cfg.Store.URL = "sqlite:" + filepath.Join(dir, "fieldvault.db")
+	cfg.Store.AllowUnverified = true
+	if o.store != "" {
+		cfg.Store.URL = o.store
+	}
+	if o.vault == "" {
+		cfg.KEK.Local = LocalConfig{File: filepath.Join(dir, "kek.json"), AllowClear: true}
+		return cfg, checkListen(cfg)
+	}
+	cfg.KEK.Vault.Address = o.vault
+	cfg.KEK.Vault.Token = w.getenv("VAULT_TOKEN")
+	cfg.KEK.Vault.CAFile = w.getenv("VAULT_CACERT")
+	if cfg.KEK.Vault.Token == "" {
+		return cfg, withHint(errors.New("--vault needs a token"), "set VAULT_TOKEN")
+	}
+	return cfg, checkListen(cfg)
+}
+
+// devSigner reads the issuer's key, or makes one.
+func devSigner(path string) (*jwtauth.Signer, error) {
+	s, err := jwtauth.LoadSigner(path, now)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	if s, err = jwtauth.NewSigner(devIssuer, now); err != nil {
+		return nil, fmt.Errorf("making the issuer: %w", err)
+	}
+	return s, s.Save(path)
+}
+
+// loadSample applies catalog and policy, and imports the people unless they are
+// there.
+func (p *parts) loadSample(ctx context.Context, w world, people bool) error {
+	op := operator(p.cfg.Tenant, "operator")
+	if _, _, err := p.vault.ApplyCatalog(ctx, op, sample.Catalog(), false); err != nil {
+		return fmt.Errorf("applying the sample catalog: %w", err)
+	}
+	if have, err := p.vault.Policy(ctx, op); err != nil || string(have.Source) != string(sample.Policy()) {
+		if _, _, err := p.vault.ApplyPolicy(ctx, op, sample.Policy(), false); err != nil {
+			return fmt.Errorf("applying the sample policy: %w", err)
+		}
+	}
+	if !people {
+		return nil
+	}
+	for _, f := range []struct {
+		name          string
+		rows, mapping []byte
+	}{
+		{"customers.csv", sample.Customers(), sample.CustomersImport()},
+		{"invoices.csv", sample.Invoices(), sample.InvoicesImport()},
+	} {
+		if err := p.importSample(ctx, w, f.name, f.rows, f.mapping); err != nil {
+			return fmt.Errorf("importing the sample's %s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// A devReady is what dev --json prints, once ready.
+type devReady struct {
+	URL     string            `json:"url"`
+	Metrics string            `json:"metrics_url"`
+	Portal  string            `json:"portal_url"`
+	Dir     string            `json:"dir"`
+	Tokens  map[string]string `json:"tokens"`
+}
+
+// devTokens signs a token for each role of the sample, and one for customer 17.
+func devTokens(signer *jwtauth.Signer, tenant string) (map[string]string, error) {
+	tokens := map[string]string{}
+	for _, role := range []string{"app", "support", "billing", "marketing", "dpo", "analyst", "operator", "subject"} {
+		claims := jwtauth.Claims{Subject: "dev-" + role, Tenant: tenant, Roles: []string{role}, Lifetime: devLife}
+		if role == "subject" {
+			claims.Person = "c-17"
+		}
+		t, err := signer.Sign(claims)
+		if err != nil {
+			return nil, fmt.Errorf("signing a token: %w", err)
+		}
+		tokens[role] = t
+	}
+	return tokens, nil
+}
+
+func announceDev(c *cobra.Command, cfg Config, dir string, signer *jwtauth.Signer, api, metrics *listener) error {
+	tokens, err := devTokens(signer, cfg.Tenant)
+	if err != nil {
+		return err
+	}
+	r := devReady{URL: api.url(), Metrics: metrics.url() + "/metrics", Portal: api.url() + "/me", Dir: dir, Tokens: tokens}
+	if asJSON(c) {
+		return json.NewEncoder(c.OutOrStdout()).Encode(r)
+	}
+	record := r.URL + "/v1/subjects/c-1/records/customer/self?fields=email,phone,last_name"
+	curl := func(role, purpose, rest string) string {
+		s := "curl -sS -H 'Authorization: Bearer " + tokens[role] + "' "
+		if purpose != "" {
+			s += "-H 'Fieldvault-Purpose: " + purpose + "' "
+		}
+		return s + rest
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), `Fieldvault is ready at %s (try %s/docs); metrics at %s
+Data, keys and the tokens' issuer are in %s
+
+Support sees a customer masked:
+%s
+
+Billing sees the customer:
+%s
+
+The data-protection officer erases the customer; then repeat the two above:
+%s
+
+Tokens are valid for an hour. More: fieldvault token --issuer-file %s --role billing
+Ctrl-C ends it.
+`, r.URL, r.URL, r.Metrics, r.Dir,
+		curl("support", "support", "'"+record+"'"),
+		curl("billing", "billing", "'"+record+"'"),
+		curl("dpo", "", "-X POST -H 'Content-Type: application/json' -d '{\"reason\":\"asked for it\"}' '"+r.URL+"/v1/subjects/c-1/erasure'"),
+		filepath.Join(dir, "issuer.jwk"))
+	return err
+}

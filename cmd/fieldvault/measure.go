@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"crypto/fips140"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+// measure registers what the parts count.
+func (p *parts) measure(r prometheus.Registerer) {
+	counter := func(name, help string, f func() float64) {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "fieldvault", Name: name, Help: help}, f))
+	}
+	counter("kek_requests_total", "Requests sent to the key-encryption key.", func() float64 { return float64(p.kek.Requests()) })
+	counter("kek_items_total", "Keys wrapped, unwrapped or rewrapped.", func() float64 { return float64(p.kek.Items()) })
+	counter("key_cache_hits_total", "Opened keys found in the cache.", func() float64 { return float64(p.ring.Stats().Hits) })
+	counter("key_cache_misses_total", "Opened keys not found in the cache.", func() float64 { return float64(p.ring.Stats().Misses) })
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "fieldvault", Name: "key_cache_entries", Help: "Opened keys in the cache.",
+	}, func() float64 { return float64(p.ring.Stats().Entries) }))
+}
+
+// metricsHandler serves the metrics, on a listener of its own.
+func metricsHandler(g prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// readiness adds the parts that the core does not know to what readyz says.
+func (p *parts) readiness(auth *jwtauth.Verifier) func(context.Context) []vault.Check {
+	return func(ctx context.Context) []vault.Check {
+		key := vault.Check{Name: "key-encryption key", OK: true}
+		if err := p.kek.Ping(ctx); err != nil {
+			key.OK, key.Note = false, "it does not answer: erasures and withdrawals work, keys that are not in the cache do not open"
+		}
+		tokens := vault.Check{Name: "issuers", OK: true}
+		if err := auth.Ready(); err != nil {
+			tokens.OK, tokens.Note = false, "the keys of an issuer cannot be read; the log names it"
+		}
+		return append(p.vault.Ready(ctx), key, tokens)
+	}
+}
+
+// fipsMode names the mode of the cryptographic module, for the log at start.
+func fipsMode() string {
+	if fips140.Enabled() {
+		return "on"
+	}
+	return "off"
+}
