@@ -48,7 +48,7 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // terminal says whether people watch the stream.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // localUser names who runs the program, for events.
@@ -88,22 +88,33 @@ func run(ctx context.Context, w world) int {
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(w.stderr, "fieldvault: %v\nSee `fieldvault --help`.\n", err)
+		fmt.Fprintf(w.stderr, "fieldvault: %v\nWhat to do: see `%s --help`\n", err, c.CommandPath())
 		return 2
-	case !errors.Is(err, errFailed):
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		err = withHint(errors.New("interrupted"), nextOf(err))
+	}
+	if !errors.Is(err, errFailed) {
 		fmt.Fprintf(w.stderr, "fieldvault: %v\n", err)
-		var h *hint
-		if errors.As(err, &h) {
-			fmt.Fprintf(w.stderr, "What to do: %s\n", h.next)
+		if next := nextOf(err); next != "" {
+			fmt.Fprintf(w.stderr, "What to do: %s\n", next)
 		}
 	}
 	return 1
+}
+
+// nextOf is what to do about an error, as the outermost hint says; "" for none.
+func nextOf(err error) string {
+	var h *hint
+	if errors.As(err, &h) {
+		return h.next
+	}
+	return ""
 }
 
 // A usageError is a wrong call of the program.
@@ -112,11 +123,21 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// wrongUsage says what is wrong with the call.
+func wrongUsage(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
 // newRoot makes the command with all its verbs.
 func newRoot(w world) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "fieldvault",
-		Short:         "Keeps people's personal data so that it is used as agreed, seen as policy allows, and forgotten in an instant",
+		Use:   "fieldvault",
+		Short: "Keeps people's personal data so that it is used as agreed, seen as policy allows, and forgotten in an instant",
+		Long: `Keeps people's personal data so that it is used as agreed, seen as policy
+allows, and forgotten in an instant.
+
+Begin with fieldvault dev: it needs nothing else and prints what to try. In
+production: migrate, tenant create, catalog apply, policy apply, serve.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -124,14 +145,13 @@ func newRoot(w world) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetUsageFunc(usage)
 	root.PersistentFlags().Bool("json", false, "print the result as JSON on standard output")
 	root.AddCommand(
-		newDev(w), newServe(w), newMigrate(w), newTenant(w), newImport(w), newErase(w), newFsck(w),
+		newDev(w), newServe(w), newMigrate(w), newTenant(w), newImport(w), newErase(w), newHold(w), newFsck(w),
 		newCatalog(w), newPolicy(w), newToken(w), newCertificate(w),
 	)
-	for _, c := range root.Commands() {
-		usageArgs(c)
-	}
+	usageArgs(root)
 	return root
 }
 
@@ -169,7 +189,7 @@ func answer(c *cobra.Command, v any, words string) error {
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, withHint(fmt.Errorf("log.level %q is unknown", level), "set it to debug, info, warn or error")
+		return nil, withHint(errors.New("log.level is unknown"), "set it to debug, info, warn or error")
 	}
 	opts := &slog.HandlerOptions{Level: l}
 	switch format {
@@ -178,5 +198,5 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, opts)), nil
 	}
-	return nil, withHint(fmt.Errorf("log.format %q is unknown", format), "set it to text or json")
+	return nil, withHint(errors.New("log.format is unknown"), "set it to text or json")
 }
