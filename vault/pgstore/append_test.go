@@ -111,6 +111,66 @@ func TestCancelledAppends(t *testing.T) {
 	}
 }
 
+// A gate is a context that ends when it is opened, and holds up whoever begins
+// to wait for that.
+type gate struct {
+	context.Context
+	once          sync.Once
+	waiting, open chan struct{}
+}
+
+func (g *gate) Done() <-chan struct{} {
+	g.once.Do(func() { close(g.waiting) })
+	<-g.open
+	return g.open
+}
+
+func (g *gate) Err() error {
+	select {
+	case <-g.open:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// A caller that is told to lead in the moment of its cancellation passes that
+// on: the next caller does not wait for ever.
+func TestCancelledLeader(t *testing.T) {
+	s, url := open(t, patient)
+	admin, watch := db(t, url), db(t, url)
+	id := tenant(t, s, "acme")
+	event := []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}
+	left := 0
+	for range 20 { // it takes either way by chance
+		run(t, admin, `BEGIN; LOCK TABLE event_intake IN ACCESS EXCLUSIVE MODE`)
+		first, second := make(chan error), make(chan error)
+		go func() { first <- s.AppendEvents(t.Context(), event) }()
+		await(t, watch, "the first append waits for the lock", blocked)
+		g := &gate{Context: t.Context(), waiting: make(chan struct{}), open: make(chan struct{})}
+		go func() { second <- s.AppendEvents(g, event) }()
+		<-g.waiting
+		run(t, admin, `ROLLBACK`)
+		if err := <-first; err != nil { // and the second was told to lead
+			t.Error(err)
+		}
+		close(g.open)
+		if err := <-second; errors.Is(err, context.Canceled) {
+			left++
+		} else if err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if err := s.AppendEvents(ctx, event); err != nil {
+			t.Fatalf("the next append: %v", err)
+		}
+		cancel()
+	}
+	if left == 0 {
+		t.Error("nobody left: the test shows nothing")
+	}
+}
+
 // A failure reaches every call that shared the statement, and the next succeeds.
 func TestAppendFailureReachesAll(t *testing.T) {
 	s, url := open(t, patient)

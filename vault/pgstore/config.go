@@ -178,25 +178,25 @@ func checkSession(ctx context.Context, conn *pgconn.PgConn) error {
 		return res.Err
 	}
 	if len(res.Rows) != 1 || len(res.Rows[0]) != 7 {
-		return unfit("the server does not tell its settings")
+		return unfitError("the server does not tell its settings")
 	}
 	row := res.Rows[0]
 	version, err := strconv.Atoi(string(row[0]))
 	if err != nil || version < oldest*10000 {
-		return unfit("the server is older than PostgreSQL " + strconv.Itoa(oldest) + ": upgrade it")
+		return unfitError("the server is older than PostgreSQL " + strconv.Itoa(oldest) + ": upgrade it")
 	}
 	if string(row[1]) != "UTF8" {
-		return unfit("the database's encoding is not UTF8: create it with ENCODING 'UTF8'")
+		return unfitError("the database's encoding is not UTF8: create it with ENCODING 'UTF8'")
 	}
 	if s := string(row[2]); s != "on" && s != "remote_apply" {
-		return unfit("synchronous_commit is off on connections: ALTER ROLE ... SET synchronous_commit = on")
+		return unfitError("synchronous_commit is off on connections: ALTER ROLE ... SET synchronous_commit = on")
 	}
 	if s := string(row[3]); s != "warning" && s != "notice" && s != "log" && !strings.HasPrefix(s, "debug") {
-		return unfit("client_min_messages hides warnings on connections: ALTER ROLE ... SET client_min_messages = warning")
+		return unfitError("client_min_messages hides warnings on connections: ALTER ROLE ... SET client_min_messages = warning")
 	}
 	for i, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		if string(row[4+i]) == "0" {
-			return unfit("there is no " + name + " on connections: ALTER ROLE ... SET " + name + " = '5s'")
+			return unfitError("there is no " + name + " on connections: ALTER ROLE ... SET " + name + " = '5s'")
 		}
 	}
 	return nil

@@ -11,20 +11,20 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-// sqlState is what leaves this package of an error of the server: its code.
+// stateError is what leaves this package of an error of the server: its code.
 // The message, detail and context of such an error contain rows.
-type sqlState string
+type stateError string
 
-func (s sqlState) Error() string { return "SQLSTATE " + string(s) }
+func (s stateError) Error() string { return "SQLSTATE " + string(s) }
 
 // repeatable says whether the same transaction may succeed when run again:
 // serialization failure and deadlock.
-func (s sqlState) repeatable() bool { return s == "40001" || s == "40P01" }
+func (s stateError) repeatable() bool { return s == "40001" || s == "40P01" }
 
-// unfit is a reason, in our own words, why a server cannot be served from.
-type unfit string
+// unfitError is a reason, in our own words, why a server cannot be served from.
+type unfitError string
 
-func (u unfit) Error() string { return string(u) }
+func (u unfitError) Error() string { return string(u) }
 
 // errUnreplicated: the commit is on this server's disk alone.
 var errUnreplicated = errors.New("the commit was not waited for by the standby")
@@ -35,7 +35,7 @@ func failure(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var u unfit
+	var u unfitError
 	var pg *pgconn.PgError
 	var scan pgx.ScanArgError
 	switch {
@@ -50,9 +50,9 @@ func failure(ctx context.Context, doing string, err error) error {
 	case errors.As(err, &u):
 		return fmt.Errorf("%s: %w: %w", doing, vault.ErrUnavailable, u)
 	case errors.As(err, &pg) && internal(pg.Code):
-		return fmt.Errorf("%s: %w", doing, sqlState(pg.Code))
+		return fmt.Errorf("%s: %w", doing, stateError(pg.Code))
 	case errors.As(err, &pg):
-		return fmt.Errorf("%s: %w: %w", doing, vault.ErrUnavailable, sqlState(pg.Code))
+		return fmt.Errorf("%s: %w: %w", doing, vault.ErrUnavailable, stateError(pg.Code))
 	case errors.As(err, &scan):
 		return fmt.Errorf("%s: a column does not fit what it is read into", doing)
 	case errors.Is(err, pgx.ErrTxClosed), errors.Is(err, pgx.ErrTxCommitRollback):
@@ -84,6 +84,6 @@ func internal(code string) bool {
 // repeatable says whether err, as failure made it, may be cured by running the
 // transaction again.
 func repeatable(err error) bool {
-	var s sqlState
+	var s stateError
 	return errors.As(err, &s) && s.repeatable()
 }

@@ -123,7 +123,7 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 			return nil, err
 		}
 		if place > n || place == 0 && n > 0 {
-			return nil, unfit("the database answered what was not asked")
+			return nil, unfitError("the database answered what was not asked")
 		}
 		if place > 0 {
 			l.Items[place-1] = row.item(q.Tenant, q.Items[place-1])
@@ -136,7 +136,7 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 		return nil, pgx.ErrNoRows
 	}
 	if seen != max(n, 1) {
-		return nil, unfit("the database did not answer every item")
+		return nil, unfitError("the database did not answer every item")
 	}
 	return l, nil
 }

@@ -83,7 +83,7 @@ func checkVersion(conn *pgx.Conn) error {
 	major, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
 	major, _, _ = strings.Cut(major, " ")
 	if n, err := strconv.Atoi(major); err == nil && n < oldest {
-		return unfit("the server is older than PostgreSQL " + strconv.Itoa(oldest) + ": upgrade it")
+		return unfitError("the server is older than PostgreSQL " + strconv.Itoa(oldest) + ": upgrade it")
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func TestPingWantsMigrations(t *testing.T) {
 }
 
 func TestMigrateTogether(t *testing.T) {
+	t.Parallel()
 	url := storetest.Postgres(t)
 	var mu sync.Mutex
 	var lines []string
@@ -112,6 +113,7 @@ func TestMigrateTogether(t *testing.T) {
 }
 
 func TestReplicaIsNotReady(t *testing.T) {
+	t.Parallel()
 	c := storetest.StartCluster(t, storetest.ClusterOptions{})
 	url := c.Database(t)
 	migrate(t, url)

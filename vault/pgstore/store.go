@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -188,7 +187,7 @@ func (s *Store) repeat(ctx context.Context, doing string, f func() (again bool, 
 			return failure(ctx, doing, err)
 		}
 	}
-	s.config.Logger.WarnContext(ctx, "a transaction failed to serialize", slog.Int("runs", maxRuns))
+	s.config.Logger.WarnContext(ctx, "a transaction failed to serialize", "runs", maxRuns)
 	return fmt.Errorf("%s: %w: it does not serialize", doing, vault.ErrUnavailable)
 }
 

@@ -102,10 +102,10 @@ func TestLocks(t *testing.T) {
 }
 
 // A share lock keeps others from changing the row even if they do not lock it
-// first: it is FOR SHARE, not KEY SHARE.
+// first, and leave its keys alone: it is FOR SHARE, not KEY SHARE.
 func TestShareLockStopsAnUpdate(t *testing.T) {
 	s, url := open(t, patient)
-	watch := db(t, url)
+	watch, other := db(t, url), db(t, url)
 	id := tenant(t, s, "acme")
 	p := person(t, s, id, "alice")
 	var wg sync.WaitGroup
@@ -114,7 +114,9 @@ func TestShareLockStopsAnUpdate(t *testing.T) {
 			return err
 		}
 		wg.Go(func() {
-			update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+			if _, err := other.Exec(ctx, `UPDATE subject SET state = 2, sealed_id = NULL`); err != nil {
+				t.Error(err)
+			}
 		})
 		await(t, watch, "the change waits", `SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
 		row, err := tx.Subject(ctx, id, p.Lookup, vault.NoLock)
@@ -128,6 +130,7 @@ func TestShareLockStopsAnUpdate(t *testing.T) {
 
 // A deadlock is run again, and both transactions get through.
 func TestDeadlockRunsAgain(t *testing.T) {
+	t.Parallel()
 	s, url := open(t)
 	id := tenant(t, s, "acme")
 	a, b := person(t, s, id, "a"), person(t, s, id, "b")
@@ -171,6 +174,7 @@ func TestDeadlockRunsAgain(t *testing.T) {
 
 // What does not serialize is tried a bounded number of times.
 func TestRunsAreBounded(t *testing.T) {
+	t.Parallel()
 	s, url := open(t)
 	admin := db(t, url)
 	id := tenant(t, s, "acme")
@@ -229,15 +233,17 @@ func TestUpdateLeavesNothing(t *testing.T) {
 // The server ends a transaction that says nothing: a node that was stopped
 // cannot commit later, and holds no lock until then.
 func TestSilentTransactionEnds(t *testing.T) {
-	s, _ := open(t, func(c *pgstore.Config) { c.IdleTimeout = 100 * time.Millisecond })
-	id := tenant(t, s, "acme")
-	p := person(t, s, id, "alice")
+	t.Parallel()
+	other, url := open(t)
+	id := tenant(t, other, "acme")
+	p := person(t, other, id, "alice")
+	s := connect(t, url, func(c *pgstore.Config) { c.IdleTimeout = 100 * time.Millisecond })
 	err := s.Update(t.Context(), func(tx vault.Tx) error {
 		row, err := tx.Subject(t.Context(), id, p.Lookup, vault.ExclusiveLock)
 		if err != nil {
 			return err
 		}
-		update(t, s, func(ctx context.Context, tx vault.Tx) error { // waits until the first has lost its lock
+		update(t, other, func(ctx context.Context, tx vault.Tx) error { // waits until the first has lost its lock
 			_, err := tx.Subject(ctx, id, p.Lookup, vault.ExclusiveLock)
 			return err
 		})
@@ -250,6 +256,7 @@ func TestSilentTransactionEnds(t *testing.T) {
 
 // A wait for a lock is bounded by the server.
 func TestLockWaitEnds(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t, func(c *pgstore.Config) { c.LockTimeout = 50 * time.Millisecond })
 	id := tenant(t, s, "acme")
 	p := person(t, s, id, "alice")
