@@ -145,6 +145,22 @@ func TestOpenedKeysGrowOld(t *testing.T) {
 	}
 }
 
+// TestOldKeysLeaveWithTheNext: an old key does not stay in memory because a
+// younger one of the same person does.
+func TestOldKeysLeaveWithTheNext(t *testing.T) {
+	kek, now := cryptotest.NewKEK(t), newClock()
+	r := newRing(t, keyring.Config{KEK: kek, MaxAge: time.Minute, Now: now.Now})
+	ids := []keyring.ID{id(0), id(0), id(0)}
+	ids[1].Group, ids[2].Group = 3, 4
+	for i, k := range stored(t, kek, ids...) {
+		mustOpen(t, r, k)
+		if s, want := r.Stats(), min(i+1, 2); s.Entries != want {
+			t.Errorf("after key %d: %d entries, want %d", i, s.Entries, want)
+		}
+		now.Add(35 * time.Second)
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	kek := cryptotest.NewKEK(t)
 	r := newRing(t, keyring.Config{KEK: kek, MaxEntries: 20})

@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -68,6 +69,34 @@ func TestThousandOpensInAnyOrder(t *testing.T) {
 		}); n != 1 {
 			t.Fatalf("round %d: %d Unwraps, want 1", round, n)
 		}
+	}
+}
+
+// momentContext runs a function at the moment at which Open has looked into the
+// cache and has not yet begun anything.
+type momentContext struct {
+	context.Context
+	moment func()
+}
+
+func (c momentContext) Err() error {
+	c.moment()
+	return c.Context.Err()
+}
+
+// TestOpenLooksTwice: a key that another caller opened between the look into the
+// cache and the beginning of an unwrap is not unwrapped again.
+func TestOpenLooksTwice(t *testing.T) {
+	kek := cryptotest.NewKEK(t)
+	r := newRing(t, keyring.Config{KEK: kek})
+	s := stored(t, kek, id(0))[0]
+	ctx := momentContext{context.Background(), func() { mustOpen(t, r, s) }}
+	if n := unwraps(kek, func() {
+		if keys, errs, err := r.Open(ctx, []keyring.Sealed{s}); err != nil || errs != nil || keys[0] == nil {
+			t.Error(errs, err)
+		}
+	}); n != 1 {
+		t.Errorf("%d Unwraps, want 1", n)
 	}
 }
 
@@ -225,7 +254,8 @@ func TestCancelledCallerFailsNoOther(t *testing.T) {
 	})
 }
 
-// TestGivenUpUnwrapIsKept: what a caller began and gave up serves the next.
+// TestGivenUpUnwrapIsKept: what a caller began and gave up serves the next, even
+// if that caller has meanwhile used its memory for something else.
 func TestGivenUpUnwrapIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := cryptotest.NewKEK(t)
@@ -235,9 +265,12 @@ func TestGivenUpUnwrapIsKept(t *testing.T) {
 		kek.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if _, _, err := r.Open(ctx, []keyring.Sealed{s}); !errors.Is(err, context.DeadlineExceeded) {
+		mine := s
+		mine.Wrapped.Bytes = bytes.Clone(s.Wrapped.Bytes)
+		if _, _, err := r.Open(ctx, []keyring.Sealed{mine}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want DeadlineExceeded", err)
 		}
+		clear(mine.Wrapped.Bytes)
 		kek.Continue()
 		synctest.Wait()
 		if n := unwraps(kek, func() { mustOpen(t, r, s) }); n != 0 {
