@@ -55,8 +55,12 @@ const System = "_system"
 // Unwrap and Rewrap report on each item: errs is nil or has an error (or nil)
 // for each. err means that nothing was answered.
 type KEK interface {
+	// Wrap wraps each plaintext under the latest version of the key, all or none.
 	Wrap(ctx context.Context, key string, contexts, plaintexts [][]byte) (wrapped []string, err error)
+	// Unwrap opens each wrapped key under the context in the same place.
 	Unwrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (plaintexts [][]byte, errs []error, err error)
+	// Rewrap wraps anew, under the latest version, what opens under the context
+	// in the same place.
 	Rewrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (rewrapped []string, errs []error, err error)
 }
 
