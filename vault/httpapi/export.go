@@ -141,4 +141,3 @@ func cell(s string) string {
 	}
 	return s
 }
-

@@ -32,7 +32,7 @@ func serviceRoutes() []route {
 		},
 		{
 			method: http.MethodGet, path: "/docs", id: "docs", tag: "Service", summary: "This document, to read in a browser", public: true, probe: true,
-			serve: (*exchange).docsPage, out: []result{{200, "A page", nil, mediaHTML}},
+			serve: (*exchange).docsPage, out: []result{{200, "A page", nil, "text/html"}},
 		},
 	}
 }
