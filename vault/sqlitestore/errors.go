@@ -17,7 +17,7 @@ import (
 var (
 	// ErrNewer: a newer version of the program wrote the file. Use that one.
 	ErrNewer = errors.New("the database was written by a newer version of the program")
-	// ErrForeign: the file is a database of another program, or none at all.
+	// ErrForeign: the file is a database of another program, or no file.
 	ErrForeign = errors.New("the file is not a database of this program")
 )
 

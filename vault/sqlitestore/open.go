@@ -30,8 +30,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Readers is how many reads run at the same time. Default: 4.
 	Readers int
-	// BusyTimeout is how long to wait for another process that writes.
-	// Default: 5 s.
+	// BusyTimeout is how long to wait for another process that writes; a
+	// context that ends does not shorten it. Default: 5 s.
 	BusyTimeout time.Duration
 }
 

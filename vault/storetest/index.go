@@ -29,9 +29,7 @@ func (w *world) search(q vault.IndexQuery) (out []vault.Candidate) {
 			if err != nil || len(got) == 0 {
 				return err
 			}
-			if len(got) > q.Limit {
-				w.Fatalf("SearchIndex gave %d candidates, the limit is %d", len(got), q.Limit)
-			}
+			w.page("SearchIndex", len(got), q.Limit, len(out))
 			out = append(out, got...)
 			q.AfterUID, q.AfterRec = got[len(got)-1].UID, got[len(got)-1].Record
 		}

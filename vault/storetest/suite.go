@@ -171,6 +171,19 @@ func insert(inserted bool, err error) error {
 	return err
 }
 
+// page checks one page of a listing that is read to its end, of which so many
+// rows were read before: it is within the limit, and the listing moves on.
+func (w *world) page(what string, rows, limit, before int) {
+	w.Helper()
+	const most = 10_000 // more than any test stores
+	switch {
+	case rows > limit:
+		w.Fatalf("%s gave %d rows, the limit is %d", what, rows, limit)
+	case before > most:
+		w.Fatalf("%s does not end", what)
+	}
+}
+
 // equal reports a difference; nil and empty bytes or lists are the same.
 func (w *world) equal(what string, got, want any) {
 	w.Helper()
