@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -26,7 +28,7 @@ type Config struct {
 	MetricsListen string       `koanf:"metrics_listen" help:"address of the metrics; empty: none"`
 	TLS           TLSConfig    `koanf:"tls"`
 	AllowHTTP     bool         `koanf:"allow_http" help:"serve plain HTTP to other machines: only behind a proxy that ends TLS"`
-	Tenant        string       `koanf:"tenant" help:"tenant that public routes mean without ?tenant="`
+	Tenant        string       `koanf:"tenant" help:"tenant to act in; for serve, the one that public routes mean without ?tenant="`
 	Store         StoreConfig  `koanf:"store"`
 	KEK           KEKConfig    `koanf:"kek"`
 	Auth          AuthConfig   `koanf:"auth"`
@@ -69,7 +71,7 @@ type VaultConfig struct {
 	ClientCertFile string           `koanf:"client_cert_file" help:"our certificate for Vault"`
 	ClientKeyFile  string           `koanf:"client_key_file" help:"its key"`
 	Timeout        string           `koanf:"timeout" help:"of one request with its retries"`
-	Token          string           `koanf:"token" secret:"a credential"`
+	Token          string           `koanf:"token" secret:"a credential" help:"a token; better is a login that renews it"`
 	TokenFile      string           `koanf:"token_file" help:"file that holds a token, as Vault Agent writes it"`
 	AppRole        AppRoleConfig    `koanf:"approle"`
 	Kubernetes     KubernetesConfig `koanf:"kubernetes"`
@@ -78,7 +80,7 @@ type VaultConfig struct {
 // AppRoleConfig is a login by role and secret.
 type AppRoleConfig struct {
 	RoleID       string `koanf:"role_id" help:"role id of the AppRole login"`
-	SecretID     string `koanf:"secret_id" secret:"a credential"`
+	SecretID     string `koanf:"secret_id" secret:"a credential" help:"secret id of the AppRole login"`
 	SecretIDFile string `koanf:"secret_id_file" help:"file that holds the secret id"`
 	Mount        string `koanf:"mount" help:"path of the AppRole method"`
 }
@@ -182,11 +184,15 @@ func settings() []setting {
 	return list
 }
 
-// configFlags adds a flag for each setting that is no secret.
-func configFlags(c *cobra.Command) {
+// configFlags adds a flag for each setting that is no secret and whose key begins
+// with one of the prefixes; none: for all. Keys of the file and variables count
+// for every verb, so that all share one configuration.
+func configFlags(c *cobra.Command, prefixes ...string) {
 	c.Flags().String("config", "", "configuration file (YAML); also FIELDVAULT_CONFIG")
+	isSetting := map[string][]string{settingNote: {"yes"}}
 	for _, s := range settings() {
-		if s.secret {
+		fits := func(prefix string) bool { return strings.HasPrefix(s.key, prefix) }
+		if s.secret || len(prefixes) > 0 && !slices.ContainsFunc(prefixes, fits) {
 			continue
 		}
 		help := fmt.Sprintf("%s (%s, key %s)", s.help, s.env(), s.key)
@@ -199,11 +205,15 @@ func configFlags(c *cobra.Command) {
 			}
 			c.Flags().String(s.flag(), def, help)
 		}
+		c.Flags().Lookup(s.flag()).Annotations = isSetting
 	}
 }
 
+// storeFlags adds the settings that verbs need which open store and keys themselves.
+func storeFlags(c *cobra.Command) { configFlags(c, "kek.", "store.", "tenant") }
+
 // loadConfig reads defaults, then the file, then the environment, then flags.
-// An unknown key or variable is an error that names it.
+// An unknown key or variable is an error that names it; no error holds a value.
 func loadConfig(c *cobra.Command, w world) (Config, error) {
 	k := koanf.New(".")
 	path := w.getenv("FIELDVAULT_CONFIG")
@@ -211,11 +221,12 @@ func loadConfig(c *cobra.Command, w world) (Config, error) {
 		path = f.Value.String()
 	}
 	if path != "" {
-		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return Config{}, withHint(fmt.Errorf("the configuration file %s does not exist", path), "give its path with --config or FIELDVAULT_CONFIG")
-			}
-			return Config{}, fmt.Errorf("reading the configuration file %s: %w", path, err)
+		err := k.Load(file.Provider(path), yaml.Parser())
+		if errors.Is(err, fs.ErrNotExist) {
+			return Config{}, withHint(fmt.Errorf("the configuration file %s does not exist", path), "give its path with --config or FIELDVAULT_CONFIG")
+		}
+		if err != nil {
+			return Config{}, withHint(fmt.Errorf("reading the configuration file %s: %w", path, err), "it must be readable, and YAML; deploy/docs/operate.md has an example")
 		}
 	}
 	over, err := overrides(c, w)
@@ -230,18 +241,90 @@ func loadConfig(c *cobra.Command, w world) (Config, error) {
 		Result: &cfg, TagName: "koanf", ErrorUnused: true, WeaklyTypedInput: true,
 	}})
 	if err != nil {
-		return Config{}, withHint(fmt.Errorf("the configuration is not valid: %w", err), "`fieldvault serve --help` lists every key")
+		return Config{}, withHint(errors.New("the configuration is not valid: "+problemsOf(err)), "`fieldvault serve --help` lists every key with its variable")
 	}
-	return cfg, cfg.readFiles()
+	if err := cfg.readFiles(); err != nil {
+		return Config{}, err
+	}
+	return cfg, errors.Join(cfg.check(), cfg.checkEnviron(w))
+}
+
+// problemsOf words what the decoder refused: keys and kinds, never a value.
+func problemsOf(err error) string {
+	switch e := err.(type) { //nolint:errorlint // the tree is walked node by node: each branch is a problem
+	case interface{ Unwrap() []error }:
+		var words []string
+		for _, one := range e.Unwrap() {
+			words = append(words, problemsOf(one))
+		}
+		return strings.Join(words, "; ")
+	case *mapstructure.DecodeError:
+		if inner := e.Unwrap(); strings.Contains(inner.Error(), "invalid keys: ") {
+			return "there is no setting " + strings.TrimPrefix(e.Name()+"."+afterColon(inner.Error()), ".")
+		}
+		return e.Name() + " has a value of the wrong kind"
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return problemsOf(inner)
+	}
+	return "it does not fit"
+}
+
+func afterColon(s string) string {
+	_, rest, _ := strings.Cut(s, ": ")
+	return rest
+}
+
+// check refuses settings that no part would understand, by their keys.
+func (cfg *Config) check() error {
+	switch l := cfg.Limits; {
+	case l.Rate <= 0 || l.Burst < 1 || l.InFlight < 1:
+		return withHint(errors.New("limits.rate, limits.burst and limits.in_flight must be positive"), "leave them out for the defaults")
+	case cfg.Tenant == "":
+		return withHint(errors.New("tenant is empty"), "leave it out for the tenant default")
+	case cfg.Store.MaxConns < 0:
+		return withHint(errors.New("store.max_conns is negative"), "leave it out, or give a number of connections")
+	}
+	leeway, err := duration("auth.leeway", cfg.Auth.Leeway)
+	if err != nil {
+		return err
+	}
+	if leeway > 30*time.Second {
+		return withHint(errors.New("auth.leeway is over 30s"), "set the clocks of issuers and nodes; 5s is usual")
+	}
+	age, err := duration("cache.age", cfg.Cache.Age)
+	if err != nil {
+		return err
+	}
+	if age > time.Hour {
+		return withHint(errors.New("cache.age is over an hour"), "opened keys are kept at most an hour; 5m is usual")
+	}
+	if _, err := duration("kek.vault.timeout", cfg.KEK.Vault.Timeout); err != nil {
+		return err
+	}
+	_, err = duration("shutdown", cfg.Shutdown)
+	return err
+}
+
+// checkEnviron refuses a database whose host another program's variables decide.
+func (cfg *Config) checkEnviron(w world) error {
+	u, err := url.Parse(cfg.Store.URL)
+	if err != nil || u.Scheme == "sqlite" || u.Host != "" || u.Query().Get("host") != "" {
+		return nil //nolint:nilerr // a URL that does not parse is refused where it is used
+	}
+	if w.getenv("PGHOST") == "" && w.getenv("PGSERVICE") == "" && u.Query().Get("service") == "" {
+		return nil
+	}
+	return withHint(errors.New("store.url names no host, and PGHOST or a service would choose one"), "name the host in store.url")
 }
 
 // overrides collects what the environment and the flags set.
 func overrides(c *cobra.Command, w world) (map[string]any, error) {
-	over, known := map[string]any{}, map[string]bool{"FIELDVAULT_CONFIG": true}
+	over, known := map[string]any{}, map[string]bool{"FIELDVAULT_CONFIG": true, "FIELDVAULT_TOKEN": true, "FIELDVAULT_URL": true}
 	for _, s := range settings() {
 		known[s.env()] = true
 		value, set := "", false
-		if v := w.getenv(s.env()); v != "" {
+		if v := w.getenv(s.env()); v != "" { // an empty variable is none
 			value, set = v, true
 		}
 		if f := c.Flags().Lookup(s.flag()); !s.secret && f != nil && f.Changed {
@@ -254,14 +337,14 @@ func overrides(c *cobra.Command, w world) (map[string]any, error) {
 		if s.kind == reflect.Slice {
 			list, err := yamlList(value)
 			if err != nil {
-				return nil, fmt.Errorf("%s is no YAML list: %w", s.env(), err)
+				return nil, withHint(fmt.Errorf("%s is no YAML list: %w", s.key, err), "write it as [{name: ..., tenants: [...], ...}]")
 			}
 			over[s.key] = list
 		}
 	}
 	for _, kv := range w.environ {
 		name, _, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(name, "FIELDVAULT_") && !strings.HasPrefix(name, "FIELDVAULT_TEST_") && !known[name] && name != "FIELDVAULT_TOKEN" && name != "FIELDVAULT_URL" {
+		if strings.HasPrefix(name, "FIELDVAULT_") && !strings.HasPrefix(name, "FIELDVAULT_TEST_") && !known[name] {
 			return nil, withHint(fmt.Errorf("the variable %s is no setting", name), "`fieldvault serve --help` lists every variable; unset what is misspelt")
 		}
 	}
@@ -286,11 +369,11 @@ func (cfg *Config) readFiles() error {
 		return nil
 	}
 	if cfg.Store.URL != "" {
-		return errors.New("store.url and store.url_file are both set: give one")
+		return withHint(errors.New("store.url and store.url_file are both set"), "give one of them")
 	}
 	b, err := os.ReadFile(cfg.Store.URLFile)
 	if err != nil {
-		return fmt.Errorf("reading store.url_file: %w", err)
+		return withHint(fmt.Errorf("reading store.url_file: %w", err), "it must name a file that holds the URL and nothing else")
 	}
 	cfg.Store.URL = strings.TrimSpace(string(b))
 	return nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
-	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 )
 
@@ -42,7 +43,14 @@ serves until Ctrl-C. Without --dir, what it stored is removed in the end.
 
 With --store and --vault the same sample runs on PostgreSQL and HashiCorp Vault;
 the Vault token is taken from VAULT_TOKEN and needs the keeper's and the node's
-rights. Not for production: the tokens' signing key lies beside the data.`,
+rights. Take a database and a Transit engine that are for this alone.
+
+The sample is only put into an empty vault: with --dir, what you change stays.
+With --json it prints one line, once ready: {"url","metrics_url","portal_url",
+"dir","tokens":{"app",...}}. Not for production: the tokens' signing key lies
+beside the data, and without --vault so does the key-encryption key, in clear.`,
+		Example: `  fieldvault dev
+  fieldvault dev --dir data --addr 127.0.0.1:0 --json`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8420", "address of the API; port 0 takes a free one")
@@ -57,6 +65,14 @@ rights. Not for production: the tokens' signing key lies beside the data.`,
 // dev is serve, plus an issuer and the sample.
 func dev(c *cobra.Command, w world, o devOptions) (err error) {
 	ctx := c.Context()
+	if err := o.check(w); err != nil {
+		return err
+	}
+	on, err := bind(ctx, Config{Listen: o.addr, MetricsListen: "127.0.0.1:0"})
+	if err != nil {
+		return withHint(err, "choose another address: fieldvault dev --addr 127.0.0.1:0 takes a free port")
+	}
+	defer func() { err = errors.Join(err, on.close()) }()
 	dir, remove, err := devDir(o.dir)
 	if err != nil {
 		return err
@@ -66,23 +82,11 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(w.stderr, cfg.Log.Level, cfg.Log.Format)
-	if err != nil {
-		return err
-	}
-	if strings.HasPrefix(cfg.Store.URL, "postgres") {
-		if err := pgstore.Migrate(ctx, cfg.Store.URL, func(string) {}); err != nil {
-			return withHint(fmt.Errorf("preparing the database: %w", err), "check --store: the role must be allowed to create tables")
-		}
-	}
-	p, err := openParts(ctx, cfg, log)
+	p, err := openDev(ctx, w, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.setUp(ctx, cfg.Tenant); err != nil {
-		return err
-	}
 	if err := p.loadSample(ctx, w, !o.noSample); err != nil {
 		return err
 	}
@@ -93,19 +97,63 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 	issuers := []jwtauth.Issuer{{
 		Name: devIssuer, Tenants: []string{cfg.Tenant}, JWKS: signer.JWKS(), Algorithms: []string{"EdDSA"},
 	}}
-	return p.serve(ctx, issuers, func(api, metrics *listener) error {
-		return announceDev(c, cfg, dir, signer, api, metrics)
+	return p.serve(ctx, on, issuers, func(api, metrics string) error {
+		return announceDev(c, cfg, signer, devReady{URL: api, Metrics: metrics, Portal: api + "/me", Dir: dir})
 	})
+}
+
+// check refuses what is not for other machines, and warns of a password that
+// everybody on this one can read.
+func (o devOptions) check(w world) error {
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return wrongUsage("--addr is no address; write it as 127.0.0.1:8420")
+	}
+	if !local(host) {
+		return wrongUsage("--addr must be on this machine, as 127.0.0.1:8420: dev speaks plain HTTP and signs its own tokens")
+	}
+	if o.store == "" {
+		return nil
+	}
+	u, err := url.Parse(o.store)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return wrongUsage("--store must be postgres://...")
+	}
+	if _, has := u.User.Password(); has || u.Query().Has("password") {
+		fmt.Fprintln(w.stderr, "fieldvault: other users of this machine can see the password in --store; PGPASSWORD or ~/.pgpass hide it")
+	}
+	return nil
+}
+
+// openDev opens store, keys and core, and makes what is missing of them.
+func openDev(ctx context.Context, w world, cfg Config) (_ *parts, err error) {
+	log, err := newLogger(w.stderr, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
+		if err := pgstore.Migrate(ctx, cfg.Store.URL, nil); err != nil {
+			return nil, withHint(fmt.Errorf("preparing the database: %w", err), "check --store: the server must run, and the role must be allowed to create tables")
+		}
+	}
+	p, err := openParts(ctx, cfg, log, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.setUp(ctx, cfg.Tenant); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
 }
 
 // devDir makes the folder, or a temporary one that remove takes away again.
 func devDir(dir string) (path string, remove func() error, err error) {
 	if dir == "" {
-		path, err = os.MkdirTemp("", "fieldvault-dev-")
+		path, err = os.MkdirTemp("", "fieldvault-dev-") // of mode 0700
 		return path, func() error { return os.RemoveAll(path) }, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("making the folder: %w", err)
+		return "", nil, withHint(fmt.Errorf("making the folder: %w", err), "give --dir a folder that you may write to")
 	}
 	path, err = filepath.Abs(dir)
 	return path, func() error { return nil }, err
@@ -123,7 +171,7 @@ func devConfig(w world, o devOptions, dir string) (Config, error) {
 	}
 	if o.vault == "" {
 		cfg.KEK.Local = LocalConfig{File: filepath.Join(dir, "kek.json"), AllowClear: true}
-		return cfg, checkListen(cfg)
+		return cfg, nil
 	}
 	cfg.KEK.Vault.Address = o.vault
 	cfg.KEK.Vault.Token = w.getenv("VAULT_TOKEN")
@@ -131,7 +179,7 @@ func devConfig(w world, o devOptions, dir string) (Config, error) {
 	if cfg.KEK.Vault.Token == "" {
 		return cfg, withHint(errors.New("--vault needs a token"), "set VAULT_TOKEN")
 	}
-	return cfg, checkListen(cfg)
+	return cfg, nil
 }
 
 // devSigner reads the issuer's key, or makes one.
@@ -144,35 +192,6 @@ func devSigner(path string) (*jwtauth.Signer, error) {
 		return nil, fmt.Errorf("making the issuer: %w", err)
 	}
 	return s, s.Save(path)
-}
-
-// loadSample applies catalog and policy, and imports the people unless they are
-// there.
-func (p *parts) loadSample(ctx context.Context, w world, people bool) error {
-	op := operator(p.cfg.Tenant, "operator")
-	if _, _, err := p.vault.ApplyCatalog(ctx, op, sample.Catalog(), false); err != nil {
-		return fmt.Errorf("applying the sample catalog: %w", err)
-	}
-	if have, err := p.vault.Policy(ctx, op); err != nil || string(have.Source) != string(sample.Policy()) {
-		if _, _, err := p.vault.ApplyPolicy(ctx, op, sample.Policy(), false); err != nil {
-			return fmt.Errorf("applying the sample policy: %w", err)
-		}
-	}
-	if !people {
-		return nil
-	}
-	for _, f := range []struct {
-		name          string
-		rows, mapping []byte
-	}{
-		{"customers.csv", sample.Customers(), sample.CustomersImport()},
-		{"invoices.csv", sample.Invoices(), sample.InvoicesImport()},
-	} {
-		if err := p.importSample(ctx, w, f.name, f.rows, f.mapping); err != nil {
-			return fmt.Errorf("importing the sample's %s: %w", f.name, err)
-		}
-	}
-	return nil
 }
 
 // A devReady is what dev --json prints, once ready.
@@ -201,12 +220,12 @@ func devTokens(signer *jwtauth.Signer, tenant string) (map[string]string, error)
 	return tokens, nil
 }
 
-func announceDev(c *cobra.Command, cfg Config, dir string, signer *jwtauth.Signer, api, metrics *listener) error {
+func announceDev(c *cobra.Command, cfg Config, signer *jwtauth.Signer, r devReady) error {
 	tokens, err := devTokens(signer, cfg.Tenant)
 	if err != nil {
 		return err
 	}
-	r := devReady{URL: api.url(), Metrics: metrics.url() + "/metrics", Portal: api.url() + "/me", Dir: dir, Tokens: tokens}
+	r.Tokens = tokens
 	if asJSON(c) {
 		return json.NewEncoder(c.OutOrStdout()).Encode(r)
 	}
@@ -236,6 +255,6 @@ Ctrl-C ends it.
 		curl("support", "support", "'"+record+"'"),
 		curl("billing", "billing", "'"+record+"'"),
 		curl("dpo", "", "-X POST -H 'Content-Type: application/json' -d '{\"reason\":\"asked for it\"}' '"+r.URL+"/v1/subjects/c-1/erasure'"),
-		filepath.Join(dir, "issuer.jwk"))
+		filepath.Join(r.Dir, "issuer.jwk"))
 	return err
 }

@@ -8,14 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/importer"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
@@ -23,8 +24,8 @@ import (
 
 // importOptions are import's flags.
 type importOptions struct {
-	mapping, state, tenant string
-	batch                  int
+	mapping, state, role string
+	batch                int
 }
 
 func newImport(w world) *cobra.Command {
@@ -34,23 +35,27 @@ func newImport(w world) *cobra.Command {
 		Short: "Import people's records from CSV or JSON Lines",
 		Long: `Writes the rows of FILE (.csv, or .jsonl with one object a line) as records, as
 the mapping says (deploy/sample/customers.import.yaml is an example). It opens
-the store itself and acts as local:<user> with the role app, in events.
+the store itself and acts as local:<user>, in events.
 
 Bad rows are reported on standard error by line and rule, never by value, and do
 not stop the others; the exit code is then 1. Where the import has come is kept in
 FILE.progress, so that running it again goes on behind the last batch.`,
-		Args: cobra.ExactArgs(1),
+		Example: `  fieldvault import customers.csv --mapping customers.import.yaml --config serve.yaml`,
+		Args:    cobra.ExactArgs(1),
 	}
-	configFlags(c)
+	storeFlags(c)
 	c.Flags().StringVar(&o.mapping, "mapping", "", "mapping file (default: FILE with .import.yaml for its ending)")
 	c.Flags().StringVar(&o.state, "state", "", "file that keeps how far the import has come (default: FILE.progress)")
 	c.Flags().IntVar(&o.batch, "batch", importer.DefaultBatch, "rows a transaction, at most 1000")
+	roleFlag(c, &o.role, "app")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if o.batch < 1 || o.batch > vault.MaxItems {
+			return wrongUsage("--batch must be 1 to %d", vault.MaxItems)
+		}
 		cfg, err := loadConfig(c, w)
 		if err != nil {
 			return err
 		}
-		o.tenant = cfg.Tenant
 		return withParts(c.Context(), w, cfg, func(p *parts) error { return importFile(c, w, p, args[0], o) })
 	}
 	return c
@@ -62,7 +67,7 @@ func withParts(ctx context.Context, w world, cfg Config, f func(*parts) error) (
 	if err != nil {
 		return err
 	}
-	p, err := openParts(ctx, cfg, log)
+	p, err := openParts(ctx, cfg, log, false)
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,7 @@ func withParts(ctx context.Context, w world, cfg Config, f func(*parts) error) (
 func importFile(c *cobra.Command, w world, p *parts, path string, o importOptions) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("reading the file: %w", err)
+		return withHint(fmt.Errorf("reading the file: %w", err), "name a CSV file or a JSON Lines file (.jsonl)")
 	}
 	if o.mapping == "" {
 		o.mapping = strings.TrimSuffix(path, filepath.Ext(path)) + ".import.yaml"
@@ -92,34 +97,38 @@ func importFile(c *cobra.Command, w world, p *parts, path string, o importOption
 	if err != nil {
 		return err
 	}
-	opts, err := p.importOptions(c.Context(), path, data, mapping)
+	opts, err := p.importOptions(c.Context(), path, data, mapping, accessctl.Role(o.role))
 	if err != nil {
 		return err
 	}
+	bar := newProgress(w.stderr, "importing "+filepath.Base(path), countLines(data))
 	opts.After, opts.Batch = state.Line, o.batch
 	opts.Saved = func(line int) error { state.Line = line; return state.save(o.state) }
-	opts.Bad = func(line int, problem string) { fmt.Fprintf(w.stderr, "%s: line %d: %s\n", path, line, problem) }
-	bar := newProgress(w.stderr, "importing "+filepath.Base(path), countLines(data))
+	opts.Bad = func(line int, problem string) { bar.report("%s: line %d: %s", path, line, problem) }
 	opts.Progress = func(s importer.Summary) { bar.at(s.Line) }
 	sum, err := importer.Run(c.Context(), opts)
-	bar.done()
-	if err != nil {
-		return withHint(err, fmt.Sprintf("%d rows are stored; run the same command again to go on", sum.Written))
+	bar.end(err)
+	if errors.Is(err, vault.ErrDenied) {
+		return deniedHint(err, o.role, accessctl.ActionWrite)
 	}
-	if err := answer(c, sum, fmt.Sprintf("%d rows stored, %d refused, %d stored by an earlier run", sum.Written, sum.Bad, sum.Skipped)); err != nil {
+	if err != nil {
+		return withHint(err, fmt.Sprintf("%d rows are stored; run the same command again to go on", sum.Written+sum.Skipped))
+	}
+	words := fmt.Sprintf("%d rows stored, %d refused, %d passed over: an earlier run read them", sum.Written, sum.Bad, sum.Skipped)
+	if err := answer(c, sum, words); err != nil {
 		return err
 	}
 	if sum.Bad > 0 {
-		return errFailed
+		return withHint(fmt.Errorf("%d rows are not stored", sum.Bad), "correct these rows and import them as a file of their own")
 	}
 	return nil
 }
 
 // importOptions prepares an import by the tenant's catalog.
-func (p *parts) importOptions(ctx context.Context, name string, data, mapping []byte) (importer.Options, error) {
+func (p *parts) importOptions(ctx context.Context, name string, data, mapping []byte, role accessctl.Role) (importer.Options, error) {
 	m, err := importer.ParseMapping(mapping)
 	if err != nil {
-		return importer.Options{}, err
+		return importer.Options{}, withHint(err, "deploy/sample/README.md describes mapping files")
 	}
 	cat, err := p.vault.Catalog(ctx, p.cfg.Tenant)
 	if err != nil {
@@ -127,15 +136,15 @@ func (p *parts) importOptions(ctx context.Context, name string, data, mapping []
 	}
 	coll, ok := cat.Collection(m.Collection)
 	if !ok {
-		return importer.Options{}, fmt.Errorf("the mapping's collection is not in the catalog; it has %s", collections(cat))
+		return importer.Options{}, withHint(errors.New("the mapping's collection is not in the catalog"), "the catalog has "+collections(cat))
 	}
 	var rows importer.Rows
 	if strings.HasSuffix(name, ".jsonl") || strings.HasSuffix(name, ".ndjson") {
 		rows = importer.JSONLines(bytes.NewReader(data))
 	} else if rows, err = importer.CSV(bytes.NewReader(data)); err != nil {
-		return importer.Options{}, err
+		return importer.Options{}, withHint(err, "the first row of a CSV file names the columns; a file of JSON Lines ends in .jsonl")
 	}
-	by := operator(p.cfg.Tenant, "app")
+	by := operator(p.cfg.Tenant, role)
 	sink := func(ctx context.Context, items []vault.Write, key string) ([]vault.Written, error) {
 		return p.vault.PutBatch(ctx, by, items, vault.Idempotency{Key: key, Request: []byte(key)})
 	}
@@ -148,20 +157,6 @@ func collections(cat *catalog.Catalog) string {
 		names[i] = cat.Collections[i].Name
 	}
 	return strings.Join(names, ", ")
-}
-
-// importSample writes one of the sample's files; people who were erased stay so.
-func (p *parts) importSample(ctx context.Context, w world, name string, rows, mapping []byte) error {
-	opts, err := p.importOptions(ctx, name, rows, mapping)
-	if err != nil {
-		return err
-	}
-	bar := newProgress(w.stderr, "importing "+name, countLines(rows))
-	defer bar.done()
-	opts.Batch = 100
-	opts.Progress = func(s importer.Summary) { bar.at(s.Line) }
-	_, err = importer.Run(ctx, opts)
-	return err
 }
 
 func countLines(data []byte) int { return bytes.Count(data, []byte("\n")) }
@@ -178,7 +173,7 @@ type importState struct {
 }
 
 func readState(path string, data, mapping []byte) (importState, error) {
-	fresh := importState{Input: digest(append(append([]byte{}, data...), mapping...))}
+	fresh := importState{Input: digest(slices.Concat(data, mapping))}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fresh, nil
@@ -206,36 +201,4 @@ func (s importState) save(path string) error {
 		return err
 	}
 	return os.Rename(path+".new", path)
-}
-
-// A progressBar shows how far long work has come, on a terminal only.
-type progressBar struct {
-	w     io.Writer
-	what  string
-	total int
-	shown int
-}
-
-func newProgress(w io.Writer, what string, total int) *progressBar {
-	return &progressBar{w: w, what: what, total: max(total, 1), shown: -1}
-}
-
-// at shows the progress, if it has moved by a percent.
-func (b *progressBar) at(n int) {
-	percent := min(100, n*100/b.total)
-	if !terminal(b.w) || percent == b.shown {
-		return
-	}
-	b.shown = percent
-	const width = 30
-	full := percent * width / 100
-	fmt.Fprintf(b.w, "\r%s [%s%s] %3d %%", b.what, strings.Repeat("#", full), strings.Repeat(".", width-full), percent)
-}
-
-// done ends the line.
-func (b *progressBar) done() {
-	if terminal(b.w) && b.shown >= 0 {
-		b.at(b.total)
-		fmt.Fprintln(b.w)
-	}
 }

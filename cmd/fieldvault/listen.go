@@ -32,29 +32,74 @@ func (l *listener) url() string {
 	return "http://" + l.net.Addr().String()
 }
 
-// listen opens the address. With a certificate it speaks TLS only.
-func listen(ctx context.Context, name, addr string, server *http.Server, cert *tls.Config) (*listener, error) {
-	var lc net.ListenConfig
-	n, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, withHint(fmt.Errorf("listening for %s on %s: %w", name, addr, err), "choose another address, or stop what uses it")
-	}
-	if cert != nil {
-		n = tls.NewListener(n, cert)
-	}
-	return &listener{name: name, server: server, net: n, tls: cert != nil}, nil
+// addresses are what the service listens on, opened before anything else is: an
+// address that is taken is known before work is done.
+type addresses struct {
+	api, metrics net.Listener // metrics may be nil
 }
 
-// serveAll serves until ctx ends, then lets requests under way finish for as
-// long as grace. Background work runs meanwhile, and ends after the last request.
+// bind opens the addresses of the settings.
+func bind(ctx context.Context, cfg Config) (a addresses, err error) {
+	var lc net.ListenConfig
+	if a.api, err = lc.Listen(ctx, "tcp", cfg.Listen); err != nil {
+		return a, withHint(fmt.Errorf("listening for the API: %w", err), "choose another address (port 0 takes a free one), or stop what uses it")
+	}
+	if cfg.MetricsListen == "" {
+		return a, nil
+	}
+	if a.metrics, err = lc.Listen(ctx, "tcp", cfg.MetricsListen); err != nil {
+		err = withHint(fmt.Errorf("listening for metrics: %w", err), "choose another metrics_listen, or an empty one for none")
+		return a, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// close closes what is open still; servers close what they serve on.
+func (a addresses) close() error {
+	var errs []error
+	for _, l := range []net.Listener{a.api, a.metrics} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// withTLS makes a listener that speaks TLS only, or a plain one without settings.
+func withTLS(n net.Listener, cert *tls.Config) net.Listener {
+	if cert == nil {
+		return n
+	}
+	return tls.NewListener(n, cert)
+}
+
+// serveAll serves until ctx ends or a part fails, then lets requests under way
+// finish for as long as grace. Background work runs meanwhile, and ends after the
+// last request.
 func serveAll(ctx context.Context, log *slog.Logger, grace time.Duration, listeners []*listener, work []func(context.Context) error) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var jobs errgroup.Group
-	for _, run := range work {
-		jobs.Go(func() error { return run(background) })
-	}
 	g, serving := errgroup.WithContext(ctx)
+	var jobs sync.WaitGroup
+	failed := make(chan error, len(work))
+	for _, run := range work {
+		jobs.Go(func() {
+			if err := run(background); err != nil {
+				failed <- fmt.Errorf("working in the background: %w", err)
+			}
+		})
+	}
+	g.Go(func() error {
+		select {
+		case err := <-failed:
+			return err
+		case <-serving.Done():
+			return nil
+		}
+	})
 	for _, l := range listeners {
 		g.Go(func() error {
 			if err := l.server.Serve(l.net); !errors.Is(err, http.ErrServerClosed) {
@@ -75,7 +120,8 @@ func serveAll(ctx context.Context, log *slog.Logger, grace time.Duration, listen
 	}
 	err := g.Wait()
 	stop()
-	return errors.Join(err, jobs.Wait())
+	jobs.Wait()
+	return err
 }
 
 // A certificate is read again when its files change, at most once a second.

@@ -48,7 +48,8 @@ func (p *parts) readiness(auth *jwtauth.Verifier) func(context.Context) []vault.
 	}
 }
 
-// fipsMode names the mode of the cryptographic module, for the log at start.
+// fipsMode names the mode of the cryptographic module, for the log at start. The
+// mode only is refused earlier.
 func fipsMode() string {
 	if fips140.Enabled() {
 		return "on"

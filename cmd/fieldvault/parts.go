@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
@@ -42,19 +44,24 @@ type parts struct {
 	closes []func() error
 }
 
-// openParts opens store, key-encryption key and core. The caller closes them.
-func openParts(ctx context.Context, cfg Config, log *slog.Logger) (_ *parts, err error) {
+// openParts opens store and keys as the settings say, and makes the files of an
+// embedded installation if they are to be made: only migrate and dev do that, for
+// elsewhere a misspelt path would be an empty vault. The caller closes the parts.
+func openParts(ctx context.Context, cfg Config, log *slog.Logger, create bool) (_ *parts, err error) {
+	if fips140.Enforced() {
+		return nil, withHint(errors.New("GODEBUG=fips140=only refuses the encryption that is used here"), "use GODEBUG=fips140=on")
+	}
 	p := &parts{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if p.store, err = openStore(ctx, cfg.Store, log); err != nil {
+	if p.store, err = openStore(ctx, cfg.Store, log, create); err != nil {
 		return nil, err
 	}
 	p.closes = append(p.closes, p.store.Close)
-	if err := p.openKEK(ctx); err != nil {
+	if err := p.openKEK(ctx, create); err != nil {
 		return nil, err
 	}
 	if err := p.openRing(); err != nil {
@@ -82,12 +89,16 @@ func (p *parts) close() error {
 	return errors.Join(errs...)
 }
 
-// openStore opens PostgreSQL or SQLite, by the URL.
-func openStore(ctx context.Context, cfg StoreConfig, log *slog.Logger) (vault.Store, error) {
+// openStore opens PostgreSQL or SQLite, by the URL. It refuses one whose schema
+// is not that of this program.
+func openStore(ctx context.Context, cfg StoreConfig, log *slog.Logger, create bool) (vault.Store, error) {
 	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
+		if _, err := os.Stat(path); !create && errors.Is(err, fs.ErrNotExist) {
+			return nil, withHint(errors.New("the SQLite file of store.url does not exist"), "check the path, or make the file with `fieldvault migrate`")
+		}
 		s, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: path, Now: now, Logger: log})
 		if err != nil {
-			return nil, withHint(fmt.Errorf("opening the SQLite file: %w", err), "check that the folder exists and that no other program keeps the file")
+			return nil, withHint(fmt.Errorf("opening the SQLite file: %w", err), "check that the folder exists, that the file may be written, and that it is one of this program")
 		}
 		return s, nil
 	}
@@ -99,6 +110,10 @@ func openStore(ctx context.Context, cfg StoreConfig, log *slog.Logger) (vault.St
 	})
 	if err != nil {
 		return nil, withHint(fmt.Errorf("opening PostgreSQL: %w", err), "check store.url, that the server runs, and that the role may connect")
+	}
+	if err := s.Ping(ctx); err != nil {
+		err = withHint(fmt.Errorf("opening PostgreSQL: %w", err), "run `fieldvault migrate` as the owner of the database; store.url must lead to the primary")
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -112,32 +127,45 @@ func checkStoreURL(cfg StoreConfig) error {
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return withHint(errors.New("store.url is neither postgres://... nor sqlite:PATH"), "write it as postgres://user@host/database?sslmode=verify-full")
 	}
-	host := u.Hostname()
+	hosts := u.Hostname()
 	if h := u.Query().Get("host"); h != "" {
-		host = h
+		hosts = h
 	}
-	if local(host) || strings.HasPrefix(host, "/") || u.Query().Get("sslmode") == "verify-full" || cfg.AllowUnverified {
+	if allLocal(hosts) || u.Query().Get("sslmode") == "verify-full" || cfg.AllowUnverified {
 		return nil
 	}
 	return withHint(errors.New("the connection to PostgreSQL would not be verified"),
 		"add sslmode=verify-full to store.url (and sslrootcert), or set store.allow_unverified if the network is yours alone")
 }
 
-// local says whether a host is this machine.
+// allLocal says whether each host of a comma-separated list is this machine or a
+// socket on it; none at all is a socket too.
+func allLocal(hosts string) bool {
+	for h := range strings.SplitSeq(hosts, ",") {
+		if h != "" && !strings.HasPrefix(h, "/") && !local(h) {
+			return false
+		}
+	}
+	return true
+}
+
+// local says whether a host is this machine. A name other than localhost is not,
+// whatever it resolves to.
 func local(host string) bool {
-	return host == "" || host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // openKEK opens Vault's Transit engine or the file.
-func (p *parts) openKEK(ctx context.Context) error {
+func (p *parts) openKEK(ctx context.Context, create bool) error {
 	v, l := p.cfg.KEK.Vault, p.cfg.KEK.Local
 	switch {
 	case v.Address != "" && l.File != "":
-		return withHint(errors.New("both kek.vault and kek.local are set"), "keep one of them")
+		return withHint(errors.New("both kek.vault.address and kek.local.file are set"), "keep one of them")
 	case v.Address != "":
 		return p.openTransit(ctx, v)
 	case l.File != "":
-		return p.openLocal(l)
+		return p.openLocal(l, create)
 	}
 	return withHint(errors.New("no key-encryption key is configured"), "set kek.vault.address for production, or kek.local.file for a single node")
 }
@@ -153,15 +181,15 @@ func (p *parts) openTransit(ctx context.Context, v VaultConfig) error {
 		Timeout: timeout, Logger: p.log, Now: now,
 		Auth: transit.Auth{Token: v.Token, TokenFile: v.TokenFile},
 	}
-	if v.AppRole.RoleID != "" {
-		c.Auth.AppRole = &transit.AppRole{RoleID: v.AppRole.RoleID, SecretID: v.AppRole.SecretID, SecretIDFile: v.AppRole.SecretIDFile, Mount: v.AppRole.Mount}
+	if a := v.AppRole; a != (AppRoleConfig{}) {
+		c.Auth.AppRole = &transit.AppRole{RoleID: a.RoleID, SecretID: a.SecretID, SecretIDFile: a.SecretIDFile, Mount: a.Mount}
 	}
-	if v.Kubernetes.Role != "" {
-		c.Auth.Kubernetes = &transit.Kubernetes{Role: v.Kubernetes.Role, JWTFile: v.Kubernetes.JWTFile, Mount: v.Kubernetes.Mount}
+	if k := v.Kubernetes; k != (KubernetesConfig{}) {
+		c.Auth.Kubernetes = &transit.Kubernetes{Role: k.Role, JWTFile: k.JWTFile, Mount: k.Mount}
 	}
 	k, err := transit.New(ctx, c)
 	if err != nil {
-		return withHint(fmt.Errorf("connecting to Vault: %w", err), "check kek.vault.address, its certificate authority (kek.vault.ca_file) and one login: token_file, approle or kubernetes")
+		return vaultHint(err)
 	}
 	p.kek = k
 	p.runs = append(p.runs, k.Run)
@@ -169,24 +197,45 @@ func (p *parts) openTransit(ctx context.Context, v VaultConfig) error {
 	return nil
 }
 
-func (p *parts) openLocal(l LocalConfig) error {
+// vaultHint says what to do when the login at Vault fails. The process ends
+// then, rather than wait: whoever supervises it starts it again, and a wrong login
+// is seen at once. A Vault that stops later ends nothing.
+func vaultHint(err error) error {
+	next := "check kek.vault: address (https), ca_file, and exactly one login: token_file, approle or kubernetes"
+	switch {
+	case errors.Is(err, transit.ErrDenied):
+		next = "Vault refused the login: check the role, its secret (it may have expired) and the mount of the method"
+	case errors.Is(err, transit.ErrUnavailable):
+		next = "check that Vault runs, is unsealed and reachable at kek.vault.address, and that kek.vault.ca_file vouches for it; then start again"
+	}
+	return withHint(fmt.Errorf("connecting to Vault: %w", err), next)
+}
+
+func (p *parts) openLocal(l LocalConfig, create bool) error {
 	var passphrase []byte
 	switch {
 	case l.PassphraseFile != "":
 		b, err := os.ReadFile(l.PassphraseFile)
 		if err != nil {
-			return fmt.Errorf("reading kek.local.passphrase_file: %w", err)
+			return withHint(fmt.Errorf("reading kek.local.passphrase_file: %w", err), "it must name a file that holds the passphrase and nothing else")
 		}
 		passphrase = []byte(strings.TrimRight(string(b), "\r\n"))
 		if len(passphrase) == 0 {
-			return errors.New("kek.local.passphrase_file is empty")
+			return withHint(errors.New("kek.local.passphrase_file is empty"), "write the passphrase into it")
 		}
 	case !l.AllowClear:
 		return withHint(errors.New("the key-encryption key would stand in clear in its file"),
 			"set kek.local.passphrase_file, or kek.local.allow_clear if the file may be read by nobody else")
 	}
-	k, err := localkek.OpenOrCreate(l.File, passphrase)
-	if err != nil {
+	openFile := localkek.Open
+	if create {
+		openFile = localkek.OpenOrCreate
+	}
+	k, err := openFile(l.File, passphrase)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return withHint(errors.New("the file of kek.local.file, or its folder, does not exist"), "check the path, or make the file with `fieldvault migrate`")
+	case err != nil:
 		return withHint(fmt.Errorf("opening the key-encryption key's file: %w", err), "check the path, its mode (0600) and the passphrase")
 	}
 	p.kek = k
@@ -205,9 +254,6 @@ func (p *parts) openRing() error {
 	if entries == 0 {
 		entries = -1
 	}
-	if age > time.Hour {
-		return withHint(errors.New("cache.age is over an hour"), "opened keys are kept at most an hour; 5m is usual")
-	}
 	p.ring, err = keyring.New(keyring.Config{KEK: p.kek, MaxEntries: entries, MaxAge: age, Now: now})
 	if err != nil {
 		return fmt.Errorf("making the key ring: %w", err)
@@ -225,14 +271,17 @@ func operator(tenant string, role accessctl.Role) accessctl.Caller {
 	}
 }
 
+// keeperHint says what to do about an action of the keeper that failed.
+const keeperHint = "with Vault, this needs the keeper's rights (deploy/vault/keeper.hcl); with a file, that it can be written"
+
 // setUp makes what a new installation needs: schema, system keys, the tenant.
 func (p *parts) setUp(ctx context.Context, tenant string) error {
 	if err := vault.EnsureSystem(ctx, p.store, p.ring, p.kek); err != nil {
-		return withHint(fmt.Errorf("making the system's keys: %w", err), "this needs the keeper's rights in Vault (deploy/vault/keeper.hcl)")
+		return withHint(fmt.Errorf("making the system's keys: %w", err), keeperHint)
 	}
 	if err := p.openVault(ctx); err != nil {
 		return err
 	}
 	_, err := p.vault.CreateTenant(ctx, operator(tenant, "operator"), p.kek, tenant)
-	return withHint(err, "this needs the keeper's rights in Vault (deploy/vault/keeper.hcl)")
+	return withHint(err, keeperHint)
 }

@@ -4,99 +4,36 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
-// group makes a command that only has sub-commands.
-func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(subs...)
-	return c
-}
-
-func newCatalog(w world) *cobra.Command {
+func newPolicy(w world) *cobra.Command {
+	var role string
 	apply := &cobra.Command{
 		Use:   "apply FILE",
-		Short: "Make FILE the tenant's catalog, and say what changes for people",
-		Args:  cobra.ExactArgs(1),
+		Short: "Make FILE the tenant's policy",
+		Long: `Makes FILE the tenant's policy, in force on every node from the next request on.
+A policy with errors is refused; warnings are printed. It opens the store itself
+and acts as local:<user>, in events.`,
+		Example: `  fieldvault policy apply policy.cedar --config serve.yaml`,
+		Args:    cobra.ExactArgs(1),
 	}
-	configFlags(apply)
-	apply.RunE = func(c *cobra.Command, args []string) error { return applyCatalog(c, w, args[0], false) }
-	diff := &cobra.Command{
-		Use:   "diff FILE",
-		Short: "Say what applying FILE would change for people, without applying it",
-		Args:  cobra.ExactArgs(1),
-	}
-	configFlags(diff)
-	diff.RunE = func(c *cobra.Command, args []string) error { return applyCatalog(c, w, args[0], true) }
-	check := &cobra.Command{
-		Use:   "check FILE",
-		Short: "Check FILE without a store: every problem, by line",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := readCatalog(args[0]); err != nil {
-				return err
-			}
-			return answer(c, map[string]bool{"valid": true}, "The catalog is valid.")
-		},
-	}
-	return group("catalog", "Apply, compare and check catalogs: what is collected, and why", apply, diff, check)
-}
-
-func applyCatalog(c *cobra.Command, w world, path string, dry bool) error {
-	cfg, err := loadConfig(c, w)
-	if err != nil {
-		return err
-	}
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading the catalog: %w", err)
-	}
-	return withParts(c.Context(), w, cfg, func(p *parts) error {
-		version, changes, err := p.vault.ApplyCatalog(c.Context(), operator(cfg.Tenant, "operator"), source, dry)
-		if err != nil {
-			return err
-		}
-		var b strings.Builder
-		for _, ch := range changes {
-			mark := ""
-			if ch.Widens {
-				mark = " (people's data are used for more: they must be told)"
-			}
-			fmt.Fprintf(&b, "%s: %s%s\n", ch.Path, ch.Text, mark)
-		}
-		fmt.Fprintf(&b, "%d changes; the catalog in force is version %d.", len(changes), version)
-		return answer(c, map[string]any{"version": version, "changes": changes, "applied": !dry}, b.String())
-	})
-}
-
-func readCatalog(path string) (*catalog.Catalog, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the catalog: %w", err)
-	}
-	cat, err := catalog.Parse(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return cat.Assign(nil)
-}
-
-func newPolicy(w world) *cobra.Command {
-	apply := &cobra.Command{Use: "apply FILE", Short: "Make FILE the tenant's policy", Args: cobra.ExactArgs(1)}
-	configFlags(apply)
-	apply.RunE = func(c *cobra.Command, args []string) error { return applyPolicy(c, w, args[0]) }
+	storeFlags(apply)
+	roleFlag(apply, &role, "operator")
+	apply.RunE = func(c *cobra.Command, args []string) error { return applyPolicy(c, w, args[0], role) }
 	return group("policy", "Apply, check, explain and test policies: who may see what, in Cedar",
 		apply, policyCheck(), policyExplain(), policyTest())
 }
 
-func applyPolicy(c *cobra.Command, w world, path string) error {
+func applyPolicy(c *cobra.Command, w world, path, role string) error {
 	cfg, err := loadConfig(c, w)
 	if err != nil {
 		return err
@@ -106,15 +43,29 @@ func applyPolicy(c *cobra.Command, w world, path string) error {
 		return fmt.Errorf("reading the policy: %w", err)
 	}
 	return withParts(c.Context(), w, cfg, func(p *parts) error {
-		version, findings, err := p.vault.ApplyPolicy(c.Context(), operator(cfg.Tenant, "operator"), source, false)
+		by := operator(cfg.Tenant, accessctl.Role(role))
+		version, findings, err := p.vault.ApplyPolicy(c.Context(), by, source, false)
 		for _, f := range findings {
 			fmt.Fprintf(w.stderr, "%s: %s\n", path, f)
 		}
+		var wrong *vault.InvalidError
+		if errors.As(err, &wrong) {
+			return withHint(fmt.Errorf("%s: %w", path, err), "correct it, and see `fieldvault policy check`; nothing was applied")
+		}
 		if err != nil {
-			return err
+			return deniedHint(err, role, accessctl.ActionConfigure)
+		}
+		if !configures(source, by) {
+			fmt.Fprintf(w.stderr, "fieldvault: this policy does not let the role %s configure: the next one must be applied with --role and one that may\n", role)
 		}
 		return answer(c, map[string]int64{"version": version}, fmt.Sprintf("The policy in force is version %d.", version))
 	})
+}
+
+// configures says whether the caller may still change the policy under it.
+func configures(source []byte, by accessctl.Caller) bool {
+	p, err := accessctl.ParsePolicy(1, source)
+	return err == nil && p.For(by, accessctl.PurposeFacts{}).PermitService(accessctl.ActionConfigure).Allowed
 }
 
 // policyFiles are the flags of verbs that need no store.
@@ -127,7 +78,7 @@ func policyFiles(c *cobra.Command) (policy, cat *string) {
 func readPolicy(policyPath, catalogPath string) (*accessctl.Policy, *catalog.Catalog, error) {
 	text, err := os.ReadFile(policyPath)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, nil, withHint(fmt.Errorf("reading the policy: %w", err), "name it with --policy, and the catalog with --catalog")
 	}
 	p, err := accessctl.ParsePolicy(1, text)
 	if err != nil {
@@ -141,7 +92,11 @@ func policyCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Find what is wrong with a policy, given a catalog; no store is needed",
-		Args:  cobra.NoArgs,
+		Long: `Finds names that the catalog does not have, policies that can never apply, and
+policies whose evaluation fails, which denies everything that they are about.
+Exit code 1: a finding is an error. Warnings alone are none.`,
+		Example: `  fieldvault policy check --policy policy.cedar --catalog catalog.yaml`,
+		Args:    cobra.NoArgs,
 	}
 	policy, cat := policyFiles(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -151,57 +106,103 @@ func policyCheck() *cobra.Command {
 		}
 		d := described{k}
 		findings := p.Check(d.all(), d.purposes(), nil)
-		failed := false
+		wrong, list := 0, make([]policyFinding, len(findings))
 		var b strings.Builder
-		for _, f := range findings {
-			failed = failed || f.Severity == accessctl.SeverityError
+		for i, f := range findings {
+			if f.Severity == accessctl.SeverityError {
+				wrong++
+			}
+			list[i] = policyFinding{Severity: f.Severity, Policy: policyRef(f.Policy), Problem: f.Problem}
 			fmt.Fprintf(&b, "%s: %s\n", *policy, f)
 		}
-		fmt.Fprintf(&b, "%d findings.", len(findings))
-		if err := answer(c, map[string]any{"findings": findings}, b.String()); err != nil {
+		fmt.Fprintf(&b, "%d findings, %d of them errors.", len(list), wrong)
+		if err := answer(c, map[string]any{"findings": list}, b.String()); err != nil {
 			return err
 		}
-		if failed {
-			return errFailed
+		if wrong > 0 {
+			return withHint(errors.New("the policy has errors"), "correct what is named; `policy apply` refuses it")
 		}
 		return nil
 	}
 	return c
 }
 
+// An explainQuery is what policy explain is asked.
+type explainQuery struct {
+	policy, catalog        *string
+	roles                  []string
+	purpose, action, field string
+	consent                string
+	restricted             bool
+	expired, own           bool
+}
+
 func policyExplain() *cobra.Command {
+	var q explainQuery
 	c := &cobra.Command{
 		Use:   "explain",
 		Short: "Say why a role sees a field so, naming the policy; no store is needed",
-		Args:  cobra.NoArgs,
+		Long: `Says what a caller in these roles would see of a field, or whether another action
+is permitted, and which policies and embedded rules decide it. The person's state
+is what the flags say: nobody is looked up, and nothing is opened.`,
+		Example: `  fieldvault policy explain --role support --purpose support --field customer.email
+  fieldvault policy explain --role dpo --action erase`,
+		Args: cobra.NoArgs,
 	}
-	policy, cat := policyFiles(c)
-	roles := c.Flags().StringSlice("role", nil, "role of the caller (repeat for more)")
-	purpose := c.Flags().String("purpose", "", "purpose of the request")
-	fieldName := c.Flags().String("field", "", "collection.field")
-	consentIs := c.Flags().String("consent", "none", "the person's consent: none, granted, refused, withdrawn, expired")
-	restricted := c.Flags().Bool("restricted", false, "processing is restricted")
-	expired := c.Flags().Bool("expired", false, "the value has outlived its retention")
-	own := c.Flags().Bool("own", false, "the caller is the person")
+	q.policy, q.catalog = policyFiles(c)
+	f := c.Flags()
+	f.StringSliceVar(&q.roles, "role", nil, "role of the caller (repeat for more; required)")
+	f.StringVar(&q.purpose, "purpose", "", "purpose of the request")
+	f.StringVar(&q.action, "action", string(accessctl.ActionReveal), "what is asked for, as policies name it")
+	f.StringVar(&q.field, "field", "", "collection.field, for actions on a field")
+	f.StringVar(&q.consent, "consent", "none", "the person's consent: none, granted, refused, withdrawn, expired")
+	f.BoolVar(&q.restricted, "restricted", false, "processing is restricted")
+	f.BoolVar(&q.expired, "expired", false, "the value has outlived its retention")
+	f.BoolVar(&q.own, "own", false, "the caller is the person")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		p, k, err := readPolicy(*policy, *cat)
+		e, err := q.explain()
 		if err != nil {
 			return err
 		}
-		d := described{k}
-		collection, name, _ := strings.Cut(*fieldName, ".")
-		f, ok := d.Field(collection, name, accessctl.Purpose(*purpose))
-		if !ok {
-			return &usageError{errors.New("--field must name a field of the catalog, as collection.field")}
-		}
-		state := accessctl.State{Restricted: *restricted, Expired: *expired, Own: *own}
-		if err := state.Consent.UnmarshalText([]byte(*consentIs)); err != nil {
-			return &usageError{errors.New("--consent must be none, granted, refused, withdrawn or expired")}
-		}
-		e := p.For(explained(*roles, *purpose), d.Purpose(accessctl.Purpose(*purpose))).Explain(f, state)
-		return answer(c, e, strings.TrimRight(e.String(), "\n"))
+		return answer(c, explanationOf(e), strings.TrimRight(e.String(), "\n"))
 	}
 	return c
+}
+
+func (q *explainQuery) explain() (accessctl.Explanation, error) {
+	action := accessctl.Action(q.action)
+	state := accessctl.State{Restricted: q.restricted, Expired: q.expired, Own: q.own}
+	switch {
+	case len(q.roles) == 0:
+		return accessctl.Explanation{}, wrongUsage("--role is required")
+	case !slices.Contains(accessctl.Actions(), action):
+		return accessctl.Explanation{}, wrongUsage("--action must be one of %s", words(accessctl.Actions()))
+	case state.Consent.UnmarshalText([]byte(q.consent)) != nil:
+		return accessctl.Explanation{}, wrongUsage("--consent must be none, granted, refused, withdrawn or expired")
+	}
+	p, k, err := readPolicy(*q.policy, *q.catalog)
+	if err != nil {
+		return accessctl.Explanation{}, err
+	}
+	d := described{k}
+	collection, name, _ := strings.Cut(q.field, ".")
+	f, ok := d.Field(collection, name, accessctl.Purpose(q.purpose))
+	if !ok && action.OnField() {
+		return accessctl.Explanation{}, wrongUsage("--field must name a field of the catalog, as collection.field")
+	}
+	decider := p.For(explained(q.roles, q.purpose), d.Purpose(accessctl.Purpose(q.purpose)))
+	if action == accessctl.ActionReveal {
+		return decider.Explain(f, state), nil
+	}
+	return decider.ExplainPermit(action, f, state), nil
+}
+
+func words[T ~string](list []T) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return strings.Join(out, ", ")
 }
 
 // explained is a caller who is only imagined.
@@ -252,8 +253,10 @@ func policyTest() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test FILE",
 		Short: "Check a policy against a file of expectations; no store is needed",
-		Long:  "Checks that the policy answers as FILE expects; deploy/sample/README.md describes the format.",
-		Args:  cobra.ExactArgs(1),
+		Long: `Checks that the policy answers as FILE expects; deploy/sample/README.md describes
+the format. An expectation that makes no sense fails.`,
+		Example: `  fieldvault policy test policy_test.yaml --policy policy.cedar --catalog catalog.yaml`,
+		Args:    cobra.ExactArgs(1),
 	}
 	policy, cat := policyFiles(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -267,15 +270,21 @@ func policyTest() *cobra.Command {
 		}
 		failures := p.Test(list, described{k})
 		var b strings.Builder
-		for _, f := range failures {
-			fmt.Fprintf(&b, "%s: expectation %d: %s %s\n", args[0], f.Index+1, f.Problem, strings.Join(f.Policies, ", "))
+		out := make([]testFailure, len(failures))
+		for i, f := range failures {
+			out[i] = testFailure{Expectation: f.Index + 1, Problem: f.Problem, Policies: append([]string{}, f.Policies...)}
+			by := ""
+			if len(f.Policies) > 0 {
+				by = " (by " + strings.Join(f.Policies, ", ") + ")"
+			}
+			fmt.Fprintf(&b, "%s: expectation %d: %s%s\n", args[0], f.Index+1, f.Problem, by)
 		}
 		fmt.Fprintf(&b, "%d passed, %d failed", len(list)-len(failures), len(failures))
-		if err := answer(c, map[string]any{"passed": len(list) - len(failures), "failures": failures}, b.String()); err != nil {
+		if err := answer(c, map[string]any{"passed": len(list) - len(failures), "failures": out}, b.String()); err != nil {
 			return err
 		}
 		if len(failures) > 0 {
-			return errFailed
+			return withHint(errors.New("the policy does not answer as expected"), "`fieldvault policy explain` says why")
 		}
 		return nil
 	}
@@ -289,7 +298,7 @@ func readExpectations(path string) ([]accessctl.Expectation, error) {
 	}
 	var raw []expectation
 	if err := yaml.UnmarshalWithOptions(text, &raw, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+		return nil, withHint(fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false)), "deploy/sample/README.md describes the format")
 	}
 	list := make([]accessctl.Expectation, len(raw))
 	for i, e := range raw {
@@ -298,52 +307,7 @@ func readExpectations(path string) ([]accessctl.Expectation, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, errors.New("the file expects nothing")
+		return nil, withHint(errors.New("the file expects nothing"), "deploy/sample/policy_test.yaml is an example")
 	}
 	return list, nil
-}
-
-// described lets policies look at a catalog.
-type described struct{ *catalog.Catalog }
-
-// Field describes a field as it is seen under the purpose.
-func (d described) Field(collection, name string, p accessctl.Purpose) (accessctl.Field, bool) {
-	c, ok := d.Collection(collection)
-	if !ok {
-		return accessctl.Field{}, false
-	}
-	f, ok := c.Field(name)
-	if !ok {
-		return accessctl.Field{}, false
-	}
-	return accessctl.Field{Collection: collection, Name: name, Classification: f.Classification, Listed: f.Lists(string(p))}, true
-}
-
-// Purpose describes a purpose.
-func (d described) Purpose(id accessctl.Purpose) accessctl.PurposeFacts {
-	if id == accessctl.PurposeSelf {
-		return accessctl.PurposeFacts{Known: true}
-	}
-	p, ok := d.Catalog.Purpose(string(id))
-	if !ok {
-		return accessctl.PurposeFacts{}
-	}
-	return accessctl.PurposeFacts{Known: true, Basis: accessctl.Basis(p.Basis), DespiteRestriction: p.DespiteRestriction}
-}
-
-func (d described) all() (list []accessctl.Field) {
-	for i := range d.Collections {
-		for j := range d.Collections[i].Fields {
-			f, _ := d.Field(d.Collections[i].Name, d.Collections[i].Fields[j].Name, "")
-			list = append(list, f)
-		}
-	}
-	return list
-}
-
-func (d described) purposes() (list []accessctl.Purpose) {
-	for i := range d.Purposes {
-		list = append(list, accessctl.Purpose(d.Purposes[i].ID))
-	}
-	return list
 }

@@ -24,7 +24,12 @@ the file, in that order; secrets are never flags. Several processes on one
 database are a cluster.
 
 Before the first start, as the keeper: fieldvault migrate, then
-fieldvault tenant create NAME, then apply a catalog and a policy.`,
+fieldvault tenant create NAME, then apply a catalog and a policy.
+
+Once it serves it says so in its log, and with --json on standard output, as one
+line {"url","metrics_url"}. deploy/docs/operate.md has a whole configuration.`,
+		Example: `  FIELDVAULT_STORE_URL='postgres://fieldvault@db.example.org/fieldvault?sslmode=verify-full' \
+    fieldvault serve --config serve.yaml`,
 		Args: cobra.NoArgs,
 	}
 	configFlags(c)
@@ -33,13 +38,14 @@ fieldvault tenant create NAME, then apply a catalog and a policy.`,
 		if err != nil {
 			return err
 		}
-		return serve(c.Context(), w, cfg)
+		return serve(c, w, cfg)
 	}
 	return c
 }
 
 // serve runs the service with the given settings.
-func serve(ctx context.Context, w world, cfg Config) error {
+func serve(c *cobra.Command, w world, cfg Config) (err error) {
+	ctx := c.Context()
 	log, err := newLogger(w.stderr, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return err
@@ -51,25 +57,26 @@ func serve(ctx context.Context, w world, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	p, err := openParts(ctx, cfg, log)
+	on, err := bind(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer p.close() //nolint:errcheck // the process ends
+	defer func() { err = errors.Join(err, on.close()) }()
+	p, err := openParts(ctx, cfg, log, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.openVault(ctx); err != nil {
 		return err
 	}
-	return p.serve(ctx, issuers, func(api, metrics *listener) error {
-		log.InfoContext(ctx, "serving", "url", api.url(), "metrics", urlOf(metrics), "version", version, "fips140", fipsMode())
-		return nil
+	return p.serve(ctx, on, issuers, func(api, metrics string) error {
+		log.InfoContext(ctx, "serving", "url", api, "metrics", metrics, "version", version, "fips140", fipsMode())
+		if !asJSON(c) {
+			return nil
+		}
+		return answer(c, map[string]string{"url": api, "metrics_url": metrics}, "")
 	})
-}
-
-func urlOf(l *listener) string {
-	if l == nil {
-		return ""
-	}
-	return l.url()
 }
 
 // checkListen refuses plain HTTP to other machines.
@@ -78,7 +85,7 @@ func checkListen(cfg Config) error {
 	if err != nil {
 		return withHint(fmt.Errorf("listen is no address: %w", err), "write it as 127.0.0.1:8420 or :8420")
 	}
-	if cfg.TLS.CertFile != "" || cfg.AllowHTTP || host != "" && local(host) {
+	if cfg.TLS.CertFile != "" || cfg.AllowHTTP || local(host) {
 		return nil
 	}
 	return withHint(errors.New("plain HTTP would be served to other machines"),
@@ -99,8 +106,8 @@ func issuersOf(a AuthConfig) ([]jwtauth.Issuer, error) {
 }
 
 // serve is the one wiring of store, keys, core, tokens and HTTP: dev and serve
-// both use it. ready is called once both addresses answer.
-func (p *parts) serve(ctx context.Context, issuers []jwtauth.Issuer, ready func(api, metrics *listener) error) error {
+// both use it. ready is told both URLs (the second empty for none) once they answer.
+func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issuer, ready func(api, metrics string) error) error {
 	leeway, err := duration("auth.leeway", p.cfg.Auth.Leeway)
 	if err != nil {
 		return err
@@ -109,17 +116,17 @@ func (p *parts) serve(ctx context.Context, issuers []jwtauth.Issuer, ready func(
 	if err != nil {
 		return err
 	}
-	auth, err := jwtauth.New(ctx, jwtauth.Config{
-		Audience: p.cfg.Auth.Audience, Issuers: issuers, Leeway: leeway, Now: now, Logger: p.log,
-	})
-	if err != nil {
-		return withHint(fmt.Errorf("reading the issuers' keys: %w", err), "check auth.issuers")
-	}
-	defer auth.Close() //nolint:errcheck // it returns nil
 	cert, err := tlsConfig(p.cfg.TLS, p.log)
 	if err != nil {
 		return err
 	}
+	auth, err := jwtauth.New(ctx, jwtauth.Config{
+		Audience: p.cfg.Auth.Audience, Issuers: issuers, Leeway: leeway, Now: now, Logger: p.log,
+	})
+	if err != nil {
+		return withHint(fmt.Errorf("reading the issuers' keys: %w", err), "check auth.audience and each entry of auth.issuers: name, tenants, jwks_url (https) or jwks_file, algorithms")
+	}
+	defer auth.Close() //nolint:errcheck // it returns nil
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.measure(metrics)
@@ -131,20 +138,13 @@ func (p *parts) serve(ctx context.Context, issuers []jwtauth.Issuer, ready func(
 	if err != nil {
 		return fmt.Errorf("making the HTTP API: %w", err)
 	}
-	front, err := listen(ctx, "the API", p.cfg.Listen, httpapi.NewServer(api, p.log), cert)
-	if err != nil {
-		return err
+	listeners := []*listener{{name: "the API", server: httpapi.NewServer(api, p.log), net: withTLS(on.api, cert), tls: cert != nil}}
+	metricsURL := ""
+	if on.metrics != nil {
+		side := &listener{name: "metrics", server: httpapi.NewServer(metricsHandler(metrics), p.log), net: on.metrics}
+		listeners, metricsURL = append(listeners, side), side.url()+"/metrics"
 	}
-	listeners := []*listener{front}
-	var side *listener
-	if p.cfg.MetricsListen != "" {
-		side, err = listen(ctx, "metrics", p.cfg.MetricsListen, httpapi.NewServer(metricsHandler(metrics), p.log), nil)
-		if err != nil {
-			return errors.Join(err, front.net.Close())
-		}
-		listeners = append(listeners, side)
-	}
-	if err := ready(front, side); err != nil {
+	if err := ready(listeners[0].url(), metricsURL); err != nil {
 		return err
 	}
 	return serveAll(ctx, p.log, grace, listeners, append(p.runs, p.vault.Run, auth.Run))

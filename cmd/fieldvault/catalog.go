@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// group makes a command that only has sub-commands.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(subs...)
+	return c
+}
+
+func newCatalog(w world) *cobra.Command {
+	return group("catalog", "Apply, compare and check catalogs: what is collected, and why",
+		catalogChange(w, &cobra.Command{
+			Use:   "apply FILE",
+			Short: "Make FILE the tenant's catalog, and say what changes for people",
+			Long: `Makes FILE the tenant's catalog, in force on every node from the next request on,
+and says what changes for people. It opens the store itself and acts as
+local:<user>, in events. Applying the catalog in force changes nothing.`,
+			Example: `  fieldvault catalog apply catalog.yaml --config serve.yaml`,
+		}, false),
+		catalogChange(w, &cobra.Command{
+			Use:   "diff FILE",
+			Short: "Say what applying FILE would change for people, without applying it",
+			Long: `Compares FILE with the catalog in force. Changes by which people's data are used
+for more than they were told are marked with an exclamation mark.`,
+			Example: `  fieldvault catalog diff catalog.yaml --config serve.yaml`,
+		}, true),
+		catalogCheck())
+}
+
+func catalogCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:     "check FILE",
+		Short:   "Check FILE without a store: every problem, by line",
+		Long:    "Checks that FILE is a catalog and lists every problem, by line. No store is needed.",
+		Example: `  fieldvault catalog check catalog.yaml`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := readCatalog(args[0]); err != nil {
+				return err
+			}
+			return answer(c, map[string]bool{"valid": true}, "The catalog is valid.")
+		},
+	}
+}
+
+func catalogChange(w world, c *cobra.Command, dry bool) *cobra.Command {
+	var role string
+	c.Args = cobra.ExactArgs(1)
+	storeFlags(c)
+	roleFlag(c, &role, "operator")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := loadConfig(c, w)
+		if err != nil {
+			return err
+		}
+		source, err := os.ReadFile(args[0])
+		if err != nil {
+			return fmt.Errorf("reading the catalog: %w", err)
+		}
+		return withParts(c.Context(), w, cfg, func(p *parts) error {
+			version, changes, err := p.vault.ApplyCatalog(c.Context(), operator(cfg.Tenant, accessctl.Role(role)), source, dry)
+			var wrong *vault.InvalidError
+			if errors.As(err, &wrong) {
+				return withHint(fmt.Errorf("%s: %w", args[0], err), "correct what is named; nothing was applied")
+			}
+			if err != nil {
+				return deniedHint(err, role, accessctl.ActionConfigure)
+			}
+			return showChanges(c, changes, version, dry)
+		})
+	}
+	return c
+}
+
+// A catalogChanged is what the catalog verbs print of one change with --json.
+type catalogChanged struct {
+	Path   string `json:"path"`
+	Text   string `json:"text"`
+	Widens bool   `json:"widens"` // data are used for more than people were told
+}
+
+func showChanges(c *cobra.Command, changes []catalog.Change, version int64, dry bool) error {
+	list, widens := make([]catalogChanged, len(changes)), 0
+	var b strings.Builder
+	for i, ch := range changes {
+		list[i] = catalogChanged(ch)
+		mark := " "
+		if ch.Widens {
+			mark = "!"
+			widens++
+		}
+		fmt.Fprintf(&b, "%s %s: %s\n", mark, ch.Path, ch.Text)
+	}
+	if widens > 0 {
+		fmt.Fprintf(&b, "! By %d of these, people's data are used for more than they were told: they must be told first.\n", widens)
+	}
+	applied := !dry && len(changes) > 0
+	switch {
+	case len(changes) == 0:
+		fmt.Fprintf(&b, "Nothing changes; the catalog in force is version %d.", version)
+	case applied:
+		fmt.Fprintf(&b, "%d changes are applied; the catalog in force is version %d.", len(changes), version)
+	case version == 0:
+		fmt.Fprintf(&b, "%d changes, not applied; no catalog is in force.", len(changes))
+	default:
+		fmt.Fprintf(&b, "%d changes, not applied; the catalog in force is version %d.", len(changes), version)
+	}
+	return answer(c, map[string]any{"version": version, "changes": list, "applied": applied}, b.String())
+}
+
+func readCatalog(path string) (*catalog.Catalog, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the catalog: %w", err)
+	}
+	cat, err := catalog.Parse(b)
+	if err == nil {
+		cat, err = cat.Assign(nil)
+	}
+	if err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", path, err), "correct the lines that are named; deploy/sample/catalog.yaml is an example")
+	}
+	return cat, nil
+}
