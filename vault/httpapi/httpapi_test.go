@@ -281,5 +281,6 @@ func (w *world) put(path, fields string) got {
 	return w.do(ask{method: "PUT", path: path, token: "app", purpose: "support", body: `{"fields":` + fields + `}`})
 }
 
-func fieldsQuery(names ...string) string { return "?fields=" + url.QueryEscape(strings.Join(names, ",")) }
-
+func fieldsQuery(names ...string) string {
+	return "?fields=" + url.QueryEscape(strings.Join(names, ","))
+}
