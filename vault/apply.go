@@ -116,14 +116,18 @@ func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writ
 	case it.ifMatch != 0 && (!stored || rec.Revision != it.ifMatch):
 		return ErrConflict
 	}
-	next, err := w.merge(p, it, &rec)
+	next, dead, err := w.merge(p, it, &rec)
+	if err != nil {
+		return err
+	}
+	entries, err := w.entries(it)
 	if err != nil {
 		return err
 	}
 	if err := tx.PutRecord(ctx, w.t.row.ID, p.subject.UID, next); err != nil {
 		return fmt.Errorf("storing a record: %w", err)
 	}
-	if err := w.index(ctx, tx, p, it); err != nil {
+	if err := w.index(ctx, tx, p, it, dead, entries); err != nil {
 		return err
 	}
 	it.created, it.revision = !stored, next.Revision
@@ -164,16 +168,25 @@ func (w *writing) once(ctx context.Context, tx Tx, p *writePerson, it *writeItem
 }
 
 // merge makes the next revision of a record: what the item says, and with patch
-// what stood. What stood before the group's erasure is dropped.
-func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (Record, error) {
+// what stood. What was sealed before its group's erasure is dropped: dead names
+// those fields.
+func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record, dead []uint32, err error) {
 	old, err := field.ParsePacked(rec.Sealed, nil)
 	if err != nil && len(rec.Sealed) > 0 {
-		return Record{}, ErrIntegrity
+		return Record{}, nil, ErrIntegrity
 	}
-	next := Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
+	next = Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
+	old = slices.DeleteFunc(old, func(s field.Sealed) bool {
+		row := keyOf(p.rows, s.Group)
+		if row != nil && row.Epoch == s.Epoch && row.Wrapped != nil {
+			return false
+		}
+		dead = append(dead, s.Field)
+		return true
+	})
 	keep, err := w.kept(p, it, old)
 	if err != nil {
-		return Record{}, err
+		return Record{}, nil, err
 	}
 	at := w.v.now().Unix()
 	for i := range it.fields {
@@ -188,7 +201,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (Record, err
 		}
 		sealed, err := k.opened.Seal(place, f.value)
 		if err != nil {
-			return Record{}, fmt.Errorf("sealing: %w", err)
+			return Record{}, nil, fmt.Errorf("sealing: %w", err)
 		}
 		keep = append(keep, field.Sealed{
 			Field: f.field.ID, Group: k.id.Group, Epoch: k.id.Epoch, Revision: next.Revision, At: at, Ciphertext: sealed,
@@ -197,9 +210,9 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (Record, err
 	slices.SortFunc(keep, func(a, b field.Sealed) int { return int(a.Field) - int(b.Field) })
 	next.Sealed, err = field.AppendPacked(nil, keep)
 	if err != nil {
-		return Record{}, fmt.Errorf("packing: %w", err)
+		return Record{}, nil, fmt.Errorf("packing: %w", err)
 	}
-	return next, nil
+	return next, dead, nil
 }
 
 // kept lists the stored fields that stay. Removing or overwriting one is
@@ -227,27 +240,35 @@ func (w *writing) mayWrite(c *catalog.Collection, f *catalog.Field, subject stri
 	return w.d.Permit(accessctl.ActionWrite, describe(c, f, w.c.Purpose), accessctl.State{Own: own(w.c, subject)}).Allowed
 }
 
-// index replaces the blind-index entries of the fields that the item names, or
-// of all with a put.
-func (w *writing) index(ctx context.Context, tx Tx, p *writePerson, it *writeItem) error {
-	var fields []uint32
+// entries are the blind-index entries of the item's values.
+func (w *writing) entries(it *writeItem) ([]IndexEntry, error) {
 	var entries []IndexEntry
 	for i := range it.fields {
 		f := &it.fields[i]
-		if it.patch {
-			fields = append(fields, f.field.ID)
-		}
 		if f.field.Index == nil || f.null {
 			continue
 		}
 		e, err := w.t.indexEntry(it.coll, f.field, f.value)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		entries = append(entries, e)
 	}
-	if it.patch && fields == nil {
-		return nil
+	return entries, nil
+}
+
+// index replaces the blind-index entries of the fields that the item names and
+// of those that are dead, or of all with a put.
+func (w *writing) index(ctx context.Context, tx Tx, p *writePerson, it *writeItem, dead []uint32, entries []IndexEntry) error {
+	var fields []uint32
+	if it.patch {
+		fields = dead
+		for i := range it.fields {
+			fields = append(fields, it.fields[i].field.ID)
+		}
+		if len(fields) == 0 {
+			return nil
+		}
 	}
 	ref := RecordRef{Collection: it.coll.ID, Record: it.record}
 	if err := tx.ReplaceIndex(ctx, w.t.row.ID, p.subject.UID, ref, fields, entries); err != nil {
@@ -266,7 +287,10 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 	if err := errors.Join(checkID("subject", subject), checkID("record", record)); err != nil {
 		return firstOf(err)
 	}
-	coll, _ := s.catalog.Collection(collection)
+	coll, ok := s.catalog.Collection(collection)
+	if !ok {
+		return invalid("collection", "is not in the catalog")
+	}
 	for i := range coll.Fields {
 		if !s.decider(c).Permit(accessctl.ActionDelete, describe(coll, &coll.Fields[i], c.Purpose), accessctl.State{Own: own(c, subject)}).Allowed {
 			return v.denied(ctx, t, s, c, accessctl.ActionDelete)

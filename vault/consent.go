@@ -116,6 +116,9 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 
 // apply stores the decision and shreds what rests on it alone.
 func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Event) ([]uint32, error) {
+	if err := r.follows(ctx, tx, p); err != nil {
+		return nil, err
+	}
 	receipt, err := r.signer.Sign(r.describe(p, e))
 	if err != nil {
 		return nil, fmt.Errorf("signing the receipt: %w", err)
@@ -136,10 +139,28 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 		return nil, fmt.Errorf("storing a consent: %w", err)
 	}
 	r.receipt = receipt
-	if r.event.Decision == consent.Granted || p.Held {
-		return nil, nil
+	var freed []uint32
+	if r.event.Decision != consent.Granted && !p.Held {
+		if freed, err = r.shredGroups(ctx, tx, p); err != nil {
+			return nil, err
+		}
 	}
-	return r.shredGroups(ctx, tx, p)
+	return freed, r.t.answer(ctx, tx, p)
+}
+
+// follows refuses a grant that is older than the decision in force: one that
+// waited while a withdrawal was acknowledged.
+func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) error {
+	rows, err := r.t.consents(ctx, tx, p)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if rows[i].Purpose == string(r.event.Purpose) && r.event.Follows(consentEvent(&rows[i])) != nil {
+			return ErrConflict
+		}
+	}
+	return nil
 }
 
 // shredGroups destroys the keys of groups that rest on this purpose's consent
@@ -256,9 +277,9 @@ func (v *Vault) Consents(ctx context.Context, c accessctl.Caller, subject string
 	var list []ConsentStatus
 	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionConsentRead, subject: subject, lock: ShareLock}
 	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
-		rows, err := tx.Consents(ctx, t.row.ID, p.UID)
+		rows, err := t.consents(ctx, tx, p)
 		if err != nil {
-			return fmt.Errorf("reading consents: %w", err)
+			return err
 		}
 		list = v.statuses(t, s, p, rows)
 		return nil

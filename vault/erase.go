@@ -45,12 +45,15 @@ func (v *Vault) Erase(ctx context.Context, c accessctl.Caller, subject, reason s
 		p, err := a.read(ctx, tx)
 		if p != nil {
 			uid = p.UID
-			e = about(e, c, p.UID)
+			e = about(e, c, p.UID, own(c, subject))
 			failed = e
 		}
 		switch {
 		case errors.Is(err, ErrGone):
 			cert, e.Code = p.Certificate, codeGone
+			if !certifies(cert, p, signer) {
+				return ErrIntegrity
+			}
 			return v.append(ctx, tx, t.row.ID, e)
 		case err != nil:
 			return err
@@ -67,6 +70,12 @@ func (v *Vault) Erase(ctx context.Context, c accessctl.Caller, subject, reason s
 	return cert, nil
 }
 
+// certifies says whether a stored certificate is genuine and this person's.
+func certifies(cert []byte, p *Subject, signer *evidence.Signer) bool {
+	c, _, err := evidence.OpenCertificate(cert, signer.Public())
+	return err == nil && c.Fence == hex.EncodeToString(p.Lookup) && c.Generation == p.Generation
+}
+
 // shred destroys the person's keys inside the transaction, and certifies it.
 func (v *Vault) shred(ctx context.Context, tx Tx, t *tenant, p *Subject, e audit.Event, signer *evidence.Signer) (json.RawMessage, error) {
 	lost, err := tx.DestroyKeys(ctx, t.row.ID, p.UID)
@@ -78,7 +87,7 @@ func (v *Vault) shred(ctx context.Context, tx Tx, t *tenant, p *Subject, e audit
 		return nil, fmt.Errorf("signing the certificate: %w", err)
 	}
 	p.State, p.ErasedAt, p.Certificate = Erased, e.Time, cert
-	p.SealedID, p.Note, p.Restricted = nil, nil, false
+	p.SealedID, p.Note, p.Restricted, p.Mark = nil, nil, false, p.Mark[:markSize]
 	if err := t.change(ctx, tx, p); err != nil {
 		return nil, err
 	}
@@ -114,7 +123,8 @@ func (v *Vault) certificate(t *tenant, p *Subject, e audit.Event, lost []DataKey
 
 // Reenrol opens a new generation for a person who comes back: live again under
 // the same name, with another uid and none of the old life's data. It first
-// sweeps what the erasure left. ErrConflict unless the person is erased.
+// sweeps what the erasure left. ErrConflict unless the person is erased. The
+// certificate of the earlier life stays in the row until the next erasure.
 func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string) (uint32, error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionReenrol, subject)
 	if err != nil {
@@ -139,7 +149,7 @@ func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string)
 	if p.SealedID, err = sealID(t, &p, &k, subject); err != nil {
 		return 0, err
 	}
-	p.Mark = t.mark(&p)
+	p.Mark, p.Certificate = t.mark(&p, nil), old.Certificate
 	err = v.store.Update(ctx, func(tx Tx) error {
 		if err := tx.UpdateSubject(ctx, p, old.Generation); err != nil {
 			return err
@@ -147,7 +157,7 @@ func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string)
 		if _, err := tx.InsertKey(ctx, t.row.ID, p.UID, k.row()); err != nil {
 			return err
 		}
-		return v.append(ctx, tx, t.row.ID, about(v.event(t, s, c, accessctl.ActionReenrol), c, p.UID))
+		return v.append(ctx, tx, t.row.ID, about(v.event(t, s, c, accessctl.ActionReenrol), c, p.UID, own(c, subject)))
 	})
 	if errors.Is(err, ErrStale) {
 		err = ErrConflict

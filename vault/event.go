@@ -23,11 +23,11 @@ const (
 )
 
 // actor names who acts in an event. A person's own acts carry the uid, never
-// the name in the token.
-func actor(c accessctl.Caller, uid uuid.UUID) string {
+// the name in the token; what a person tries with another's data names nobody.
+func actor(c accessctl.Caller, self uuid.UUID) string {
 	switch {
-	case c.Person != "" && uid != uuid.Nil:
-		return "self:" + uid.String()
+	case c.Person != "" && self != uuid.Nil:
+		return "self:" + self.String()
 	case c.Person != "":
 		return "self"
 	}
@@ -49,9 +49,12 @@ func (v *Vault) event(t *tenant, s *settings, c accessctl.Caller, a accessctl.Ac
 	return e
 }
 
-// about says whom an event concerns.
-func about(e audit.Event, c accessctl.Caller, uid uuid.UUID) audit.Event {
-	e.UID, e.Actor = uid, actor(c, uid)
+// about says whom an event concerns. own: the caller is that person.
+func about(e audit.Event, c accessctl.Caller, uid uuid.UUID, own bool) audit.Event {
+	e.UID = uid
+	if own {
+		e.Actor = actor(c, uid)
+	}
 	return e
 }
 

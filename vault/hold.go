@@ -33,7 +33,7 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 	}
 	note, err := v.identityKey(ctx, t, subject, reason != "")
 	if err != nil {
-		return err
+		return v.refused(ctx, t, v.event(t, s, c, a), err)
 	}
 	do := act{caller: c, tenant: t, set: s, action: a, subject: subject, lock: ExclusiveLock}
 	return v.onPerson(ctx, do, func(tx Tx, p *Subject, e *audit.Event) error {

@@ -47,9 +47,9 @@ func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collectio
 	var more *Record
 	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionList, subject: subject, lock: ShareLock}
 	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
-		consents, err := tx.Consents(ctx, t.row.ID, p.UID)
+		consents, err := t.consents(ctx, tx, p)
 		if err != nil {
-			return fmt.Errorf("reading consents: %w", err)
+			return err
 		}
 		state := accessctl.State{
 			Consent:    t.consentState(p.UID, consents, c.Purpose, v.now()),
@@ -123,9 +123,9 @@ func (v *Vault) Export(ctx context.Context, c accessctl.Caller, subject string) 
 	m := Manifest{Subject: subject, CatalogVers: s.catalog.Version, Purposes: s.catalog.Purposes}
 	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionExport, subject: subject, lock: ShareLock}
 	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
-		consents, err := tx.Consents(ctx, t.row.ID, p.UID)
+		consents, err := t.consents(ctx, tx, p)
 		if err != nil {
-			return fmt.Errorf("reading consents: %w", err)
+			return err
 		}
 		m.Generation, m.Created, m.Restricted, m.Held = p.Generation, p.Created, p.Restricted, p.Held
 		m.Consents = v.statuses(t, s, p, consents)

@@ -23,6 +23,7 @@ type people struct {
 
 type person struct {
 	uid     uuid.UUID
+	own     bool // the caller is this person
 	views   tally
 	allowed bool
 	code    string
@@ -54,11 +55,11 @@ func (p *person) fail(code string) {
 func (p *people) events(r *reading) []audit.Event {
 	events := make([]audit.Event, len(p.list))
 	for i, x := range p.list {
-		e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, x.uid)
+		e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, x.uid, x.own)
 		e.Code, e.Fields = x.code, x.views.sorted()
 		switch {
 		case x.allowed:
-		case x.code == codePolicy:
+		case hides(x.code):
 			e.Outcome = audit.Denied
 		default:
 			e.Outcome = audit.Failed
@@ -67,6 +68,16 @@ func (p *people) events(r *reading) []audit.Event {
 		events[i] = e
 	}
 	return events
+}
+
+// hides says whether a code is a reason for which values are withheld.
+func hides(code string) bool {
+	switch accessctl.Reason(code) {
+	case accessctl.ReasonPolicy, accessctl.ReasonPurpose, accessctl.ReasonConsent, accessctl.ReasonRestricted, accessctl.ReasonExpired:
+		return true
+	case accessctl.ReasonNone:
+	}
+	return false
 }
 
 // An opening is one sealed value to open after the event is durable.
@@ -180,7 +191,7 @@ func (r *reading) failed(o *opening) []audit.Event {
 }
 
 func (r *reading) failure(p *person, code string) audit.Event {
-	e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, p.uid)
+	e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, p.uid, p.own)
 	e.Outcome, e.Code, e.Refers = audit.Failed, code, p.event
 	return e
 }

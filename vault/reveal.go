@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -46,10 +47,11 @@ type reading struct {
 	d      *accessctl.Decider
 	why    *catalog.Purpose // nil for PurposeSelf
 
-	wants  []want
-	out    []Revealed
-	people people
-	open   openings
+	wants   []want
+	refused bool // an item asked for all fields without the right to
+	out     []Revealed
+	people  people
+	open    openings
 }
 
 // A want is what one item asks for.
@@ -79,15 +81,21 @@ func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action
 		return nil, err
 	}
 	for range attempts {
-		r, err := v.newReading(t, c, a, n)
+		r, err := v.newReading(ctx, t, c, a, n)
 		if err != nil {
 			return nil, err
 		}
-		if resolve(r); len(r.wants) == 0 {
-			return r.out, nil
-		}
 		if !r.d.Has(accessctl.ActionReveal, r.s.fields) {
 			return nil, v.denied(ctx, t, r.s, c, a)
+		}
+		resolve(r)
+		if r.refused {
+			if err := v.denied(ctx, t, r.s, c, accessctl.ActionExport); !errors.Is(err, ErrDenied) {
+				return nil, err
+			}
+		}
+		if len(r.wants) == 0 {
+			return r.out, nil
 		}
 		done, err := r.attempt(ctx)
 		if err != nil {
@@ -100,8 +108,8 @@ func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action
 	return nil, fmt.Errorf("%w: catalog or policy keep changing, or the parts are too slow", ErrUnavailable)
 }
 
-func (v *Vault) newReading(t *tenant, c accessctl.Caller, a accessctl.Action, n int) (*reading, error) {
-	s, err := t.current()
+func (v *Vault) newReading(ctx context.Context, t *tenant, c accessctl.Caller, a accessctl.Action, n int) (*reading, error) {
+	s, err := v.settingsOf(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +123,7 @@ func (v *Vault) newReading(t *tenant, c accessctl.Caller, a accessctl.Action, n 
 
 // attempt runs the five steps once. done is false when it must begin again.
 func (r *reading) attempt(ctx context.Context) (done bool, err error) {
-	began := r.v.now()
+	began := r.v.tick()
 	q := LoadQuery{Tenant: r.t.row.ID, Items: make([]Ref, len(r.wants))}
 	for i := range r.wants {
 		w := &r.wants[i]
@@ -140,7 +148,7 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.openAll(ctx); err != nil {
 		return false, err
 	}
-	if r.v.now().Sub(began) > r.v.maxAge && r.open.any() {
+	if r.v.old(began) && r.open.any() {
 		return false, nil
 	}
 	return true, nil
@@ -168,6 +176,7 @@ func (r *reading) want(it *Item) (want, error) {
 func (r *reading) wantFields(w *want, names []string) error {
 	if len(names) == 1 && names[0] == "*" {
 		if !r.d.Has(accessctl.ActionExport, r.s.fields) {
+			r.refused = true
 			return ErrDenied
 		}
 		w.all = true
@@ -224,7 +233,20 @@ func (r *reading) decide(w *want, l *LoadedItem) {
 	for i, f := range w.fields {
 		r.decideField(w, l, p, state, i, find(sealed, f))
 	}
-	p.allowed = true
+	p.allowed = p.allowed || !allHidden(r.out[w.at].Fields)
+	if !p.allowed {
+		p.fail(string(r.out[w.at].Fields[0].Reason))
+	}
+}
+
+// allHidden says whether there are answers and every one hides its field.
+func allHidden(list []Answer) bool {
+	for i := range list {
+		if list[i].View != accessctl.Hidden {
+			return false
+		}
+	}
+	return len(list) > 0
 }
 
 // decideField decides one field; s is what is stored of it, or nil.
@@ -267,12 +289,14 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 	if s == nil {
 		return nil, codeNotFound
 	}
-	p.uid = s.UID
+	p.uid, p.own = s.UID, w.own
 	switch {
 	case !r.t.marked(s):
 		return nil, codeIntegrity
 	case s.State != Live:
 		return nil, codeGone
+	case !answersFor(s, l.Consents, l.Keys):
+		return nil, codeIntegrity
 	case w.portable != nil:
 		return portableSealed(w, l)
 	case l.Record == nil || l.Record.Deleted:

@@ -53,7 +53,10 @@ type searching struct {
 }
 
 func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query) (*searching, error) {
-	coll, _ := s.catalog.Collection(q.Collection)
+	coll, ok := s.catalog.Collection(q.Collection)
+	if !ok {
+		return nil, invalid("collection", "is not in the catalog")
+	}
 	f, ok := coll.Field(q.Field)
 	switch {
 	case !ok:
@@ -130,7 +133,7 @@ func (sr *searching) run(ctx context.Context) (Matches, error) {
 	for i := range found {
 		q.Items[i] = Ref{Lookup: found[i].Lookup, Collection: sr.coll.ID, Record: found[i].Record}
 	}
-	began := v.now()
+	began := v.tick()
 	l, err := v.store.LoadForReveal(ctx, q)
 	if err != nil {
 		return Matches{}, fmt.Errorf("loading: %w", err)
@@ -150,7 +153,7 @@ func (sr *searching) run(ctx context.Context) (Matches, error) {
 	if err := sr.compare(ctx, l); err != nil {
 		return Matches{}, err
 	}
-	if v.now().Sub(began) > v.maxAge && len(sr.more.Matches) > 0 {
+	if v.old(began) && len(sr.more.Matches) > 0 {
 		return Matches{}, fmt.Errorf("%w: the parts are too slow", ErrUnavailable)
 	}
 	return sr.more, sr.next(found)

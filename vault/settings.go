@@ -31,6 +31,18 @@ func (t *tenant) current() (*settings, error) {
 	return nil, fmt.Errorf("%w: the tenant has no catalog or no policy", ErrUnavailable)
 }
 
+// settingsOf returns the tenant's settings as last seen, or reads them: they may
+// have been applied on another node since.
+func (v *Vault) settingsOf(ctx context.Context, t *tenant) (*settings, error) {
+	if s := t.settings.Load(); s != nil {
+		return s, nil
+	}
+	if err := v.loadCurrent(ctx, t); err != nil && !errors.Is(err, ErrNoRow) {
+		return nil, err
+	}
+	return t.current()
+}
+
 // at returns the settings of the given versions: those at hand, or read anew.
 // reloaded says that what was decided with the settings at hand does not count.
 func (v *Vault) at(ctx context.Context, t *tenant, have *settings, l *Loaded) (s *settings, reloaded bool, err error) {
@@ -183,13 +195,9 @@ func (v *Vault) fresh(ctx context.Context, name string) (*tenant, *settings, err
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := t.current()
+	s, err := v.settingsOf(ctx, t)
 	if err != nil {
-		if err := v.loadCurrent(ctx, t); err != nil {
-			return t, nil, fmt.Errorf("%w: the tenant has no catalog or no policy", ErrUnavailable)
-		}
-		s, err = t.current()
-		return t, s, err
+		return t, nil, err
 	}
 	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID})
 	if err != nil {

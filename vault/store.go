@@ -132,7 +132,8 @@ type Subject struct {
 	State      Lifecycle
 	Restricted bool
 	Held       bool
-	// Mark is a MAC over all of the above under the tenant's key.
+	// Mark is a MAC over all of the above under the tenant's key, and a digest of
+	// the consents and group epochs that the row answers for.
 	Mark []byte
 	// SealedID is the external id, sealed in the person's identity group; nil when erased.
 	SealedID []byte

@@ -1,7 +1,10 @@
 package vault
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -209,7 +212,13 @@ func (v *Vault) openTenants(ctx context.Context) error {
 		}
 	}
 	for _, row := range rows {
-		if _, open := v.lookupTenant(row.Name); open {
+		if t, open := v.lookupTenant(row.Name); open {
+			if t.settings.Load() != nil {
+				continue
+			}
+			if err := v.loadCurrent(ctx, t); err != nil && !errors.Is(err, ErrNoRow) {
+				v.log.WarnContext(ctx, "a tenant's catalog or policy cannot be read", "tenant", row.Name, "error", err)
+			}
 			continue
 		}
 		if err := v.openTenant(ctx, row); err != nil {
@@ -323,14 +332,51 @@ func (v *Vault) tenantOf(ctx context.Context, name string) (*tenant, error) {
 	return nil, ErrDenied
 }
 
-// mark is the MAC over a person's row, so that a change by SQL does not count.
-func (t *tenant) mark(s *Subject) []byte {
-	sum := t.mac.Sum("subject", markParts(s)...)
-	return sum[:]
+// markSize is the bytes of the MAC at the head of a mark.
+const markSize = sha256.Size
+
+// mark is the MAC over a person's row, and behind it the digest of what the row
+// answers for, which the MAC covers. So a change by SQL does not count, nor does
+// a consent or a key of an earlier epoch that is put back beside the row.
+func (t *tenant) mark(s *Subject, answersFor []byte) []byte {
+	sum := t.mac.Sum("subject", append(markParts(s), answersFor)...)
+	return append(sum[:], answersFor...)
 }
 
 func (t *tenant) marked(s *Subject) bool {
-	return t.mac.Verify(s.Mark, "subject", markParts(s)...)
+	if len(s.Mark) < markSize {
+		return false
+	}
+	return t.mac.Verify(s.Mark[:markSize], "subject", append(markParts(s), s.Mark[markSize:])...)
+}
+
+// answersFor says whether these consents and keys are the ones that the row,
+// whose mark is good, answers for.
+func answersFor(s *Subject, consents []Consent, keys []DataKey) bool {
+	return bytes.Equal(s.Mark[markSize:], standing(consents, keys))
+}
+
+// standing is a digest of the current consents and of the groups that were
+// erased: empty while there are none.
+func standing(consents []Consent, keys []DataKey) []byte {
+	var b []byte
+	consents, keys = slices.Clone(consents), slices.Clone(keys)
+	slices.SortFunc(consents, func(x, y Consent) int { return strings.Compare(x.Purpose, y.Purpose) })
+	slices.SortFunc(keys, func(x, y DataKey) int { return cmp.Compare(x.Group, y.Group) })
+	for i := range consents {
+		b = append(binary.AppendUvarint(append(b, 'c'), uint64(len(consents[i].Purpose))), consents[i].Purpose...)
+		b = append(binary.AppendUvarint(b, uint64(len(consents[i].MAC))), consents[i].MAC...)
+	}
+	for i := range keys {
+		if keys[i].Epoch > 1 {
+			b = binary.AppendUvarint(binary.AppendUvarint(append(b, 'k'), uint64(keys[i].Group)), uint64(keys[i].Epoch))
+		}
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	sum := sha256.Sum256(b)
+	return sum[:]
 }
 
 func markParts(s *Subject) [][]byte {

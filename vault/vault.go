@@ -77,6 +77,7 @@ type Vault struct {
 	store    Store
 	ring     *keyring.Ring
 	now      func() time.Time
+	tick     func() time.Time // the clock as it came, for time that has passed
 	newID    func() uuid.UUID
 	log      *slog.Logger
 	maxAge   time.Duration
@@ -111,6 +112,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		store:    cfg.Store,
 		ring:     cfg.Ring,
 		now:      func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
+		tick:     cfg.Now,
 		newID:    cfg.NewID,
 		log:      cfg.Logger,
 		maxAge:   orDefault(cfg.MaxLoadAge, 5*time.Second),
@@ -122,6 +124,13 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		return nil, fmt.Errorf("opening tenants: %w", err)
 	}
 	return v, nil
+}
+
+// old says whether what was loaded at the instant began is too old for plaintext
+// to leave on its strength. A clock that went back makes it so.
+func (v *Vault) old(began time.Time) bool {
+	age := v.tick().Sub(began)
+	return age < 0 || age > v.maxAge
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

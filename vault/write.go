@@ -107,7 +107,7 @@ func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Actio
 		return nil, err
 	}
 	for range attempts {
-		s, err := t.current()
+		s, err := v.settingsOf(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -256,9 +256,15 @@ func (w *writing) permit(it *writeItem) {
 			return
 		}
 	}
-	if len(it.fields) == 0 && !w.d.Has(accessctl.ActionWrite, w.s.fields) {
-		it.err, it.refused = ErrDenied, true
+	if len(it.fields) > 0 {
+		return
 	}
+	for i := range it.coll.Fields {
+		if w.mayWrite(it.coll, &it.coll.Fields[i], it.subject) {
+			return
+		}
+	}
+	it.err, it.refused = ErrDenied, true
 }
 
 // addPlaintext takes a value to encrypt.

@@ -25,6 +25,7 @@ type writePerson struct {
 	subject Subject // as loaded, or to be inserted
 	fresh   bool    // to be inserted
 	keys    []heldKey
+	rows    []DataKey // as they stand in the transaction
 }
 
 // A heldKey is a key that was opened or made before the transaction, and that
@@ -75,6 +76,9 @@ func (p *writePerson) prepare(w *writing, l *LoadedItem) {
 		return
 	case l.Subject.State != Live:
 		p.failAll(ErrGone)
+		return
+	case !answersFor(l.Subject, l.Consents, l.Keys):
+		p.failAll(ErrIntegrity)
 		return
 	}
 	for _, it := range p.items {
@@ -238,7 +242,7 @@ func (p *writePerson) insert(ctx context.Context, tx Tx, w *writing) error {
 	if err != nil {
 		return err
 	}
-	s.SealedID, s.Mark = sealed, w.t.mark(&s)
+	s.SealedID, s.Mark = sealed, w.t.mark(&s, nil)
 	inserted, err := tx.InsertSubject(ctx, s)
 	if err != nil {
 		return fmt.Errorf("storing a person: %w", err)
@@ -271,7 +275,9 @@ func (p *writePerson) lockKeys(ctx context.Context, tx Tx, w *writing) error {
 		if err != nil {
 			return fmt.Errorf("storing a key: %w", err)
 		}
+		rows = append(slices.DeleteFunc(rows, func(r DataKey) bool { return r.Group == k.id.Group }), k.row())
 	}
+	p.rows = rows
 	return nil
 }
 
@@ -311,7 +317,7 @@ func notRow(err, otherwise error) error {
 
 // event says what the request did to this person.
 func (p *writePerson) event(w *writing) audit.Event {
-	e := about(w.v.event(w.t, w.s, w.c, w.action), w.c, p.subject.UID)
+	e := about(w.v.event(w.t, w.s, w.c, w.action), w.c, p.subject.UID, own(w.c, p.name))
 	if p.fresh && !p.live() {
 		e = w.v.event(w.t, w.s, w.c, w.action)
 	}
@@ -324,8 +330,10 @@ func (p *writePerson) event(w *writing) audit.Event {
 			err = it.err
 		}
 	}
+	outcome, code := outcomeOf(err)
+	e.Code = code
 	if !p.live() {
-		e.Outcome, e.Code = outcomeOf(err)
+		e.Outcome = outcome
 	}
 	return e
 }
