@@ -30,22 +30,53 @@ func (w *writing) apply(ctx context.Context) error {
 		}
 		return w.v.record(ctx, w.t, w.events()...)
 	}
-	before := make([]writeItem, len(w.items))
-	copy(before, w.items)
-	return w.v.store.Update(ctx, func(tx Tx) error {
-		copy(w.items, before) // Update may run this again
-		for _, p := range w.people {
-			if err := w.applyPerson(ctx, tx, p); err != nil {
-				return err
+	before := slices.Clone(w.items)
+	for {
+		err := w.v.store.Update(ctx, func(tx Tx) error {
+			copy(w.items, before) // Update may run this again
+			return w.applyAll(ctx, tx)
+		})
+		var none *nothingError
+		if !errors.As(err, &none) {
+			return err
+		}
+		for _, p := range none.people { // they stay as if they had not been named
+			for _, it := range p.items {
+				before[it.at].err, before[it.at].cause = it.err, it.cause
 			}
 		}
-		for _, e := range w.events() {
-			if err := w.v.append(ctx, tx, w.t.row.ID, e); err != nil {
-				return err
-			}
+		if !slices.ContainsFunc(w.people, (*writePerson).live) {
+			return w.v.record(ctx, w.t, w.events()...)
 		}
-		return nil
-	})
+	}
+}
+
+// A nothingError rolls back a transaction in which every item of some people was
+// refused, so that it does not make those people.
+type nothingError struct{ people []*writePerson }
+
+func (*nothingError) Error() string { return "every item was refused" }
+
+func (w *writing) applyAll(ctx context.Context, tx Tx) error {
+	var none nothingError
+	for _, p := range w.people {
+		was := p.live()
+		if err := w.applyPerson(ctx, tx, p); err != nil {
+			return err
+		}
+		if was && !p.live() {
+			none.people = append(none.people, p)
+		}
+	}
+	if len(none.people) > 0 {
+		return &none
+	}
+	for _, e := range w.events() {
+		if err := w.v.append(ctx, tx, w.t.row.ID, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writing) events() []audit.Event {
@@ -296,7 +327,10 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 			return v.denied(ctx, t, s, c, accessctl.ActionDelete)
 		}
 	}
-	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionDelete, subject: subject, lock: ShareLock}
+	a := act{
+		caller: c, tenant: t, set: s, action: accessctl.ActionDelete, subject: subject, lock: ShareLock,
+		fields: describeFields(coll, c.Purpose),
+	}
 	return v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error {
 		ref := RecordRef{Collection: coll.ID, Record: record}
 		rec, err := tx.LockRecord(ctx, t.row.ID, p.UID, ref, v.newID())

@@ -108,10 +108,13 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 		freed, err = r.apply(ctx, tx, p, e)
 		return err
 	})
-	if err == nil && len(freed) > 0 {
+	if err != nil {
+		return nil, err
+	}
+	if len(freed) > 0 {
 		r.v.ring.Forget(r.t.row.Name, uid)
 	}
-	return r.receipt, err
+	return r.receipt, nil
 }
 
 // apply stores the decision and shreds what rests on it alone.

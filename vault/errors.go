@@ -12,7 +12,9 @@ var (
 	ErrDenied = errors.New("the caller's role does not permit this")
 	// ErrNotFound: no such person, record or document, or none that the caller may know of.
 	ErrNotFound = errors.New("not found")
-	// ErrGone: the person was erased. Only a caller who may know of the person gets it.
+	// ErrGone: the person was erased. Only a caller who may know of the person
+	// gets it: by the fields asked for, or by the right to act on the person as a
+	// whole (erase, hold, consent and the like).
 	ErrGone = errors.New("the person was erased")
 	// ErrConflict: the revision named by the caller is not the current one, or
 	// the state changed while the call ran.

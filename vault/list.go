@@ -45,7 +45,10 @@ func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collectio
 	}
 	var rows []Record
 	var more *Record
-	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionList, subject: subject, lock: ShareLock}
+	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionList, subject: subject, lock: ShareLock, fields: s.fields}
+	if coll, ok := s.catalog.Collection(collection); ok {
+		a.fields = describeFields(coll, c.Purpose)
+	}
 	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
 		consents, err := t.consents(ctx, tx, p)
 		if err != nil {

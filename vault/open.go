@@ -97,6 +97,8 @@ type openings struct {
 	list []opening
 	keys []keyring.Sealed
 	by   map[keyring.ID]int
+
+	bytes int // of ciphertext
 }
 
 func (o *openings) any() bool { return len(o.list) > 0 }

@@ -49,10 +49,7 @@ func (v *Vault) permitRecords(ctx context.Context, c accessctl.Caller, a accessc
 		if !ok {
 			return nil, nil, invalid("collection", "is not in the catalog")
 		}
-		fields = nil
-		for i := range coll.Fields {
-			fields = append(fields, describe(coll, &coll.Fields[i], c.Purpose))
-		}
+		fields = describeFields(coll, c.Purpose)
 	}
 	if a.NeedsPurpose() {
 		if err := s.checkPurpose(c.Purpose); err != nil {
@@ -77,6 +74,20 @@ type act struct {
 	action  accessctl.Action
 	subject string
 	lock    Lock
+	// fields, if not nil, are those by which the caller may know of the person;
+	// nil: who may do the action may know.
+	fields []accessctl.Field
+}
+
+// hidden makes ErrNotFound of what the caller may not know.
+func (a *act) hidden(err error) error {
+	if a.fields == nil || !errors.Is(err, ErrGone) && !errors.Is(err, ErrIntegrity) {
+		return err
+	}
+	if a.set.mayKnow(a.caller, a.fields, own(a.caller, a.subject)) {
+		return err
+	}
+	return ErrNotFound
 }
 
 // onPerson runs f in one transaction with the live person's row locked, and
@@ -100,7 +111,7 @@ func (v *Vault) onPerson(ctx context.Context, a act, f func(Tx, *Subject, *audit
 		}
 		return v.append(ctx, tx, a.tenant.row.ID, e)
 	})
-	return v.refused(ctx, a.tenant, failed, err)
+	return a.hidden(v.refused(ctx, a.tenant, failed, err))
 }
 
 // read returns the person's row, locked; with an error if it is not live or was

@@ -24,17 +24,26 @@ func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([
 		return nil, ErrTooLarge
 	}
 	return v.read(ctx, c, accessctl.ActionReveal, len(items), func(r *reading) {
+		seen := map[string]bool{}
 		for i := range items {
 			w, err := r.want(&items[i])
 			if err != nil {
 				r.out[i].Err = err
 				continue
 			}
+			if seen[w.key()] {
+				r.out[i].Err = invalid("items", "must name each record once")
+				continue
+			}
+			seen[w.key()] = true
 			w.at = i
 			r.wants = append(r.wants, w)
 		}
 	})
 }
+
+// key is what two items of one record share.
+func (w *want) key() string { return w.subject + "\x00" + w.coll.Name + "\x00" + w.record }
 
 // A reading is one request to open values, of records or of ciphertexts that an
 // application kept.
@@ -67,6 +76,9 @@ type want struct {
 	all      bool            // "*": what is stored decides fields
 	portable *field.Portable // set: open this, not a record
 }
+
+// maxOpened bounds the bytes that one request opens; items beyond are ErrTooLarge.
+const maxOpened = 64 << 20
 
 // attempts bounds how often a request begins again because what it decided
 // from has changed meanwhile.
@@ -273,6 +285,10 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 	case s == nil:
 		return // permitted and not stored: left out
 	default:
+		if r.open.bytes += len(s.Ciphertext); r.open.bytes > maxOpened {
+			out.Err = ErrTooLarge
+			return
+		}
 		r.open.add(opening{
 			want: w, answer: len(out.Fields), person: p, sealed: *s,
 			id: keyID(r.t, l.Subject, k), wrapped: wrappedOf(k), view: d.View,

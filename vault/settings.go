@@ -135,6 +135,15 @@ func describe(c *catalog.Collection, f *catalog.Field, p accessctl.Purpose) acce
 	}
 }
 
+// describeFields is what policy may know of each field of a collection.
+func describeFields(c *catalog.Collection, p accessctl.Purpose) []accessctl.Field {
+	list := make([]accessctl.Field, len(c.Fields))
+	for i := range c.Fields {
+		list[i] = describe(c, &c.Fields[i], p)
+	}
+	return list
+}
+
 func describeAll(cat *catalog.Catalog) (all []accessctl.Field) {
 	for i := range cat.Collections {
 		c := &cat.Collections[i]
@@ -170,6 +179,36 @@ func (s *settings) checkPurpose(p accessctl.Purpose) error {
 		return invalid("purpose", "is not in the catalog")
 	}
 	return nil
+}
+
+// mayKnow says whether the caller may know of a person, by these fields: under
+// the purpose named or, where the action names none, under any. See "Answers" in
+// the package comment.
+func (s *settings) mayKnow(c accessctl.Caller, fields []accessctl.Field, own bool) bool {
+	if c.Purpose != "" {
+		return s.decider(c).MayKnow(fields, own)
+	}
+	for i := range s.catalog.Purposes {
+		c.Purpose = accessctl.Purpose(s.catalog.Purposes[i].ID)
+		if s.decider(c).MayKnow(s.under(fields, c.Purpose), own) {
+			return true
+		}
+	}
+	c.Purpose = accessctl.PurposeSelf
+	return own && s.decider(c).MayKnow(fields, own)
+}
+
+// under describes the same fields for another purpose.
+func (s *settings) under(fields []accessctl.Field, p accessctl.Purpose) []accessctl.Field {
+	out := make([]accessctl.Field, 0, len(fields))
+	for _, f := range fields {
+		if coll, ok := s.catalog.Collection(f.Collection); ok {
+			if def, ok := coll.Field(f.Name); ok {
+				out = append(out, describe(coll, def, p))
+			}
+		}
+	}
+	return out
 }
 
 // decider decides for the caller with these settings.

@@ -65,7 +65,8 @@ type Item struct {
 	Fields []string
 }
 
-// A Revealed answers an Item. Err is nil or one of this package's errors.
+// A Revealed answers an Item. A record named twice in a batch is refused, and
+// what is beyond 64 MiB of one batch is ErrTooLarge. Err is nil or one of this package's errors.
 type Revealed struct {
 	Revision uint64
 	Fields   []Answer

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,6 +85,7 @@ type writeItem struct {
 
 	refused  bool // by policy, before any look-up
 	err      error
+	cause    error // what is recorded, where the caller is told less
 	revision uint64
 	created  bool
 	row      audit.Write
@@ -170,7 +172,8 @@ func (w *writing) attempt(ctx context.Context) error {
 	return nil
 }
 
-// gather groups the items that go on by person, in the order of the lookup.
+// gather groups the items that go on by person, in the order of the lookup, and
+// each person's by record: the order in which rows are locked.
 func (w *writing) gather() {
 	by := map[string]*writePerson{}
 	for i := range w.items {
@@ -187,6 +190,11 @@ func (w *writing) gather() {
 		p.items = append(p.items, it)
 	}
 	slices.SortFunc(w.people, func(a, b *writePerson) int { return bytes.Compare(a.lookup, b.lookup) })
+	for _, p := range w.people { // two items of one record stay in their order
+		slices.SortStableFunc(p.items, func(a, b *writeItem) int {
+			return cmp.Or(cmp.Compare(a.coll.ID, b.coll.ID), cmp.Compare(a.record, b.record))
+		})
+	}
 }
 
 // addWrite validates one record's values and decides whether they may be written.
@@ -304,6 +312,7 @@ func (w *writing) addCiphertext(i int, in *Ciphertext) {
 
 func (w *writing) addPortable(i int, subject, fieldName string) *writeItem {
 	it := &w.items[i]
+	it.at = uint32(i) //nolint:gosec // at most MaxItems
 	it.subject, it.portable = subject, true
 	if it.err = checkID("subject", subject); it.err != nil {
 		return it

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,20 @@ func (p *writePerson) failAll(err error) {
 	}
 }
 
+// failKnown fails all items with what is the matter with the person, or, to a
+// caller who may not know of the person, as if there were none.
+func (p *writePerson) failKnown(w *writing, err error) {
+	for _, it := range p.items {
+		if it.err != nil {
+			continue
+		}
+		it.err, it.cause = err, err
+		if !w.s.mayKnow(w.c, describeFields(it.coll, w.c.Purpose), own(w.c, p.name)) {
+			it.err = ErrNotFound
+		}
+	}
+}
+
 func (p *writePerson) live() bool {
 	return slices.ContainsFunc(p.items, func(it *writeItem) bool { return it.err == nil })
 }
@@ -63,8 +78,12 @@ func (p *writePerson) makes() bool {
 	return p.live() && (p.fresh || slices.ContainsFunc(p.keys, func(k heldKey) bool { return k.made }))
 }
 
-// prepare decides from what was loaded which keys to open and which to make.
+// prepare decides from what was loaded which keys to open and which to make, in
+// the order of the groups, in which they are stored.
 func (p *writePerson) prepare(w *writing, l *LoadedItem) {
+	defer func() {
+		slices.SortFunc(p.keys, func(a, b heldKey) int { return cmp.Compare(a.id.Group, b.id.Group) })
+	}()
 	if l.Subject == nil {
 		p.prepareFresh(w)
 		return
@@ -72,13 +91,13 @@ func (p *writePerson) prepare(w *writing, l *LoadedItem) {
 	p.subject = *l.Subject
 	switch {
 	case !w.t.marked(l.Subject):
-		p.failAll(ErrIntegrity)
+		p.failKnown(w, ErrIntegrity)
 		return
 	case l.Subject.State != Live:
-		p.failAll(ErrGone)
+		p.failKnown(w, ErrGone)
 		return
 	case !answersFor(l.Subject, l.Consents, l.Keys):
-		p.failAll(ErrIntegrity)
+		p.failKnown(w, ErrIntegrity)
 		return
 	}
 	for _, it := range p.items {
@@ -327,7 +346,7 @@ func (p *writePerson) event(w *writing) audit.Event {
 		case it.err == nil && it.row.Revision > 0:
 			e.Writes = append(e.Writes, it.row)
 		case it.err != nil && err == nil:
-			err = it.err
+			err = cmp.Or(it.cause, it.err)
 		}
 	}
 	outcome, code := outcomeOf(err)
