@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
-	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/catalog"
@@ -54,7 +53,10 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 	if !ok {
 		return Report{}, errNoScan
 	}
-	f := &checking{v: v, scan: scan, progress: progress, latest: map[uuid.UUID]uint64{}}
+	f := &checking{v: v, scan: scan, progress: progress, told: told{
+		rows: map[uuid.UUID]toldRow{}, people: map[uuid.UUID]*toldPerson{},
+	}}
+	f.unopened()
 	for _, t := range v.openedTenants() {
 		if err := v.record(ctx, t, v.event(t, nil, by, "fsck")); err != nil {
 			return Report{}, err
@@ -69,7 +71,22 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 	if err := f.records(ctx); err != nil {
 		return f.report, err
 	}
+	f.missing()
 	return f.report, f.orphans(ctx)
+}
+
+// unopened names tenants that cannot be checked.
+func (f *checking) unopened() {
+	f.v.mu.RLock()
+	defer f.v.mu.RUnlock()
+	for name := range f.v.closed {
+		f.report.Findings = append(f.report.Findings, Fault{Tenant: name, What: "the tenant was not checked: its keys are not open"})
+	}
+	for name, t := range f.v.tenants {
+		if t.settings.Load() == nil {
+			f.report.Findings = append(f.report.Findings, Fault{Tenant: name, What: "the tenant was not checked: it has no catalog or no policy"})
+		}
+	}
 }
 
 func (v *Vault) openedTenants() []*tenant {
@@ -89,36 +106,7 @@ type checking struct {
 	scan     Inspector
 	report   Report
 	progress func(int)
-	latest   map[uuid.UUID]uint64 // by row id: the highest revision that the log knows
-}
-
-// log reads the tenant's events for the revisions that were written.
-func (f *checking) log(ctx context.Context, t *tenant) error {
-	after := int64(0)
-	for {
-		var page []StoredEvent
-		err := f.v.store.View(ctx, func(tx Tx) (err error) {
-			page, err = tx.Events(ctx, t.row.ID, after, scanPage)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("reading events: %w", err)
-		}
-		for _, stored := range page {
-			e, err := audit.ParseLeaf(stored.Leaf)
-			if err != nil || e.Tenant != t.row.Name {
-				f.report.add(t, uuid.Nil, uuid.Nil, "an event does not parse, or is another tenant's: it was changed by SQL")
-				continue
-			}
-			for _, w := range e.Writes {
-				f.latest[w.Row] = max(f.latest[w.Row], w.Revision)
-			}
-		}
-		if len(page) < scanPage {
-			return nil
-		}
-		after = page[len(page)-1].ID
-	}
+	told     told
 }
 
 // people checks directory rows, their keys and consents.
@@ -168,6 +156,10 @@ func (f *checking) person(ctx context.Context, t *tenant, s *Subject) error {
 		if err := f.identity(ctx, t, s, keys); err != nil {
 			return err
 		}
+	}
+	f.compare(t, s, consents)
+	if t.marked(s) && s.State == Live && !answersFor(s, consents, keys) {
+		f.report.add(t, s.UID, uuid.Nil, "consents or key epochs are not those that the person's row answers for: they were changed or put back by SQL")
 	}
 	for i := range consents {
 		e := consentEvent(&consents[i])
@@ -244,27 +236,36 @@ func (f *checking) records(ctx context.Context) error {
 
 func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 	t := f.v.tenantByID(r.Pos.Tenant)
-	if t == nil || r.Subject == nil || r.Subject.State != Live || r.Record.Revision == 0 {
+	last, known := f.told.rows[r.Record.Row]
+	if known {
+		last.seen = true
+		f.told.rows[r.Record.Row] = last
+	}
+	if t == nil || r.Subject == nil || r.Subject.State != Live {
 		return nil // orphans are counted apart; erased people's rows await the sweep
 	}
+	if r.Record.Revision == 0 && !known {
+		return nil // made by a write that was then refused
+	}
 	f.report.Records++
+	f.revision(t, r, last, known)
 	s := t.settings.Load()
 	if s == nil {
-		return nil
-	}
-	if r.Record.Revision < f.latest[r.Record.Row] {
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is older than the log says: an earlier row was put back")
-	}
-	if f.latest[r.Record.Row] == 0 {
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is not in the log: it was inserted by SQL, or the log was cut")
+		return nil // unopened says so
 	}
 	if r.Record.Deleted {
+		if len(r.Index) > 0 {
+			f.report.add(t, r.Pos.UID, r.Record.Row, "a deleted record has index entries")
+		}
 		return nil
 	}
 	coll, ok := s.catalog.CollectionByID(r.Pos.Collection)
+	if !ok && retired(s.catalog, r.Pos.Collection) {
+		return nil // the catalog dropped the collection; nobody can read it
+	}
 	sealed, err := field.ParsePacked(r.Record.Sealed, nil)
 	if err != nil || !ok {
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record does not parse, or its collection is unknown")
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record does not parse, or its collection was never in the catalog")
 		return nil
 	}
 	keys, err := f.openKeys(ctx, t, r.Subject, r.Keys)
@@ -275,11 +276,32 @@ func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 	for i := range sealed {
 		expected = append(expected, f.value(t, coll, r, &sealed[i], keys[sealed[i].Group])...)
 	}
-	stale := func(e IndexEntry) bool { return erasedField(sealed, r.Keys, e.Field) }
+	stale := func(e IndexEntry) bool {
+		def, ok := coll.FieldByID(e.Field)
+		return !ok || def.Index == nil || def.Index.Version != e.Version || erasedField(sealed, r.Keys, e.Field)
+	}
 	if !sameEntries(expected, slices.DeleteFunc(r.Index, stale)) {
 		f.report.add(t, r.Pos.UID, r.Record.Row, "index entries are not those of the values: searches may miss or find too much")
 	}
 	return nil
+}
+
+// revision compares a record's revision with the log's.
+func (f *checking) revision(t *tenant, r *ScannedRecord, last toldRow, known bool) {
+	switch {
+	case !known:
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is not in the log: it was inserted by SQL, or the log was cut")
+	case r.Record.Revision < last.revision:
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is older than the log says: an earlier row was put back")
+	case r.Record.Revision > last.revision:
+		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is newer than the log says: it was changed by SQL, or the log was cut")
+	case last.uid != r.Pos.UID:
+		f.report.add(t, r.Pos.UID, r.Record.Row, "the log says that this record is another person's")
+	}
+}
+
+func retired(cat *catalog.Catalog, id uint32) bool {
+	return slices.ContainsFunc(cat.RetiredCollections, func(r catalog.Retired) bool { return r.ID == id })
 }
 
 // value opens one sealed field and gives the index entry it should have.

@@ -295,6 +295,9 @@ func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []b
 	if err != nil {
 		return 0, nil, problems("catalog", err)
 	}
+	if err := checkIndexes(prev, next); err != nil {
+		return 0, nil, err
+	}
 	changes := catalog.Diff(prev, next)
 	if dryRun || prev != nil && len(changes) == 0 {
 		return versionOf(prev), changes, nil
@@ -308,6 +311,35 @@ func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []b
 	}
 	d := Document{Version: next.Version, Body: body, Source: source}
 	return next.Version, changes, v.publish(ctx, c, t, s, DocumentCatalog, d)
+}
+
+// checkIndexes refuses an index that is new or changed on a field that may have
+// values already: a search would not find them.
+func checkIndexes(prev, next *catalog.Catalog) error {
+	if prev == nil {
+		return nil
+	}
+	var list []Problem
+	for i := range next.Collections {
+		c := &next.Collections[i]
+		old, ok := prev.CollectionByID(c.ID)
+		for j := range c.Fields {
+			f := &c.Fields[j]
+			if !ok || f.Index == nil {
+				continue
+			}
+			if was, ok := old.FieldByID(f.ID); ok && (was.Index == nil || was.Index.Version != f.Index.Version) {
+				list = append(list, Problem{
+					Field: c.Name + "." + f.Name,
+					Rule:  "cannot be indexed otherwise: values that are stored would not be found; add a field with the index, and write them there",
+				})
+			}
+		}
+	}
+	if len(list) > 0 {
+		return &InvalidError{Problems: list}
+	}
+	return nil
 }
 
 func versionOf(c *catalog.Catalog) int64 {

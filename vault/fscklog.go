@@ -1,0 +1,142 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+)
+
+// A told is what the log says of the store: what fsck compares with.
+type told struct {
+	rows   map[uuid.UUID]toldRow
+	people map[uuid.UUID]*toldPerson
+}
+
+// A toldRow is the last write of a record.
+type toldRow struct {
+	uid      uuid.UUID
+	revision uint64
+	seen     bool // in the store
+}
+
+// A toldPerson is what was last decided about a person. The pointers are nil
+// where the log says nothing.
+type toldPerson struct {
+	consents map[accessctl.Purpose]string // the last decision by purpose
+	held     string
+	flags    bool // held and restricted are known
+	limits   string
+	erased   bool
+	live     bool // seen live in the directory
+}
+
+func (l *told) person(uid uuid.UUID) *toldPerson {
+	p := l.people[uid]
+	if p == nil {
+		p = &toldPerson{consents: map[accessctl.Purpose]string{}}
+		l.people[uid] = p
+	}
+	return p
+}
+
+// read takes in one event.
+func (l *told) read(e *audit.Event) {
+	if e.Outcome != audit.Allowed {
+		return
+	}
+	for _, w := range e.Writes {
+		if last, ok := l.rows[w.Row]; !ok || w.Revision > last.revision {
+			l.rows[w.Row] = toldRow{uid: e.UID, revision: w.Revision}
+		}
+	}
+	if e.UID == uuid.Nil {
+		return
+	}
+	attr := map[string]string{}
+	for _, a := range e.Subject {
+		attr[a.Key] = a.Value
+	}
+	switch e.Action {
+	case accessctl.ActionConsent:
+		if d := attr["decision"]; d != "" {
+			l.person(e.UID).consents[e.Purpose] = d
+		}
+	case accessctl.ActionHold, accessctl.ActionRestrict:
+		p := l.person(e.UID)
+		p.flags, p.held, p.limits = true, attr["held"], attr["restricted"]
+	case accessctl.ActionErase:
+		l.person(e.UID).erased = true
+	default:
+	}
+}
+
+// log reads the tenant's events.
+func (f *checking) log(ctx context.Context, t *tenant) error {
+	after := int64(0)
+	for {
+		var page []StoredEvent
+		err := f.v.store.View(ctx, func(tx Tx) (err error) {
+			page, err = tx.Events(ctx, t.row.ID, after, scanPage)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("reading events: %w", err)
+		}
+		for _, stored := range page {
+			e, err := audit.ParseLeaf(stored.Leaf)
+			if err != nil || e.Tenant != t.row.Name {
+				f.report.add(t, uuid.Nil, uuid.Nil, "an event does not parse, or is another tenant's: it was changed by SQL")
+				continue
+			}
+			f.told.read(&e)
+		}
+		if len(page) < scanPage {
+			return nil
+		}
+		after = page[len(page)-1].ID
+	}
+}
+
+// compare says where a person's row and consents are not what the log says.
+func (f *checking) compare(t *tenant, s *Subject, consents []Consent) {
+	p := f.told.people[s.UID]
+	if s.State == Live {
+		f.told.person(s.UID).live = true
+	}
+	if p == nil {
+		return
+	}
+	if p.erased && s.State == Live {
+		f.report.add(t, s.UID, uuid.Nil, "the log says that this person was erased, and the row says live: it was put back by SQL or a restore")
+	}
+	if s.State != Live {
+		return
+	}
+	if p.flags && (p.held != yesNo(s.Held) || p.limits != yesNo(s.Restricted)) {
+		f.report.add(t, s.UID, uuid.Nil, "hold or restriction is not what the log says: an earlier row was put back")
+	}
+	now := map[accessctl.Purpose]string{}
+	for i := range consents {
+		now[accessctl.Purpose(consents[i].Purpose)] = consents[i].Decision
+	}
+	for purpose, decision := range p.consents {
+		if now[purpose] != decision {
+			f.report.add(t, s.UID, uuid.Nil, "a consent is not what the log says: an earlier row was put back, or one was removed")
+		}
+	}
+}
+
+// missing names records that the log knows of living people, and the store not.
+func (f *checking) missing() {
+	for row, r := range f.told.rows {
+		if p := f.told.people[r.uid]; !r.seen && p != nil && p.live {
+			f.report.Findings = append(f.report.Findings, Fault{
+				UID: r.uid, Row: row, What: "a record that the log knows is not in the store: it was removed by SQL",
+			})
+		}
+	}
+}
