@@ -18,6 +18,7 @@ import (
 // An Authenticator turns a bearer token into who it speaks for. Every error
 // means the same to the caller: 401. It must be safe for concurrent use.
 type Authenticator interface {
+	// Verify returns the principal of a token that is valid now.
 	Verify(ctx context.Context, token string) (accessctl.Principal, error)
 }
 
@@ -36,10 +37,11 @@ type Config struct {
 	NewID func() uuid.UUID
 	// DefaultTenant is the tenant that public routes mean without ?tenant=.
 	DefaultTenant string
-	// Rate is how many requests a second one principal may send in the long run,
-	// and Burst how many at once. Failed authentications of one address are
-	// bounded by a tenth of both.
-	Rate  float64
+	// Rate is how many requests a second one principal may send in the long run;
+	// failed authentications of one address are bounded by a tenth of it.
+	Rate float64
+	// Burst is how many requests one principal may send at once; failed
+	// authentications of one address are bounded by a tenth of it.
 	Burst int
 	// MaxInFlight is how many requests may be under way at the same time; one
 	// principal gets at most half of them.
