@@ -248,7 +248,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 
 // kept lists the stored fields that stay. Removing or overwriting one is
 // refused under a hold, and removing one that the item does not name needs the
-// permission to write it.
+// permission to write it: who may overwrite a value may also remove it.
 func (w *writing) kept(p *writePerson, it *writeItem, old []field.Sealed) ([]field.Sealed, error) {
 	keep := make([]field.Sealed, 0, len(old)+len(it.fields))
 	for i := range old {

@@ -97,6 +97,28 @@ func races(t *testing.T, v *vaulttest.Vault) {
 			t.Errorf("%s in the new life: %q", subject, got)
 		}
 	}
+	// Batches that name the same people and records in opposite orders.
+	var there, back []vault.Write
+	for i := range 20 {
+		w := vault.Write{Subject: fmt.Sprintf("b-%d", i%4), Collection: "customer", Record: fmt.Sprint(i), Fields: vaulttest.Values(map[string]string{"email": email, "city": "Oslo"})}
+		there, back = append(there, w), append([]vault.Write{w}, back...)
+	}
+	batch := func(ws []vault.Write) func() error {
+		return func() error {
+			out, err := v.PutBatch(t.Context(), app, ws, vault.Idempotency{})
+			for i := range out {
+				err = errors.Join(err, out[i].Err)
+			}
+			return err
+		}
+	}
+	for range 3 {
+		for i, err := range together(batch(there), batch(back), batch(there), batch(back)) {
+			if err != nil {
+				t.Errorf("batch %d: %v", i, err)
+			}
+		}
+	}
 }
 
 func together(fs ...func() error) []error {

@@ -119,7 +119,8 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 
 // apply stores the decision and shreds what rests on it alone.
 func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Event) ([]uint32, error) {
-	if err := r.follows(ctx, tx, p); err != nil {
+	stood, err := r.follows(ctx, tx, p)
+	if err != nil {
 		return nil, err
 	}
 	receipt, err := r.signer.Sign(r.describe(p, e))
@@ -131,7 +132,10 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 		Purpose: string(r.event.Purpose), Decision: string(r.event.Decision), Notice: r.event.Notice,
 		Method: r.event.Method, At: r.event.At, Expires: r.event.Expires, Receipt: receipt, MAC: mac[:],
 	}
-	if r.key != nil && r.key.id.UID == p.UID {
+	if len(r.d.Evidence) > 0 && (r.key == nil || r.key.id.UID != p.UID) {
+		return nil, ErrConflict // the person was erased and came back meanwhile
+	}
+	if r.key != nil {
 		place := identityPlace(r.t, p.UID, r.key.id.Epoch, placeEvidence)
 		place.Record = row.Purpose
 		if row.Evidence, err = r.key.opened.Seal(place, secret.New([]byte(r.d.Evidence))); err != nil {
@@ -148,22 +152,27 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 			return nil, err
 		}
 	}
-	return freed, r.t.answer(ctx, tx, p)
+	return freed, r.t.answer(ctx, tx, p, stood)
 }
 
 // follows refuses a grant that is older than the decision in force: one that
-// waited while a withdrawal was acknowledged.
-func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) error {
-	rows, err := r.t.consents(ctx, tx, p)
+// waited while a withdrawal was acknowledged. It also says whether the person's
+// consents stand. If they were changed by SQL a grant is refused, and a
+// withdrawal is taken without vouching for the rest.
+func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) (stood bool, err error) {
+	rows, stood, err := r.t.consents(ctx, tx, p)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if !stood && r.event.Decision == consent.Granted {
+		return false, ErrIntegrity
 	}
 	for i := range rows {
 		if rows[i].Purpose == string(r.event.Purpose) && r.event.Follows(consentEvent(&rows[i])) != nil {
-			return ErrConflict
+			return false, ErrConflict
 		}
 	}
-	return nil
+	return stood, nil
 }
 
 // shredGroups destroys the keys of groups that rest on this purpose's consent
@@ -278,9 +287,9 @@ func (v *Vault) Consents(ctx context.Context, c accessctl.Caller, subject string
 		return nil, err
 	}
 	var list []ConsentStatus
-	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionConsentRead, subject: subject, lock: ShareLock}
-	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
-		rows, err := t.consents(ctx, tx, p)
+	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionConsentRead, subject: subject}
+	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) error {
+		rows, _, err := t.consents(ctx, tx, p)
 		if err != nil {
 			return err
 		}

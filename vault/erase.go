@@ -154,7 +154,11 @@ func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string)
 		if err := tx.UpdateSubject(ctx, p, old.Generation); err != nil {
 			return err
 		}
-		if _, err := tx.InsertKey(ctx, t.row.ID, p.UID, k.row()); err != nil {
+		inserted, err := tx.InsertKey(ctx, t.row.ID, p.UID, k.row())
+		if errors.Is(err, ErrStaleKEK) || err == nil && !inserted {
+			return fmt.Errorf("%w: the key-encryption key was rotated meanwhile", ErrUnavailable)
+		}
+		if err != nil {
 			return err
 		}
 		return v.append(ctx, tx, t.row.ID, about(v.event(t, s, c, accessctl.ActionReenrol), c, p.UID, own(c, subject)))

@@ -40,7 +40,9 @@ func (v *Vault) event(t *tenant, s *settings, c accessctl.Caller, a accessctl.Ac
 		ID: v.newID(), Tenant: t.row.Name, Time: v.now(), Request: c.RequestID,
 		Actor: actor(c, uuid.Nil), Action: a, Purpose: c.Purpose, Outcome: audit.Allowed,
 	}
-	if s != nil {
+	if s == nil {
+		e.Purpose = "" // nobody can say that it is one
+	} else {
 		e.Catalog, e.Policy = s.catalog.Version, s.policy.Version()
 		if !s.facts(c.Purpose).Known {
 			e.Purpose = ""

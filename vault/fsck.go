@@ -61,6 +61,11 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 		if err := v.record(ctx, t, v.event(t, nil, by, "fsck")); err != nil {
 			return Report{}, err
 		}
+		if s := t.settings.Load(); s != nil {
+			if err := v.pinIndexKeys(ctx, t, s); err != nil {
+				return f.report, err
+			}
+		}
 		if err := f.log(ctx, t); err != nil {
 			return f.report, err
 		}
@@ -158,8 +163,14 @@ func (f *checking) person(ctx context.Context, t *tenant, s *Subject) error {
 		}
 	}
 	f.compare(t, s, consents)
-	if t.marked(s) && s.State == Live && !answersFor(s, consents, keys) {
-		f.report.add(t, s.UID, uuid.Nil, "consents or key epochs are not those that the person's row answers for: they were changed or put back by SQL")
+	if s.State == Live && t.marked(s) {
+		consentsStand, keysStand := stands(s, consents, keys)
+		if !consentsStand {
+			f.report.add(t, s.UID, uuid.Nil, "consents are not those that the person's row answers for: they were changed or put back by SQL, and do not count")
+		}
+		if !keysStand {
+			f.report.add(t, s.UID, uuid.Nil, "a key's epoch is not the one that the person's row answers for: it was put back by SQL")
+		}
 	}
 	for i := range consents {
 		e := consentEvent(&consents[i])

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
-	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
@@ -45,12 +44,12 @@ func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collectio
 	}
 	var rows []Record
 	var more *Record
-	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionList, subject: subject, lock: ShareLock, fields: s.fields}
+	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionList, subject: subject, fields: s.fields}
 	if coll, ok := s.catalog.Collection(collection); ok {
 		a.fields = describeFields(coll, c.Purpose)
 	}
-	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
-		consents, err := t.consents(ctx, tx, p)
+	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) error {
+		consents, _, err := t.consents(ctx, tx, p)
 		if err != nil {
 			return err
 		}
@@ -124,9 +123,9 @@ func (v *Vault) Export(ctx context.Context, c accessctl.Caller, subject string) 
 		return Manifest{}, err
 	}
 	m := Manifest{Subject: subject, CatalogVers: s.catalog.Version, Purposes: s.catalog.Purposes}
-	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionExport, subject: subject, lock: ShareLock}
-	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, _ *audit.Event) error {
-		consents, err := t.consents(ctx, tx, p)
+	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionExport, subject: subject}
+	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) error {
+		consents, _, err := t.consents(ctx, tx, p)
 		if err != nil {
 			return err
 		}

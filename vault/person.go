@@ -114,6 +114,28 @@ func (v *Vault) onPerson(ctx context.Context, a act, f func(Tx, *Subject, *audit
 	return a.hidden(v.refused(ctx, a.tenant, failed, err))
 }
 
+// seePerson runs f on one snapshot in which the person is live, and records it
+// before it returns. It locks nothing, so that readers delay no erasure.
+func (v *Vault) seePerson(ctx context.Context, a act, f func(Tx, *Subject) error) error {
+	a.lock = NoLock
+	var e audit.Event
+	err := v.store.View(ctx, func(tx Tx) error {
+		e = v.event(a.tenant, a.set, a.caller, a.action)
+		p, err := a.read(ctx, tx)
+		if p != nil {
+			e = about(e, a.caller, p.UID, own(a.caller, a.subject))
+		}
+		if err != nil {
+			return err
+		}
+		return f(tx, p)
+	})
+	if err != nil {
+		return a.hidden(v.refused(ctx, a.tenant, e, err))
+	}
+	return v.record(ctx, a.tenant, e)
+}
+
 // read returns the person's row, locked; with an error if it is not live or was
 // changed outside the service.
 func (a *act) read(ctx context.Context, tx Tx) (*Subject, error) {
@@ -131,38 +153,6 @@ func (a *act) read(ctx context.Context, tx Tx) (*Subject, error) {
 	return &p, nil
 }
 
-// answer makes the row answer for the consents and keys as they now stand in the
-// transaction.
-func (t *tenant) answer(ctx context.Context, tx Tx, p *Subject) error {
-	consents, err := tx.Consents(ctx, t.row.ID, p.UID)
-	if err != nil {
-		return fmt.Errorf("reading consents: %w", err)
-	}
-	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
-	if err != nil {
-		return fmt.Errorf("reading keys: %w", err)
-	}
-	p.Mark = append(p.Mark[:markSize:markSize], standing(consents, keys)...)
-	return t.change(ctx, tx, p)
-}
-
-// consents reads the person's consents, and refuses them with ErrIntegrity if
-// they are not the ones that the row answers for.
-func (t *tenant) consents(ctx context.Context, tx Tx, p *Subject) ([]Consent, error) {
-	list, err := tx.Consents(ctx, t.row.ID, p.UID)
-	if err != nil {
-		return nil, fmt.Errorf("reading consents: %w", err)
-	}
-	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
-	if err != nil {
-		return nil, fmt.Errorf("reading keys: %w", err)
-	}
-	if !answersFor(p, list, keys) {
-		return nil, ErrIntegrity
-	}
-	return list, nil
-}
-
 // refused records why nothing was done, if that is so.
 func (v *Vault) refused(ctx context.Context, t *tenant, e audit.Event, err error) error {
 	if err == nil || !itemError(err) && !errors.Is(err, ErrGone) {
@@ -173,14 +163,4 @@ func (v *Vault) refused(ctx context.Context, t *tenant, e audit.Event, err error
 		return recording
 	}
 	return err
-}
-
-// change writes a person's row back with its new mark. What it answers for stays
-// as it is: answer changes that.
-func (t *tenant) change(ctx context.Context, tx Tx, p *Subject) error {
-	p.Mark = t.mark(p, p.Mark[markSize:])
-	if err := tx.UpdateSubject(ctx, *p, p.Generation); err != nil {
-		return fmt.Errorf("changing a person's row: %w", err)
-	}
-	return nil
 }

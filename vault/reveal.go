@@ -311,7 +311,13 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 		return nil, codeIntegrity
 	case s.State != Live:
 		return nil, codeGone
-	case !answersFor(s, l.Consents, l.Keys):
+	}
+	consentsStand, keysStand := stands(s, l.Consents, l.Keys)
+	if !consentsStand {
+		l.Consents = nil // changed or put back by SQL: they do not count
+	}
+	switch {
+	case !keysStand:
 		return nil, codeIntegrity
 	case w.portable != nil:
 		return portableSealed(w, l)

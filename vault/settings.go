@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
-	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
@@ -77,8 +76,21 @@ func (v *Vault) loadCurrent(ctx context.Context, t *tenant) error {
 	if err != nil {
 		return err
 	}
-	t.settings.Store(s)
+	t.adopt(s)
 	return nil
+}
+
+// adopt makes s the settings, unless newer ones are known.
+func (t *tenant) adopt(s *settings) {
+	for {
+		have := t.settings.Load()
+		if have != nil && (have.catalog.Version > s.catalog.Version || have.policy.Version() > s.policy.Version()) {
+			return
+		}
+		if t.settings.CompareAndSwap(have, s) {
+			return
+		}
+	}
 }
 
 func newSettings(c, p Document) (*settings, error) {
@@ -105,26 +117,16 @@ func (v *Vault) pinIndexKeys(ctx context.Context, t *tenant, s *settings) error 
 		return fmt.Errorf("reading index keys: %w", err)
 	}
 	keys = slices.DeleteFunc(keys, func(k TenantKey) bool {
-		return !strings.HasPrefix(k.Label, labelIndex) || t.indexKey(k.Label) != nil
+		return !slices.Contains(s.indexes, k.Label) || t.indexKey(k.Label) != nil
 	})
-	if len(keys) == 0 && t.pinned(s.indexes) {
-		return nil // another request pinned them meanwhile
+	err = v.openIndexKeys(ctx, t, keys)
+	if t.pinned(s.indexes) {
+		return nil // by another request meanwhile, perhaps
 	}
-	if len(keys) == 0 {
-		return fmt.Errorf("%w: an index key is missing; apply the catalog again", ErrUnavailable)
+	if err == nil {
+		err = fmt.Errorf("%w: an index key is missing; apply the catalog again", ErrUnavailable)
 	}
-	opened, err := v.openSecrets(ctx, t.row.Name, keys)
-	if err != nil {
-		return fmt.Errorf("opening index keys: %w", unavailable(err))
-	}
-	for label, k := range opened {
-		ik, err := field.NewIndexKey(k)
-		if err != nil {
-			return fmt.Errorf("opening an index key: %w", err)
-		}
-		t.pinIndex(label, ik)
-	}
-	return nil
+	return err
 }
 
 // describe is what policy may know of a field.
@@ -218,10 +220,10 @@ func (s *settings) decider(c accessctl.Caller) *accessctl.Decider {
 
 // Catalog is what is collected, and why: public.
 func (v *Vault) Catalog(ctx context.Context, tenantName string) (*catalog.Catalog, error) {
-	t, s, err := v.fresh(ctx, tenantName)
+	_, s, err := v.fresh(ctx, tenantName)
 	if err != nil {
-		if errors.Is(err, ErrDenied) || t == nil {
-			return nil, ErrNotFound
+		if errors.Is(err, ErrDenied) {
+			return nil, ErrNotFound // no such tenant
 		}
 		return nil, err
 	}
@@ -395,6 +397,7 @@ func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *s
 		}
 		e := v.event(t, s, c, accessctl.ActionConfigure)
 		e.Code = kind
+		e.Subject = []audit.Attr{{Key: "version", Value: strconv.FormatInt(d.Version, 10)}}
 		return v.append(ctx, tx, t.row.ID, e)
 	})
 	if errors.Is(err, ErrStale) {

@@ -78,11 +78,21 @@ func (v *Vault) checkpoint(ctx context.Context, done int) error {
 	return c.Checkpoint(ctx)
 }
 
+// dropEffects removes idempotency keys that have expired.
 func (v *Vault) dropEffects(ctx context.Context) error {
-	return v.store.Update(ctx, func(tx Tx) error {
-		_, err := tx.DeleteEffects(ctx, v.now(), sweepRows)
-		return err
-	})
+	for {
+		var n int
+		err := v.store.Update(ctx, func(tx Tx) (err error) {
+			n, err = tx.DeleteEffects(ctx, v.now(), sweepRows)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("removing idempotency keys: %w", err)
+		}
+		if n < sweepRows {
+			return nil
+		}
+	}
 }
 
 // sweepOne removes one erased person's rows in bounded transactions.

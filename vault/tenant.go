@@ -1,10 +1,7 @@
 package vault
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -270,25 +267,22 @@ func (v *Vault) readTenant(ctx context.Context, row Tenant) (*tenant, error) {
 	if err != nil {
 		return nil, err
 	}
+	indexes := slices.Clone(keys)
+	keys = slices.DeleteFunc(keys, isIndexKey)
+	indexes = slices.DeleteFunc(indexes, func(k TenantKey) bool { return !isIndexKey(k) })
 	opened, err := v.openSecrets(ctx, row.Name, keys)
 	if err != nil {
 		return nil, fmt.Errorf("opening keys of the tenant: %w", err)
 	}
 	t := &tenant{row: row, index: map[string]*field.IndexKey{}}
+	if err := v.openIndexKeys(ctx, t, indexes); err != nil {
+		v.log.WarnContext(ctx, "index keys are not open: what they index cannot be searched or written", "tenant", row.Name, "error", err)
+	}
 	var errs [4]error
 	t.lookup, errs[0] = field.NewMACKey(opened[labelLookup])
 	t.mac, errs[1] = field.NewMACKey(opened[labelMAC])
 	t.idem, errs[2] = field.NewMACKey(opened[labelIdempotency])
 	t.cursor, errs[3] = field.NewBoxKey(opened[labelCursor])
-	for label, k := range opened {
-		if strings.HasPrefix(label, labelIndex) {
-			ik, err := field.NewIndexKey(k)
-			if err != nil {
-				return nil, fmt.Errorf("opening an index key: %w", err)
-			}
-			t.index[label] = ik
-		}
-	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("opening keys of the tenant: %w", err)
 	}
@@ -296,6 +290,35 @@ func (v *Vault) readTenant(ctx context.Context, row Tenant) (*tenant, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+func isIndexKey(k TenantKey) bool { return strings.HasPrefix(k.Label, labelIndex) }
+
+// openIndexKeys pins index keys: all in one call, or, if one of them does not
+// open, each by itself, so that it closes its own field alone.
+func (v *Vault) openIndexKeys(ctx context.Context, t *tenant, keys []TenantKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	opened, err := v.openSecrets(ctx, t.row.Name, keys)
+	if err != nil && len(keys) > 1 && !errors.Is(err, keyring.ErrUnavailable) {
+		errs := make([]error, 0, len(keys))
+		for i := range keys {
+			errs = append(errs, v.openIndexKeys(ctx, t, keys[i:i+1]))
+		}
+		return errors.Join(errs...)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the key %s: %w", keys[0].Label, unavailable(err))
+	}
+	for label, k := range opened {
+		ik, err := field.NewIndexKey(k)
+		if err != nil {
+			return fmt.Errorf("opening an index key: %w", err)
+		}
+		t.pinIndex(label, ik)
+	}
+	return nil
 }
 
 func (v *Vault) lookupTenant(name string) (*tenant, bool) {
@@ -330,67 +353,6 @@ func (v *Vault) tenantOf(ctx context.Context, name string) (*tenant, error) {
 		return nil, ErrUnavailable
 	}
 	return nil, ErrDenied
-}
-
-// markSize is the bytes of the MAC at the head of a mark.
-const markSize = sha256.Size
-
-// mark is the MAC over a person's row, and behind it the digest of what the row
-// answers for, which the MAC covers. So a change by SQL does not count, nor does
-// a consent or a key of an earlier epoch that is put back beside the row.
-func (t *tenant) mark(s *Subject, answersFor []byte) []byte {
-	sum := t.mac.Sum("subject", append(markParts(s), answersFor)...)
-	return append(sum[:], answersFor...)
-}
-
-func (t *tenant) marked(s *Subject) bool {
-	if len(s.Mark) < markSize {
-		return false
-	}
-	return t.mac.Verify(s.Mark[:markSize], "subject", append(markParts(s), s.Mark[markSize:])...)
-}
-
-// answersFor says whether these consents and keys are the ones that the row,
-// whose mark is good, answers for.
-func answersFor(s *Subject, consents []Consent, keys []DataKey) bool {
-	return bytes.Equal(s.Mark[markSize:], standing(consents, keys))
-}
-
-// standing is a digest of the current consents and of the groups that were
-// erased: empty while there are none.
-func standing(consents []Consent, keys []DataKey) []byte {
-	var b []byte
-	consents, keys = slices.Clone(consents), slices.Clone(keys)
-	slices.SortFunc(consents, func(x, y Consent) int { return strings.Compare(x.Purpose, y.Purpose) })
-	slices.SortFunc(keys, func(x, y DataKey) int { return cmp.Compare(x.Group, y.Group) })
-	for i := range consents {
-		b = append(binary.AppendUvarint(append(b, 'c'), uint64(len(consents[i].Purpose))), consents[i].Purpose...)
-		b = append(binary.AppendUvarint(b, uint64(len(consents[i].MAC))), consents[i].MAC...)
-	}
-	for i := range keys {
-		if keys[i].Epoch > 1 {
-			b = binary.AppendUvarint(binary.AppendUvarint(append(b, 'k'), uint64(keys[i].Group)), uint64(keys[i].Epoch))
-		}
-	}
-	if len(b) == 0 {
-		return nil
-	}
-	sum := sha256.Sum256(b)
-	return sum[:]
-}
-
-func markParts(s *Subject) [][]byte {
-	flags := []byte{0, 0, 0}
-	if s.State == Erased {
-		flags[0] = 1
-	}
-	if s.Restricted {
-		flags[1] = 1
-	}
-	if s.Held {
-		flags[2] = 1
-	}
-	return [][]byte{s.Lookup, s.UID[:], be32(s.Generation), flags}
 }
 
 func be32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }

@@ -64,6 +64,7 @@ type writing struct {
 	s      *settings
 	d      *accessctl.Decider
 	idem   Idempotency
+	again  bool // an earlier attempt has recorded what was refused
 
 	items  []writeItem
 	people []*writePerson // by lookup, the order in which rows are locked
@@ -108,12 +109,12 @@ func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Actio
 	if err != nil {
 		return nil, err
 	}
-	for range attempts {
+	for try := range attempts {
 		s, err := v.settingsOf(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		w := &writing{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), items: make([]writeItem, n)}
+		w := &writing{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), items: make([]writeItem, n), again: try > 0}
 		if !w.d.Has(accessctl.ActionWrite, s.fields) {
 			return nil, v.denied(ctx, t, s, c, a)
 		}
@@ -135,7 +136,7 @@ func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Actio
 
 // attempt loads, prepares keys outside any transaction, and applies.
 func (w *writing) attempt(ctx context.Context) error {
-	if slices.ContainsFunc(w.items, func(it writeItem) bool { return it.refused }) {
+	if !w.again && slices.ContainsFunc(w.items, func(it writeItem) bool { return it.refused }) {
 		if err := w.v.denied(ctx, w.t, w.s, w.c, w.action); !errors.Is(err, ErrDenied) {
 			return err
 		}

@@ -96,7 +96,8 @@ func (p *writePerson) prepare(w *writing, l *LoadedItem) {
 	case l.Subject.State != Live:
 		p.failKnown(w, ErrGone)
 		return
-	case !answersFor(l.Subject, l.Consents, l.Keys):
+	}
+	if _, keysStand := stands(l.Subject, l.Consents, l.Keys); !keysStand {
 		p.failKnown(w, ErrIntegrity)
 		return
 	}
