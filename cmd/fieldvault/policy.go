@@ -82,7 +82,7 @@ func readPolicy(policyPath, catalogPath string) (*accessctl.Policy, *catalog.Cat
 	}
 	p, err := accessctl.ParsePolicy(1, text)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", policyPath, err)
+		return nil, nil, withHint(fmt.Errorf("%s: %w", policyPath, err), "correct it there; deploy/sample/policy.cedar is an example")
 	}
 	cat, err := readCatalog(catalogPath)
 	return p, cat, err

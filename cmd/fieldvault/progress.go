@@ -38,6 +38,7 @@ func newProgress(w io.Writer, what string, total int) *progressBar {
 	b.writer.SetAutoStop(true) // Stop is lost if it comes before Render has begun
 	b.writer.SetUpdateFrequency(100 * time.Millisecond)
 	b.writer.SetTerminalWidth(columns)
+	b.writer.SetTrackerPosition(progress.PositionRight)
 	b.writer.SetStyle(progress.StyleBlocks)
 	b.writer.Style().Visibility.Time = false
 	b.writer.Style().Visibility.Value = total == 0

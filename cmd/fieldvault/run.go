@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/user"
@@ -15,6 +16,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/fieldvault/fieldvault/vault"
 )
 
 // version is set when a release is built.
@@ -77,9 +80,6 @@ func withHint(err error, next string) error {
 	return &hint{err: err, next: next}
 }
 
-// errFailed ends a verb that has already said what is wrong.
-var errFailed = errors.New("failed")
-
 // run is the program. It returns the exit code: 0, 1 for a failure, 2 for wrong
 // usage.
 func run(ctx context.Context, w world) int {
@@ -97,24 +97,25 @@ func run(ctx context.Context, w world) int {
 		fmt.Fprintf(w.stderr, "fieldvault: %v\nWhat to do: see `%s --help`\n", err, c.CommandPath())
 		return 2
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		err = withHint(errors.New("interrupted"), nextOf(err))
+		err = withHint(errors.New("interrupted"), "run it again: what was done stays done, and is not done twice")
 	}
-	if !errors.Is(err, errFailed) {
-		fmt.Fprintf(w.stderr, "fieldvault: %v\n", err)
-		if next := nextOf(err); next != "" {
-			fmt.Fprintf(w.stderr, "What to do: %s\n", next)
-		}
-	}
+	fmt.Fprintf(w.stderr, "fieldvault: %v\nWhat to do: %s\n", err, nextOf(c, err))
 	return 1
 }
 
-// nextOf is what to do about an error, as the outermost hint says; "" for none.
-func nextOf(err error) string {
+// nextOf is what to do about an error: what the outermost hint says, or else what
+// fits its kind.
+func nextOf(c *cobra.Command, err error) string {
 	var h *hint
-	if errors.As(err, &h) {
+	switch {
+	case errors.As(err, &h):
 		return h.next
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return "check the path, and that you may read and write there"
+	case errors.Is(err, vault.ErrUnavailable):
+		return "see that the database and the key-encryption key answer, and run it again"
 	}
-	return ""
+	return fmt.Sprintf("`%s --help` says what it needs", c.CommandPath())
 }
 
 // A usageError is a wrong call of the program.
