@@ -346,7 +346,7 @@ func TestAttackReenrolKeepsNoCertificate(t *testing.T) {
 	}
 }
 
-// after a clock step backwards the 5 s bound must not vanish
+// After a step of the clock backwards the bound of 5 s does not vanish.
 func TestAttackClockStepsBack(t *testing.T) {
 	v := withCustomer(t)
 	v.Ring.Forget(vaulttest.Tenant, subjectUID(t, v, "c-1"))
@@ -374,10 +374,5 @@ func TestAttackRaisedRevision(t *testing.T) {
 		t.Errorf("fsck finds nothing: %+v %v", r, err)
 	}
 }
-
-const listOnly = `permit(principal in Role::"app", action, resource);
-permit(principal in Role::"dpo", action, resource is Person);
-permit(principal in Role::"operator", action, resource is Service);
-permit(principal in Role::"lister", action in [Action::"list", Action::"delete", Action::"write"], resource);`
 
 // duplicates in one batch, with an idempotency key, twice
