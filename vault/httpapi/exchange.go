@@ -213,7 +213,7 @@ func (x *exchange) send(a *answer) {
 	x.status = a.status
 	x.w.WriteHeader(a.status)
 	if len(a.body) > 0 {
-		x.w.Write(a.body) //nolint:errcheck,gosec // the client is gone, and the log will say how far it came
+		x.w.Write(a.body) //nolint:errcheck // the client is gone, and the log will say how far it came
 	}
 	if a.secret {
 		clear(a.body)

@@ -224,5 +224,5 @@ func (x *exchange) number(name string) (int, error) {
 	if !ok || n > api.MaxPage {
 		return 0, invalid(name, "must be from 1 to "+strconv.Itoa(api.MaxPage))
 	}
-	return int(n), nil //nolint:gosec // at most MaxPage
+	return int(n), nil
 }

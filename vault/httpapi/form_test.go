@@ -225,7 +225,7 @@ func TestEndlessBodyIsCutOff(t *testing.T) {
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err == nil {
-		defer res.Body.Close()
+		defer res.Body.Close() //nolint:errcheck // a test
 		if res.StatusCode != 413 {
 			t.Errorf("status %d", res.StatusCode)
 		}
@@ -278,7 +278,7 @@ func httpDo(w *world, method, path, token, body string) int {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // a test
 	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode
 }
@@ -294,7 +294,7 @@ func TestALyingLengthReservesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		defer c.Close() //nolint:errcheck // a test
 		fmt.Fprintf(c, "POST /v1/records HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer app\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{", api.MaxBatchBody)
 	}
 	w.waitInFlight(50)

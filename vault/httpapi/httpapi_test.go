@@ -106,7 +106,7 @@ func (w *world) readDocument() {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // a test
 	doc, err := jsonschema.UnmarshalJSON(res.Body)
 	if err != nil {
 		w.tb.Fatal(err)
@@ -164,7 +164,7 @@ func (w *world) do(a ask) got {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // a test
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		w.tb.Fatal(err)

@@ -67,11 +67,11 @@ func (l *limits) bucket(key string) *bucket {
 	sum := sha256.Sum256([]byte(key))
 	if e, ok := l.by[sum]; ok {
 		l.order.MoveToFront(e)
-		return e.Value.(*bucket) //nolint:errcheck,forcetypeassert // nothing else is in the list
+		return e.Value.(*bucket)
 	}
 	if l.order.Len() >= maxBuckets {
 		last := l.order.Back()
-		delete(l.by, last.Value.(*bucket).key) //nolint:errcheck,forcetypeassert // nothing else is in the list
+		delete(l.by, last.Value.(*bucket).key)
 		l.order.Remove(last)
 	}
 	b := &bucket{key: sum, limiter: rate.NewLimiter(l.rate, l.burst)}

@@ -58,7 +58,11 @@ func problemOf(err error) *refusal {
 	if errors.As(err, &form) {
 		return invalid(form.Path, form.Rule)
 	}
-	return &refusal{code: codeOf(err)}
+	r := &refusal{code: codeOf(err)}
+	if r.code == api.Unavailable {
+		r.retry = time.Second
+	}
+	return r
 }
 
 // codeOf maps the sentinels. The order matters where an error is two of them: a
@@ -134,7 +138,7 @@ func (r *refusal) answer(requestID string) answer {
 		p.Detail = detailOf(r.code)
 	}
 	a := answer{status: p.Status, media: api.ProblemType, retry: r.retry, allow: r.allow}
-	a.body, _ = json.Marshal(p) //nolint:errcheck,errchkjson // strings and numbers always encode
+	a.body, _ = json.Marshal(p) // strings and numbers always encode
 	if r.code == api.Unauthenticated {
 		a.challenge = `Bearer realm="fieldvault"`
 	}
