@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -267,6 +268,7 @@ type gate struct {
 	armed atomic.Bool
 	count atomic.Int64
 	steps []step
+	mu    sync.Mutex
 	keys  map[string]bool
 	auth  atomic.Bool // a request came to where a redirect leads
 }
@@ -281,7 +283,9 @@ func (g *gate) stand(next http.Handler) http.Handler {
 			return
 		}
 		n := int(g.count.Add(1))
+		g.mu.Lock()
 		g.keys[r.Header.Get("Idempotency-Key")] = true
+		g.mu.Unlock()
 		if n > len(g.steps) {
 			next.ServeHTTP(w, r)
 			return
@@ -301,21 +305,21 @@ func (g *gate) stand(next http.Handler) http.Handler {
 
 func TestRetriesRespectIdempotency(t *testing.T) {
 	type do = func(context.Context, *client.Client) error
-	get := do(func(ctx context.Context, c *client.Client) error { _, err := c.Get(ctx, self, "city"); return err })
-	put := do(func(ctx context.Context, c *client.Client) error {
+	get := func(ctx context.Context, c *client.Client) error { _, err := c.Get(ctx, self, "city"); return err }
+	put := func(ctx context.Context, c *client.Client) error {
 		_, err := c.Put(ctx, self, map[string]any{"city": "Bergen"})
 		return err
-	})
-	remove := do(func(ctx context.Context, c *client.Client) error { return c.Delete(ctx, self) })
-	release := do(func(ctx context.Context, c *client.Client) error { return c.Release(ctx, "c-17") })
-	hold := do(func(ctx context.Context, c *client.Client) error { return c.Hold(ctx, "c-17", "") })
+	}
+	remove := func(ctx context.Context, c *client.Client) error { return c.Delete(ctx, self) }
+	release := func(ctx context.Context, c *client.Client) error { return c.Release(ctx, "c-17") }
+	hold := func(ctx context.Context, c *client.Client) error { return c.Hold(ctx, "c-17", "") }
 	decide := func(decision string) do {
 		return func(ctx context.Context, c *client.Client) error {
 			_, err := c.RecordConsent(ctx, "c-17", "marketing", api.Decision{Decision: decision})
 			return err
 		}
 	}
-	reenrol := do(func(ctx context.Context, c *client.Client) error { _, err := c.Reenrol(ctx, "c-17"); return err })
+	reenrol := func(ctx context.Context, c *client.Client) error { _, err := c.Reenrol(ctx, "c-17"); return err }
 	down, broken, done, full := step{status: 503}, step{}, step{after: true}, step{status: 429, header: "1"}
 	for name, c := range map[string]struct {
 		role  string
@@ -351,6 +355,8 @@ func TestRetriesRespectIdempotency(t *testing.T) {
 			if (err != nil) != c.fails || g.count.Load() != c.sent {
 				t.Errorf("sent %d times, want %d: %v", g.count.Load(), c.sent, err)
 			}
+			g.mu.Lock()
+			defer g.mu.Unlock()
 			if len(g.keys) != 1 {
 				t.Errorf("the attempts carried different keys: %v", g.keys)
 			}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -204,13 +205,13 @@ func TestBodiesAreBounded(t *testing.T) {
 }
 
 // endless gives bytes for as long as it is read.
-type endless struct{ read int64 }
+type endless struct{ read atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = ' '
 	}
-	e.read += int64(len(p))
+	e.read.Add(int64(len(p)))
 	return len(p), nil
 }
 
@@ -230,8 +231,8 @@ func TestEndlessBodyIsCutOff(t *testing.T) {
 			t.Errorf("status %d", res.StatusCode)
 		}
 	}
-	if body.read > 32<<20 {
-		t.Errorf("%d bytes were taken", body.read)
+	if body.read.Load() > 32<<20 {
+		t.Errorf("%d bytes were taken", body.read.Load())
 	}
 }
 
