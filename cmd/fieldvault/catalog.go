@@ -44,7 +44,7 @@ func catalogCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check FILE",
 		Short:   "Check FILE without a store: every problem, by line",
-		Long:    "Checks that FILE is a catalog and lists every problem, by line. No store is needed.",
+		Long:    "Checks that FILE is a catalog and lists every problem, by line.\nNo store is needed.",
 		Example: `  fieldvault catalog check catalog.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -21,8 +21,9 @@ func certificateVerify() *cobra.Command {
 		Use:   "verify FILE",
 		Short: "Check a certificate of erasure or a receipt of consent, offline",
 		Long: `Checks the signature of FILE with nothing but the service's public key: the key
-itself ("ed25519:..."), or a file that holds it or what GET /v1/audit/key answers.
-Take the key from where whoever made the certificate could not have changed it.`,
+itself ("ed25519:..."), or a file that holds it or the answer of
+GET /v1/audit/key. Take the key from where whoever made the certificate could
+not have changed it.`,
 		Example: `  curl -sS https://vault.example.org/v1/audit/key > key.json
   fieldvault certificate verify c-17.json --key key.json`,
 		Args: cobra.ExactArgs(1),
@@ -84,7 +85,7 @@ func certificateKey(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "key",
 		Short:   "Print the service's public key, which certificates and receipts verify with",
-		Long:    "Opens the store and the key-encryption key, and prints what GET /v1/audit/key answers.",
+		Long:    "Opens the store and the key-encryption key, and prints the key, as\nGET /v1/audit/key answers it.",
 		Example: "  fieldvault certificate key --config serve.yaml > key.txt",
 		Args:    cobra.NoArgs,
 	}

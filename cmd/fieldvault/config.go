@@ -278,7 +278,7 @@ func afterColon(s string) string {
 // check refuses settings that no part would understand, by their keys.
 func (cfg *Config) check() error {
 	switch l := cfg.Limits; {
-	case l.Rate <= 0 || l.Burst < 1 || l.InFlight < 1:
+	case !(l.Rate > 0) || l.Burst < 1 || l.InFlight < 1:
 		return withHint(errors.New("limits.rate, limits.burst and limits.in_flight must be positive"), "leave them out for the defaults")
 	case cfg.Tenant == "":
 		return withHint(errors.New("tenant is empty"), "leave it out for the tenant default")

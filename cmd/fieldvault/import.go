@@ -38,8 +38,8 @@ the mapping says (deploy/sample/customers.import.yaml is an example). It opens
 the store itself and acts as local:<user>, in events.
 
 Bad rows are reported on standard error by line and rule, never by value, and do
-not stop the others; the exit code is then 1. Where the import has come is kept in
-FILE.progress, so that running it again goes on behind the last batch.`,
+not stop the others; the exit code is then 1. How far the import has come is kept
+in FILE.progress, so that running it again goes on behind the last batch.`,
 		Example: `  fieldvault import customers.csv --mapping customers.import.yaml --config serve.yaml`,
 		Args:    cobra.ExactArgs(1),
 	}

@@ -25,10 +25,10 @@ func newToken(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "Sign a token with a local key, for development",
-		Long: `Signs a token with the issuer in --issuer-file (dev keeps one as issuer.jwk in its
-folder), and makes the file if it is missing. --jwks writes the issuer's public
-keys, which serve takes as jwks_file. Not for production: let your identity
-provider sign there.`,
+		Long: `Signs a token with the issuer in --issuer-file (dev keeps one as issuer.jwk in
+its folder), and makes the file if it is missing. --jwks writes the issuer's
+public keys, which serve takes as jwks_file. Not for production: let your
+identity provider sign there.`,
 		Example: `  fieldvault token --issuer-file data/issuer.jwk --role billing
   fieldvault token --role subject --person c-17 --lifetime 10m
   fieldvault token --role app --jwks issuer.jwks`,
