@@ -33,7 +33,8 @@ type Config struct {
 	// Wait is how long the first retry waits; it doubles each time, up to 5 s,
 	// unless the service says how long. Default 100 ms.
 	Wait time.Duration
-	// MaxAnswer is the most bytes of an answer. Default 64 MiB.
+	// MaxAnswer is the most bytes of an answer. Default 256 MiB: the service opens
+	// at most 64 MiB of values at a time, which JSON may write longer.
 	MaxAnswer int64
 	// NewKey makes an Idempotency-Key. Default: 26 random characters.
 	NewKey func() string
@@ -67,7 +68,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Wait = 100 * time.Millisecond
 	}
 	if cfg.MaxAnswer <= 0 {
-		cfg.MaxAnswer = 64 << 20
+		cfg.MaxAnswer = 256 << 20
 	}
 	if cfg.NewKey == nil {
 		cfg.NewKey = rand.Text

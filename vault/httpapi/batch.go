@@ -92,11 +92,7 @@ func (x *exchange) reveal() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := room(out)
-	if err != nil {
-		return answer{}, err
-	}
-	body, err = x.appendResults(body, list, out)
+	body, err := x.appendResults(make([]byte, 0, sizeOf(out)), list, out)
 	wipe(out)
 	return answer{status: http.StatusOK, media: mediaJSON, body: body, secret: true}, err
 }

@@ -209,3 +209,63 @@ func TestReadyz(t *testing.T) {
 	}
 	w.do(ask{method: "GET", path: "/healthz"}).want(200)
 }
+
+// The number of principals that are metered is bounded; who was quiet for longest
+// is forgotten first.
+func TestMeteredKeysAreBounded(t *testing.T) {
+	l := httpapi.NewLimits(1, 1, 0)
+	now := time.Unix(0, 0)
+	for i := range httpapi.MaxBuckets + 10 {
+		if _, wait := httpapi.Take(l, fmt.Sprint(i), now); wait != 0 {
+			t.Fatalf("the first request of %d waits", i)
+		}
+	}
+	if l.Len() != httpapi.MaxBuckets {
+		t.Errorf("%d keys", l.Len())
+	}
+	if _, wait := httpapi.Take(l, fmt.Sprint(httpapi.MaxBuckets), now); wait == 0 {
+		t.Error("a recent key was forgotten")
+	}
+	if _, wait := httpapi.Take(l, "0", now); wait != 0 {
+		t.Error("the oldest key is still known")
+	}
+}
+
+func TestBodiesShareABudget(t *testing.T) {
+	read := func(size int, limit, budget int64) (int, api.Code) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x", strings.NewReader(strings.Repeat("a", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := httpapi.ReadBody(r, limit, budget)
+		if err != nil {
+			_, code, _ := httpapi.ProblemOf(err)
+			return 0, code
+		}
+		return len(b), ""
+	}
+	for _, c := range []struct {
+		size          int
+		limit, budget int64
+		code          api.Code
+	}{
+		{0, 10, 0, ""}, {10, 10, 0, ""}, {11, 10, 0, api.TooLarge}, {511, 1000, 0, ""}, {1000, 1000, 2000, ""},
+		{1001, 1000, 2000, api.TooLarge}, {10_000, 100_000, 100_000, ""}, {10_000, 100_000, 10_000, api.Unavailable},
+		{100_000, 100_000, 1 << 20, ""}, {100_001, 100_000, 1 << 20, api.TooLarge},
+	} {
+		n, code := read(c.size, c.limit, c.budget)
+		if code != c.code || code == "" && n != c.size {
+			t.Errorf("%+v: %d bytes, %q", c, n, code)
+		}
+	}
+}
+
+// What net/http says of a broken connection may quote what a client sent.
+func TestServerLogsNoText(t *testing.T) {
+	var b lines
+	s := httpapi.NewServer(http.NotFoundHandler(), slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s.ErrorLog.Print("http: bad header kanarienvogel")
+	if b.String() == "" || strings.Contains(b.String(), "kanarienvogel") {
+		t.Errorf("logged %q", b.String())
+	}
+}

@@ -93,11 +93,8 @@ func (x *exchange) getRecord() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := room(out)
-	if err != nil {
-		return answer{}, err
-	}
-	body = append(appendRecord(append(body, '{'), &item, &out[0]), '}')
+	body := append(make([]byte, 0, sizeOf(out)), '{')
+	body = append(appendRecord(body, &item, &out[0]), '}')
 	wipe(out)
 	return answer{status: http.StatusOK, media: mediaJSON, body: body, secret: true, etag: out[0].Revision}, nil
 }
