@@ -202,9 +202,11 @@ func (w *writing) once(ctx context.Context, tx Tx, p *writePerson, it *writeItem
 // what stood. What was sealed before its group's erasure is dropped: dead names
 // those fields.
 func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record, dead []uint32, err error) {
-	old, err := field.ParsePacked(rec.Sealed, nil)
-	if err != nil && len(rec.Sealed) > 0 {
-		return Record{}, nil, ErrIntegrity
+	var old []field.Sealed
+	if len(rec.Sealed) > 0 {
+		if old, err = w.t.unpackRow(p.subject.UID, rec); err != nil {
+			return Record{}, nil, err
+		}
 	}
 	next = Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
 	old = slices.DeleteFunc(old, func(s field.Sealed) bool {
@@ -239,7 +241,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 		})
 	}
 	slices.SortFunc(keep, func(a, b field.Sealed) int { return int(a.Field) - int(b.Field) })
-	next.Sealed, err = field.AppendPacked(nil, keep)
+	next.Sealed, err = w.t.packRow(p.subject.UID, &next, keep)
 	if err != nil {
 		return Record{}, nil, fmt.Errorf("packing: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
-	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
@@ -207,17 +206,17 @@ func (v *Vault) fillFields(ctx context.Context, t *tenant, s *settings, subject 
 	}
 	for i := range part {
 		coll, _ := s.catalog.Collection(part[i].Collection)
-		if l.Items[i].Record != nil {
-			part[i].Fields = stored(coll, &l.Items[i])
+		if l.Items[i].Record != nil && l.Items[i].Subject != nil {
+			part[i].Fields = t.stored(coll, &l.Items[i])
 		}
 	}
 	return nil
 }
 
-func stored(coll *catalog.Collection, l *LoadedItem) (list []ManifestField) {
-	sealed, err := field.ParsePacked(l.Record.Sealed, nil)
+func (t *tenant) stored(coll *catalog.Collection, l *LoadedItem) (list []ManifestField) {
+	sealed, err := t.unpackRow(l.Subject.UID, l.Record)
 	if err != nil {
-		return nil
+		return nil // a reveal of it says so
 	}
 	for i := range sealed {
 		f, ok := coll.FieldByID(sealed[i].Field)

@@ -144,14 +144,20 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 			q.Items[i].Collection = 0
 		}
 	}
-	l, err := r.v.store.LoadForReveal(ctx, q)
+	l, broken, err := r.v.load(ctx, q)
 	if err != nil {
-		return false, fmt.Errorf("loading: %w", err)
+		return false, err
 	}
 	if _, reloaded, err := r.v.at(ctx, r.t, r.s, l); err != nil || reloaded {
 		return false, err
 	}
 	for i := range r.wants {
+		if broken != nil && broken[i] {
+			w := &r.wants[i]
+			r.people.of(w.lookup).fail(codeIntegrity)
+			r.out[w.at].Err = answerError(codeIntegrity, r.d.MayKnow(w.facts, w.own))
+			continue
+		}
 		r.decide(&r.wants[i], &l.Items[i])
 	}
 	if err := r.v.record(ctx, r.t, r.people.events(r)...); err != nil {
@@ -164,6 +170,36 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	return true, nil
+}
+
+// load reads what decides the items. One that cannot be read, because it was
+// changed outside the service, does not take the others with it: broken names it.
+func (v *Vault) load(ctx context.Context, q LoadQuery) (l *Loaded, broken []bool, err error) {
+	l, err = v.store.LoadForReveal(ctx, q)
+	if err == nil || !errors.Is(err, ErrIntegrity) {
+		if err != nil {
+			err = fmt.Errorf("loading: %w", err)
+		}
+		return l, nil, err
+	}
+	all, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: q.Tenant})
+	if err != nil {
+		return nil, nil, fmt.Errorf("loading: %w", err)
+	}
+	all.Items, broken = make([]LoadedItem, len(q.Items)), make([]bool, len(q.Items))
+	for i := range q.Items {
+		one, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: q.Tenant, Items: q.Items[i : i+1], Identity: q.Identity})
+		switch {
+		case errors.Is(err, ErrIntegrity):
+			broken[i] = true
+		case err != nil:
+			return nil, nil, fmt.Errorf("loading: %w", err)
+		default:
+			all.Items[i] = one.Items[0]
+			all.CatalogVersion, all.PolicyVersion = one.CatalogVersion, one.PolicyVersion
+		}
+	}
+	return all, broken, nil
 }
 
 // want resolves names by the catalog.
@@ -324,7 +360,7 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 	case l.Record == nil || l.Record.Deleted:
 		return nil, codeNotFound
 	}
-	sealed, err := field.ParsePacked(l.Record.Sealed, nil)
+	sealed, err := r.t.unpackRow(s.UID, l.Record)
 	if err != nil {
 		return nil, codeIntegrity
 	}

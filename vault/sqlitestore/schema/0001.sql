@@ -13,7 +13,7 @@ CREATE TABLE tenant (
 CREATE TABLE tenant_key (
   tenant      INTEGER NOT NULL REFERENCES tenant (id),
   label       TEXT    NOT NULL,
-  kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+  kek_version INTEGER NOT NULL CHECK (kek_version BETWEEN 1 AND 2147483647),
   wrapped     BLOB    NOT NULL CHECK (length(wrapped) > 0),
   PRIMARY KEY (tenant, label)
 ) STRICT, WITHOUT ROWID;
@@ -81,7 +81,7 @@ CREATE TABLE data_key (
   wrapped     BLOB,
   PRIMARY KEY (tenant, uid, grp),
   CHECK (CASE WHEN wrapped IS NULL THEN version = 0 AND kek_version = 0
-    ELSE length(wrapped) > 0 AND version BETWEEN 1 AND 4294967295 AND kek_version >= 1 END)
+    ELSE length(wrapped) > 0 AND version BETWEEN 1 AND 4294967295 AND kek_version BETWEEN 1 AND 2147483647 END)
 ) STRICT;
 
 CREATE TABLE record (
