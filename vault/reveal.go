@@ -93,14 +93,26 @@ func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action
 		return nil, err
 	}
 	for range attempts {
-		r, err := v.newReading(ctx, t, c, a, n)
-		if err != nil {
-			return nil, err
+		r, refusal := v.newReading(ctx, t, c, a, n)
+		if r == nil {
+			return nil, refusal
 		}
-		if !r.d.Has(accessctl.ActionReveal, r.s.fields) {
+		if refusal == nil {
+			resolve(r)
+		}
+		if refusal != nil || r.refuses() {
+			if again, err := v.outdated(ctx, t, r.s); err != nil {
+				return nil, err
+			} else if again {
+				continue
+			}
+		}
+		switch {
+		case errors.Is(refusal, ErrDenied):
 			return nil, v.denied(ctx, t, r.s, c, a)
+		case refusal != nil:
+			return nil, refusal
 		}
-		resolve(r)
 		if r.refused {
 			if err := v.denied(ctx, t, r.s, c, accessctl.ActionExport); !errors.Is(err, ErrDenied) {
 				return nil, err
@@ -120,17 +132,32 @@ func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action
 	return nil, fmt.Errorf("%w: catalog or policy keep changing, or the parts are too slow", ErrUnavailable)
 }
 
-func (v *Vault) newReading(ctx context.Context, t *tenant, c accessctl.Caller, a accessctl.Action, n int) (*reading, error) {
+// newReading prepares a reading with the settings at hand. refusal is why the
+// purpose or the role alone refuse it; without a reading, why there is none.
+func (v *Vault) newReading(ctx context.Context, t *tenant, c accessctl.Caller, a accessctl.Action, n int) (r *reading, refusal error) {
 	s, err := v.settingsOf(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkPurpose(c.Purpose); err != nil {
-		return nil, err
-	}
-	r := &reading{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), out: make([]Revealed, n)}
+	r = &reading{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), out: make([]Revealed, n)}
 	r.why, _ = s.catalog.Purpose(string(c.Purpose))
+	if err := s.checkPurpose(c.Purpose); err != nil {
+		return r, err
+	}
+	if !r.d.Has(accessctl.ActionReveal, s.fields) {
+		return r, ErrDenied
+	}
 	return r, nil
+}
+
+// refuses says whether an item is refused before any look-up.
+func (r *reading) refuses() bool {
+	for i := range r.out {
+		if r.out[i].Err != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // attempt runs the five steps once. done is false when it must begin again.

@@ -42,6 +42,17 @@ func (v *Vault) settingsOf(ctx context.Context, t *tenant) (*settings, error) {
 	return t.current()
 }
 
+// outdated says whether newer settings have been applied elsewhere, and takes
+// them up. A refusal that rests on settings asks it first.
+func (v *Vault) outdated(ctx context.Context, t *tenant, s *settings) (bool, error) {
+	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID})
+	if err != nil {
+		return false, fmt.Errorf("reading versions: %w", err)
+	}
+	_, reloaded, err := v.at(ctx, t, s, l)
+	return reloaded, err
+}
+
 // at returns the settings of the given versions: those at hand, or read anew.
 // reloaded says that what was decided with the settings at hand does not count.
 func (v *Vault) at(ctx context.Context, t *tenant, have *settings, l *Loaded) (s *settings, reloaded bool, err error) {
@@ -63,10 +74,10 @@ func (v *Vault) at(ctx context.Context, t *tenant, have *settings, l *Loaded) (s
 func (v *Vault) loadCurrent(ctx context.Context, t *tenant) error {
 	var c, p Document
 	err := v.store.View(ctx, func(tx Tx) (err error) {
-		if c, err = tx.Document(ctx, t.row.ID, DocumentCatalog, 0); err != nil {
+		if c, err = t.readDocument(ctx, tx, DocumentCatalog); err != nil {
 			return err
 		}
-		p, err = tx.Document(ctx, t.row.ID, DocumentPolicy, 0)
+		p, err = t.readDocument(ctx, tx, DocumentPolicy)
 		return err
 	})
 	if err != nil {
@@ -369,10 +380,33 @@ func (v *Vault) storedCatalog(ctx context.Context, t *tenant) (*catalog.Catalog,
 
 func (v *Vault) document(ctx context.Context, t *tenant, kind string) (d Document, err error) {
 	err = v.store.View(ctx, func(tx Tx) error {
-		d, err = tx.Document(ctx, t.row.ID, kind, 0)
+		d, err = t.readDocument(ctx, tx, kind)
 		return err
 	})
 	return d, err
+}
+
+// readDocument reads the current version of a document, which must bear the
+// tenant's MAC: one that was written by SQL is ErrIntegrity. ErrNoRow if there
+// is none.
+func (t *tenant) readDocument(ctx context.Context, tx Tx, kind string) (Document, error) {
+	d, err := tx.Document(ctx, t.row.ID, kind, 0)
+	if err != nil {
+		return Document{}, err
+	}
+	if len(d.Body) < markSize {
+		return Document{}, fmt.Errorf("%w: the stored %s", ErrIntegrity, kind)
+	}
+	mac := d.Body[:markSize]
+	d.Body = d.Body[markSize:]
+	if !t.mac.Verify(mac, "document", documentParts(kind, &d)...) {
+		return Document{}, fmt.Errorf("%w: the stored %s", ErrIntegrity, kind)
+	}
+	return d, nil
+}
+
+func documentParts(kind string, d *Document) [][]byte {
+	return [][]byte{[]byte(kind), []byte(strconv.FormatInt(d.Version, 10)), d.Body, d.Source}
 }
 
 // indexLabels names the index keys that a catalog needs.
@@ -391,6 +425,8 @@ func indexLabels(cat *catalog.Catalog) (labels []string) {
 // publish stores the next version of a document with its event, and uses it.
 func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, kind string, d Document) error {
 	d.By, d.Created = c.Actor(), v.now()
+	mac := t.mac.Sum("document", documentParts(kind, &d)...)
+	d.Body = append(mac[:], d.Body...)
 	err := v.store.Update(ctx, func(tx Tx) error {
 		if err := tx.InsertDocument(ctx, t.row.ID, kind, d); err != nil {
 			return err

@@ -95,8 +95,8 @@ const (
 
 // A Document is one version of a tenant's catalog or policy.
 type Document struct {
-	Version int64 // from 1, without gaps
-	Body    []byte
+	Version int64  // from 1, without gaps
+	Body    []byte // with the tenant's MAC over kind, version, body and source before it
 	Source  []byte // what was applied, as it was written
 	By      string // the actor
 	Created time.Time

@@ -109,22 +109,34 @@ func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Actio
 	if err != nil {
 		return nil, err
 	}
-	for try := range attempts {
+	recorded := false
+	for range attempts {
 		s, err := v.settingsOf(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		w := &writing{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), items: make([]writeItem, n), again: try > 0}
-		if !w.d.Has(accessctl.ActionWrite, s.fields) {
+		w := &writing{v: v, c: c, action: a, t: t, s: s, d: s.decider(c), items: make([]writeItem, n), again: recorded}
+		has := w.d.Has(accessctl.ActionWrite, s.fields)
+		if has {
+			if err := v.pinIndexKeys(ctx, t, s); err != nil {
+				return nil, err
+			}
+			resolve(w)
+		}
+		if !has || slices.ContainsFunc(w.items, func(it writeItem) bool { return it.err != nil }) {
+			if again, err := v.outdated(ctx, t, s); err != nil {
+				return nil, err
+			} else if again {
+				continue
+			}
+		}
+		if !has {
 			return nil, v.denied(ctx, t, s, c, a)
 		}
-		if err := v.pinIndexKeys(ctx, t, s); err != nil {
-			return nil, err
-		}
-		resolve(w)
 		err = w.attempt(ctx)
 		switch {
 		case errors.Is(err, errRestart):
+			recorded = true
 			continue
 		case err != nil:
 			return nil, err
