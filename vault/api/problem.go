@@ -84,7 +84,7 @@ func (c Code) Status() int {
 // ProblemType is the media type of a [Problem].
 const ProblemType = "application/problem+json"
 
-// TypePrefix, followed by the code, is the type of a [Problem].
+// TypePrefix and the code make the type of a [Problem].
 const TypePrefix = "urn:fieldvault:problem:"
 
 // A Problem is the body of every error answer (RFC 9457). It holds no value of

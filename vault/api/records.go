@@ -9,8 +9,8 @@ const (
 	ViewHidden = "hidden"
 )
 
-// AllFields, as the one field asked for, means all that are stored; it needs the
-// action export.
+// AllFields is what to ask for, alone, to get all fields that are stored; it needs
+// the action export.
 const AllFields = "*"
 
 // A Write is the body of PUT and PATCH of a record: values by field name. PUT

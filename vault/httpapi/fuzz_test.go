@@ -44,7 +44,7 @@ func FuzzNoRequestBreaksTheService(f *testing.F) {
 		}
 		rec := httptest.NewRecorder()
 		w.handler.ServeHTTP(rec, req)
-		switch res := rec.Result(); { //nolint:bodyclose // a recorder's
+		switch res := rec.Result(); {
 		case res.StatusCode == http.StatusInternalServerError:
 			t.Fatalf("status 500: %s", rec.Body)
 		case res.StatusCode >= 400 && res.Header.Get("Content-Type") != api.ProblemType:

@@ -102,7 +102,7 @@ func serve(tb testing.TB, change ...func(*httpapi.Config)) *world {
 // readDocument reads the OpenAPI document, so that every answer can be held against it.
 func (w *world) readDocument() {
 	w.tb.Helper()
-	res, err := http.Get(w.url + "/openapi.json") //nolint:noctx // a test
+	res, err := http.Get(w.url + "/openapi.json")
 	if err != nil {
 		w.tb.Fatal(err)
 	}

@@ -249,9 +249,16 @@ func TestBodiesShareABudget(t *testing.T) {
 		limit, budget int64
 		code          api.Code
 	}{
-		{0, 10, 0, ""}, {10, 10, 0, ""}, {11, 10, 0, api.TooLarge}, {511, 1000, 0, ""}, {1000, 1000, 2000, ""},
-		{1001, 1000, 2000, api.TooLarge}, {10_000, 100_000, 100_000, ""}, {10_000, 100_000, 10_000, api.Unavailable},
-		{100_000, 100_000, 1 << 20, ""}, {100_001, 100_000, 1 << 20, api.TooLarge},
+		{0, 10, 0, ""},
+		{10, 10, 0, ""},
+		{11, 10, 0, api.TooLarge},
+		{511, 1000, 0, ""},
+		{1000, 1000, 2000, ""},
+		{1001, 1000, 2000, api.TooLarge},
+		{10_000, 100_000, 100_000, ""},
+		{10_000, 100_000, 10_000, api.Unavailable},
+		{100_000, 100_000, 1 << 20, ""},
+		{100_001, 100_000, 1 << 20, api.TooLarge},
 	} {
 		n, code := read(c.size, c.limit, c.budget)
 		if code != c.code || code == "" && n != c.size {
