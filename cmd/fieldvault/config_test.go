@@ -96,6 +96,7 @@ func sampleText(s setting, n int) (text string, want any) {
 		name := []string{"a", "b", "c"}[n]
 		return "[{name: " + name + ", tenants: [x], algorithms: [EdDSA]}]",
 			[]IssuerConfig{{Name: name, Tenants: []string{"x"}, Algorithms: []string{"EdDSA"}}}
+	default: // text
 	}
 	if strings.HasSuffix(s.key, "url") {
 		return []string{"sqlite:a", "sqlite:b", "sqlite:c"}[n], []string{"sqlite:a", "sqlite:b", "sqlite:c"}[n]

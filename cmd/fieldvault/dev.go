@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
+	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 )
 
@@ -103,7 +104,7 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 }
 
 // check refuses what is not for other machines, and warns of a password that
-// everybody on this one can read.
+// everybody on this one can read, and of data that outlive their key.
 func (o devOptions) check(w world) error {
 	host, _, err := net.SplitHostPort(o.addr)
 	if err != nil {
@@ -121,6 +122,9 @@ func (o devOptions) check(w world) error {
 	}
 	if _, has := u.User.Password(); has || u.Query().Has("password") {
 		fmt.Fprintln(w.stderr, "fieldvault: other users of this machine can see the password in --store; PGPASSWORD or ~/.pgpass hide it")
+	}
+	if o.vault == "" && o.dir == "" {
+		fmt.Fprintln(w.stderr, "fieldvault: nobody can read what is in --store after this run: its key is in a temporary folder; --dir or --vault keep it")
 	}
 	return nil
 }
@@ -140,7 +144,12 @@ func openDev(ctx context.Context, w world, cfg Config) (_ *parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.setUp(ctx, cfg.Tenant); err != nil {
+	err = p.setUp(ctx, cfg.Tenant)
+	if err == nil && p.vault.VerifierKey() == nil || errors.Is(err, keyring.ErrUnwrap) {
+		err = withHint(errors.New("the database is of another run, and does not open with this key-encryption key"),
+			"give the --dir or --vault of that run, or an empty database")
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil

@@ -127,7 +127,7 @@ func execSQL(ts *testscript.TestScript, neg bool, args []string) {
 	db, err := sql.Open("sqlite", ts.MkAbs("vault.db"))
 	ts.Check(err)
 	defer func() { ts.Check(db.Close()) }()
-	r, err := db.Exec(args[0]) //nolint:noctx // a script has none
+	r, err := db.Exec(args[0])
 	ts.Check(err)
 	if n, err := r.RowsAffected(); strings.HasPrefix(args[0], "UPDATE") && (err != nil || n == 0) {
 		ts.Fatalf("%d rows changed (%v)", n, err)

@@ -28,7 +28,7 @@ func newProgress(w io.Writer, what string, total int) *progressBar {
 	if !ok || !terminal(w) {
 		return b
 	}
-	columns, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // a descriptor
+	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || columns <= 0 {
 		columns = 80
 	}

@@ -133,7 +133,7 @@ func TestRequestsUnderWayFinish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it was read
 	if resp.StatusCode != http.StatusCreated {
 		t.Errorf("the request that was under way got %d", resp.StatusCode)
 	}

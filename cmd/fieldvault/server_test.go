@@ -132,7 +132,7 @@ func (s *server) do(t *testing.T, method, url, token, purpose, body string) (int
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it was read
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -161,14 +161,20 @@ func install(t *testing.T) *installation {
 		"FIELDVAULT_STORE_URL=sqlite:" + filepath.Join(dir, "vault.db"),
 		"FIELDVAULT_KEK_LOCAL_FILE=" + filepath.Join(dir, "kek.json"), "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true",
 	}}
-	write(t, in.path("catalog.yaml"), sample.Catalog())
-	write(t, in.path("policy.cedar"), sample.Policy())
+	in.sample(t)
 	in.run(t, "migrate")
 	in.run(t, "tenant", "create", "default")
 	in.run(t, "catalog", "apply", in.path("catalog.yaml"))
 	in.run(t, "policy", "apply", in.path("policy.cedar"))
 	in.token(t, "app")
 	return in
+}
+
+// sample writes the sample's catalog and policy to the folder.
+func (in *installation) sample(t *testing.T) {
+	t.Helper()
+	write(t, in.path("catalog.yaml"), sample.Catalog())
+	write(t, in.path("policy.cedar"), sample.Policy())
 }
 
 func (in *installation) path(name string) string { return filepath.Join(in.dir, name) }
