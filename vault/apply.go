@@ -176,26 +176,39 @@ func (w *writing) once(ctx context.Context, tx Tx, p *writePerson, it *writeItem
 	if w.idem.Key == "" {
 		return nil, false, nil
 	}
-	key := w.t.idem.Sum("key", principalOf(w.c.Principal), []byte(w.idem.Key), be32(it.at))
-	request := w.t.idem.Sum("request", w.idem.Request)
-	now := w.v.now()
-	mine := Effect{
-		Tenant: w.t.row.ID, Key: key[:], Request: request[:], UID: p.subject.UID, Lookup: p.lookup,
-		At: now, Expires: now.Add(effectLife),
+	mine := w.t.effect(w.c, w.idem, it.at, w.v.now())
+	mine.UID, mine.Lookup = p.subject.UID, p.lookup
+	stands, done, err := takeEffect(ctx, tx, mine)
+	if err != nil {
+		return nil, false, err
 	}
-	standing, inserted, err := tx.InsertEffect(ctx, mine)
+	if !done {
+		return &mine, false, nil
+	}
+	it.created, it.revision = stands.Created, stands.Revision
+	return nil, true, nil
+}
+
+// effect is what one item of a request under an idempotency key will have done.
+func (t *tenant) effect(c accessctl.Caller, idem Idempotency, item uint32, now time.Time) Effect {
+	key := t.idem.Sum("key", principalOf(c.Principal), []byte(idem.Key), be32(item))
+	request := t.idem.Sum("request", idem.Request)
+	return Effect{Tenant: t.row.ID, Key: key[:], Request: request[:], At: now, Expires: now.Add(effectLife)}
+}
+
+// takeEffect takes the key for this request. done says that it was taken, by the
+// same request, and had the effect that stands. ErrMismatch: by another.
+func takeEffect(ctx context.Context, tx Tx, mine Effect) (stands Effect, done bool, err error) {
+	stands, inserted, err := tx.InsertEffect(ctx, mine)
 	switch {
 	case err != nil:
-		return nil, false, fmt.Errorf("storing an idempotency key: %w", err)
+		return Effect{}, false, fmt.Errorf("storing an idempotency key: %w", err)
 	case inserted:
-		return &mine, false, nil
-	case !bytes.Equal(standing.Request, mine.Request):
-		return nil, false, ErrMismatch
-	case standing.Revision == 0:
-		return &mine, false, nil // it was refused then; it may succeed now
+		return mine, false, nil
+	case !bytes.Equal(stands.Request, mine.Request):
+		return Effect{}, false, ErrMismatch
 	}
-	it.created, it.revision = standing.Created, standing.Revision
-	return nil, true, nil
+	return stands, stands.Revision > 0, nil // at 0 it was refused then; it may succeed now
 }
 
 // merge makes the next revision of a record: what the item says, and with patch

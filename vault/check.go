@@ -75,11 +75,15 @@ func checkPolicy(p *accessctl.Policy, cat *catalog.Catalog) []accessctl.Finding 
 	return p.Check(describeAll(cat), purposes, nil)
 }
 
-// valueProblem turns a refused value into a problem that names field and rule.
-func valueProblem(err error) (Problem, bool) {
-	var v *catalog.ValueError
-	if !errors.As(err, &v) {
-		return Problem{}, false
+// valueError turns the refusal of a value into ErrTooLarge, or an *InvalidError
+// that names field and rule.
+func valueError(c *catalog.Collection, f *catalog.Field, err error) error {
+	var bad *catalog.ValueError
+	switch {
+	case !errors.As(err, &bad):
+		return invalid(c.Name+"."+f.Name, "is not valid")
+	case bad.TooLarge():
+		return ErrTooLarge
 	}
-	return Problem{Field: v.Collection + "." + v.Field, Rule: v.Rule}, true
+	return invalid(c.Name+"."+f.Name, bad.Rule)
 }

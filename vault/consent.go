@@ -63,6 +63,8 @@ func checkDecision(e consent.Event, d Decided) error {
 		return invalid("consent", "is not valid")
 	}
 	switch {
+	case len(d.Once.Key) > 255:
+		return invalid("Idempotency-Key", "must be at most 255 bytes")
 	case len(d.Evidence) > MaxEvidence:
 		return ErrTooLarge
 	case len(d.Evidence) > 0 && e.Decision == consent.Withdrawn:
@@ -119,6 +121,14 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 
 // apply stores the decision and shreds what rests on it alone.
 func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Event) ([]uint32, error) {
+	done, err := r.repeated(ctx, tx, p)
+	if err != nil {
+		return nil, err
+	}
+	if done {
+		e.Subject, e.Code = nil, "repeated"
+		return nil, nil
+	}
 	stood, err := r.follows(ctx, tx, p)
 	if err != nil {
 		return nil, err
@@ -153,6 +163,35 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 		}
 	}
 	return freed, r.t.answer(ctx, tx, p, stood)
+}
+
+// repeated takes the idempotency key, if there is one, and says whether this
+// decision was recorded under it before: then the answer is the receipt in force.
+func (r *consenting) repeated(ctx context.Context, tx Tx, p *Subject) (bool, error) {
+	if r.d.Once.Key == "" {
+		return false, nil
+	}
+	mine := r.t.effect(r.c, r.d.Once, 0, r.event.At)
+	mine.UID, mine.Lookup = p.UID, p.Lookup
+	_, done, err := takeEffect(ctx, tx, mine)
+	if err != nil {
+		return false, err
+	}
+	if !done {
+		mine.Revision = 1
+		return false, tx.UpdateEffect(ctx, mine)
+	}
+	rows, _, err := r.t.consents(ctx, tx, p)
+	if err != nil {
+		return false, err
+	}
+	for i := range rows {
+		if rows[i].Purpose == string(r.event.Purpose) {
+			r.receipt = rows[i].Receipt
+			return true, nil
+		}
+	}
+	return false, ErrConflict
 }
 
 // follows refuses a grant that is older than the decision in force: one that

@@ -75,10 +75,7 @@ func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query)
 		sr.want, err = f.Normalise(value)
 	}
 	if err != nil {
-		if p, ok := valueProblem(err); ok {
-			return nil, &InvalidError{Problems: []Problem{p}}
-		}
-		return nil, invalid("equals", "is not valid for the field")
+		return nil, valueError(coll, f, err)
 	}
 	e, err := t.entry(coll, f, sr.want)
 	if err != nil {

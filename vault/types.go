@@ -154,6 +154,8 @@ type Decided struct {
 	// Evidence is kept sealed; not accepted with withdrawn, which must never
 	// wait for the key-encryption key.
 	Evidence json.RawMessage
+	// Once makes a repetition answer the receipt in force, without effect.
+	Once Idempotency
 }
 
 // A ConsentStatus is the state of a person's consent for one purpose.

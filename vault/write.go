@@ -226,15 +226,20 @@ func (w *writing) addWrite(i int, in *Write) {
 	}
 	var problems []Problem
 	for name, raw := range in.Fields {
-		f, p := encode(it.coll, name, raw, in.Patch)
-		if p != nil {
-			problems = append(problems, *p)
-			continue
+		f, err := encode(it.coll, name, raw, in.Patch)
+		var bad *InvalidError
+		switch {
+		case errors.As(err, &bad):
+			problems = append(problems, bad.Problems...)
+		case err != nil:
+			it.err = err
+			return
+		default:
+			it.fields = append(it.fields, f)
 		}
-		it.fields = append(it.fields, f)
 	}
 	if len(problems) > 0 {
-		slices.SortFunc(problems, func(a, b Problem) int { return bytes.Compare([]byte(a.Field), []byte(b.Field)) })
+		slices.SortFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Field, b.Field) })
 		it.err = &InvalidError{Problems: problems}
 		return
 	}
@@ -250,20 +255,18 @@ func firstOf(err error) error {
 	return err
 }
 
-func encode(c *catalog.Collection, name string, raw json.RawMessage, patch bool) (writeField, *Problem) {
+// encode validates one value. The error is an *InvalidError or ErrTooLarge.
+func encode(c *catalog.Collection, name string, raw json.RawMessage, patch bool) (writeField, error) {
 	f, ok := c.Field(name)
 	if !ok {
-		return writeField{}, &Problem{Field: c.Name, Rule: "has a field that is not in the catalog"}
+		return writeField{}, invalid(c.Name, "has a field that is not in the catalog")
 	}
 	if patch && string(bytes.TrimSpace(raw)) == "null" {
 		return writeField{field: f, null: true}, nil
 	}
 	value, err := f.Encode(raw)
 	if err != nil {
-		if p, ok := valueProblem(err); ok {
-			return writeField{}, &p
-		}
-		return writeField{}, &Problem{Field: c.Name + "." + f.Name, Rule: "is not valid"}
+		return writeField{}, valueError(c, f, err)
 	}
 	return writeField{field: f, value: value}, nil
 }
@@ -294,9 +297,9 @@ func (w *writing) addPlaintext(i int, in *Plaintext) {
 	if it.err != nil {
 		return
 	}
-	f, p := encode(it.coll, it.fields[0].field.Name, in.Value, false)
-	if p != nil {
-		it.err = &InvalidError{Problems: []Problem{*p}}
+	f, err := encode(it.coll, it.fields[0].field.Name, in.Value, false)
+	if err != nil {
+		it.err = err
 		return
 	}
 	it.fields[0] = f

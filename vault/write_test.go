@@ -229,3 +229,42 @@ func TestRestrictionHidesFromTheNextRead(t *testing.T) {
 		t.Errorf("after lifting: %q", got)
 	}
 }
+
+func TestAConsentUnderOneKeyIsRecordedOnce(t *testing.T) {
+	v := withCustomer(t)
+	dpo := v.As("dpo", "")
+	once := vault.Decided{
+		Subject: "c-1", Purpose: "marketing", Decision: "granted",
+		Once: vault.Idempotency{Key: "k", Request: []byte("granted")},
+	}
+	first, err := v.RecordConsent(t.Context(), dpo, once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Clock.Advance(1e9)
+	if again, err := v.RecordConsent(t.Context(), dpo, once); err != nil || string(again) != string(first) {
+		t.Errorf("repeated: another receipt, %v", err)
+	}
+	withdraw := vault.Decided{Subject: "c-1", Purpose: "marketing", Decision: "withdrawn"}
+	if _, err := v.RecordConsent(t.Context(), dpo, withdraw); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.RecordConsent(t.Context(), dpo, once); err != nil {
+		t.Errorf("repeated after the withdrawal: %v", err)
+	}
+	if got := see(t, v, v.As("marketing", "marketing"), "c-1", "email"); got != "hidden: consent" {
+		t.Errorf("a repeated grant opened what was withdrawn: %q", got)
+	}
+	once.Once.Request = []byte("another")
+	if _, err := v.RecordConsent(t.Context(), dpo, once); !errors.Is(err, vault.ErrMismatch) {
+		t.Errorf("the key for another request: %v", err)
+	}
+}
+
+func TestAValueThatIsTooLarge(t *testing.T) {
+	v := withCustomer(t)
+	w := write(map[string]string{"address": strings.Repeat("x", 65<<10)})
+	if _, err := v.Vault.Put(t.Context(), v.As("app", "support"), w, vault.Idempotency{}); !errors.Is(err, vault.ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+}

@@ -59,6 +59,9 @@ type ValueError struct {
 	Rule       string // what a value must be, in words for the caller
 }
 
+// TooLarge says whether the rule is the limit of a value's size, MaxValue.
+func (e *ValueError) TooLarge() bool { return e.Rule == ruleSize }
+
 // Error names field and rule.
 func (e *ValueError) Error() string {
 	return e.Collection + "." + e.Field + ": " + e.Rule

@@ -51,6 +51,7 @@ func (x *exchange) recordConsent() (answer, error) {
 	receipt, err := x.vault.RecordConsent(x.r.Context(), x.caller, vault.Decided{
 		Subject: x.params["subject"], Purpose: accessctl.Purpose(x.params["purpose"]), Decision: in.Decision,
 		Notice: in.Notice, Method: in.Method, Expires: in.Expires, Evidence: in.Evidence,
+		Once: x.idempotency(),
 	})
 	return signed(receipt, err)
 }
