@@ -66,6 +66,7 @@ type Row struct {
 // Rows are read one by one; Next says io.EOF at the end. A *RowError is about
 // one row, and reading may go on.
 type Rows interface {
+	// Next returns the next row; it is the caller's.
 	Next() (Row, error)
 }
 
