@@ -1,0 +1,302 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func eraseCases() []testCase {
+	return []testCase{
+		{"E01_twice_unknown_and_held", twiceUnknownAndHeld},
+		{"E02_certificates_verify_offline", certificatesVerifyOffline},
+		{"E03_fifty_first_writes_make_one_person", fiftyFirstWrites},
+		{"E04_another_life", anotherLife},
+		{"E05_reads_racing_an_erasure", readsRacingAnErasure},
+		{"E06_nothing_is_left_after_the_sweep", nothingIsLeft},
+		{"E07_nothing_comes_back", nothingComesBack},
+	}
+}
+
+func twiceUnknownAndHeld(t *testing.T, w *world) {
+	w.put(t, "e01", fields{"email": "e01@example.org"})
+	officer := w.token(t, "dpo")
+	hold := call{token: officer, method: "PUT", path: "/v1/subjects/e01/hold", body: fields{"reason": "litigation"}}
+	if a := w.do(t, hold); a.status >= 300 {
+		t.Fatalf("holding: %s", a)
+	}
+	w.erase(t, "e01").want(t, "erasing the held", "409 held")
+	if got := w.see(t, w.token(t, "app"), "support", "e01", "email"); got != "plain: e01@example.org" {
+		t.Errorf("the held: %q", got)
+	}
+	hold.method, hold.body = "DELETE", nil
+	if a := w.do(t, hold); a.status >= 300 {
+		t.Fatalf("lifting: %s", a)
+	}
+	first := w.erase(t, "e01").want(t, "erasing", "200")
+	again := w.erase(t, "e01").want(t, "erasing again", "200")
+	if !bytes.Equal(first.body, again.body) {
+		t.Errorf("another certificate the second time:\n%s\n%s", first.body, again.body)
+	}
+	w.erase(t, "e01-nobody").want(t, "erasing nobody", "404 not_found")
+	for _, role := range []string{"app", "support", "billing", "operator", "analyst", "marketing"} {
+		w.do(t, call{token: w.token(t, role), method: "POST", path: "/v1/subjects/c-6/erasure", body: fields{"reason": "x"}}).want(t, "erasing by "+role, "403 denied")
+	}
+}
+
+func certificatesVerifyOffline(t *testing.T, w *world) {
+	w.put(t, "e02", fields{"email": "e02@example.org"})
+	receipt := w.decide(t, "e02", "marketing", "granted").want(t, "granting", "200")
+	cert := w.erase(t, "e02").want(t, "erasing", "200")
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	must(t, os.WriteFile(key, []byte(w.verifier(t)), 0o600))
+	for what, doc := range map[string][]byte{"certificate": cert.body, "receipt": receipt.body} {
+		verify := func(variant string, code int, text []byte) {
+			t.Helper()
+			path := filepath.Join(dir, "doc.json")
+			must(t, os.WriteFile(path, text, 0o600))
+			run(t, code, nil, "certificate", "verify", path, "--key", key)
+			_ = variant
+		}
+		verify(what, 0, doc)
+		var pretty bytes.Buffer
+		must(t, json.Indent(&pretty, doc, "\t", "   "))
+		verify(what+" indented", 0, pretty.Bytes())
+		if bytes.Contains(doc, []byte("e02")) {
+			t.Errorf("the %s names the person: %s", what, doc)
+		}
+		verify(what+" with a changed digit", 1, changeDigit(t, doc))
+		verify(what+" with a member more", 1, bytes.Replace(doc, []byte("{"), []byte(`{"note":"x",`), 1))
+		verify(what+" cut off", 1, doc[:len(doc)/2])
+	}
+}
+
+// verifier is the service's public key.
+func (w *world) verifier(t *testing.T) string {
+	t.Helper()
+	a := w.get(t, w.url+"/v1/audit/key").want(t, "the key", "200")
+	i := bytes.Index(a.body, []byte("ed25519:"))
+	if i < 0 {
+		t.Fatalf("no key in %s", a.body)
+	}
+	text := string(a.body[i:])
+	if end := strings.IndexAny(text, "\"\n "); end >= 0 {
+		text = text[:end]
+	}
+	return text
+}
+
+// changeDigit changes one digit of the first number that is a time.
+func changeDigit(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	i := bytes.Index(doc, []byte("T"+time.Now().UTC().Format("15")))
+	if i < 0 {
+		i = bytes.Index(doc, []byte(`"20`))
+	}
+	if i < 0 {
+		t.Fatalf("no time in %s", doc)
+	}
+	out := bytes.Clone(doc)
+	out[i+1] = '0' + (out[i+1]-'0'+1)%10
+	return out
+}
+
+func fiftyFirstWrites(t *testing.T, w *world) {
+	app := w.token(t, "app")
+	people := len(w.rows(t, `SELECT lookup FROM subject`))
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			a, err := w.try(t, w.url, call{token: app, method: "PUT", path: recordPath("e03", "customer", fmt.Sprint("r", i)), body: fields{"fields": fields{"city": fmt.Sprint("city ", i)}}})
+			if err != nil || a.status != http.StatusCreated {
+				t.Errorf("write %d: %s %v", i, a, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(w.rows(t, `SELECT lookup FROM subject`)) - people; n != 1 {
+		t.Errorf("%d people came into being", n)
+	}
+	for i := range 50 {
+		a := w.do(t, call{token: app, purpose: "support", path: recordPath("e03", "customer", fmt.Sprint("r", i)) + "?fields=city"})
+		if got, want := a.view(t, "city"), fmt.Sprint("plain: city ", i); got != want {
+			t.Errorf("record %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+func anotherLife(t *testing.T, w *world) {
+	email := "e04@example.org"
+	w.put(t, "e04", fields{"email": email})
+	cipher := w.encrypt(t, "e04", "customer.email", email)
+	w.decide(t, "e04", "marketing", "granted").want(t, "granting", "200")
+	w.erase(t, "e04").want(t, "erasing", "200")
+	w.do(t, call{token: w.token(t, "app"), method: "PUT", path: recordPath("e04", "customer", "self"), body: fields{"fields": fields{"email": email}}}).want(t, "writing after erasure", "410 gone")
+	a := w.do(t, call{token: w.token(t, "dpo"), method: "POST", path: "/v1/subjects/e04/reenrolment"})
+	if a.status >= 300 {
+		t.Fatalf("re-enrolling: %s\n%s", a, a.body)
+	}
+	if got := w.see(t, w.token(t, "app"), "support", "e04", "email"); got != "404 not_found" {
+		t.Errorf("the old life's record: %q", got)
+	}
+	w.put(t, "e04", fields{"email": email})
+	if got := w.see(t, w.token(t, "marketing"), "marketing", "e04", "email"); got != "hidden: consent" {
+		t.Errorf("the old life's consent: %q", got)
+	}
+	d := w.do(t, call{
+		token: w.token(t, "app"), purpose: "support", method: "POST", path: "/v1/decrypt",
+		body: fields{"items": []any{fields{"subject": "e04", "field": "customer.email", "ciphertext": cipher}}},
+	})
+	if strings.Contains(string(d.body), email) || !strings.Contains(string(d.body), `"gone"`) {
+		t.Errorf("the old life's ciphertext: %s %s", d, d.body)
+	}
+}
+
+// I1: no read that starts after the erasure was acknowledged shows a value.
+func readsRacingAnErasure(t *testing.T, w *world) {
+	email := w.canary("e05") + "@example.org"
+	w.put(t, "e05", fields{"email": email})
+	race(t, w, []string{w.url}, "e05", email, w.encrypt(t, "e05", "customer.email", email))
+}
+
+// race reads a person by all doors of all nodes, erases it by the first, and checks
+// that what was asked after the answer gets no value.
+func race(t *testing.T, w *world, nodes []string, subject, value, cipher string) {
+	t.Helper()
+	item := fields{"subject": subject, "collection": "customer", "record": "self", "fields": []string{"email"}}
+	doors := []call{
+		{purpose: "support", path: recordPath(subject, "customer", "self") + "?fields=email"},
+		{purpose: "support", method: "POST", path: "/v1/reveal", body: fields{"items": []any{item}}},
+		{purpose: "support", method: "POST", path: "/v1/decrypt", body: fields{"items": []any{fields{"subject": subject, "field": "customer.email", "ciphertext": cipher}}}},
+		{purpose: "support", method: "POST", path: "/v1/search", body: fields{"collection": "customer", "field": "email", "equals": value}},
+		{purpose: "self", path: "/v1/subjects/" + subject + "/export"},
+	}
+	tokens := []string{w.token(t, "app"), w.token(t, "app", named("second")), w.token(t, "app", named("third")), w.token(t, "app", named("fourth")), w.token(t, "subject", personal(subject))}
+	shows := func(a answer, door int) bool {
+		if door == 3 {
+			return bytes.Contains(a.body, []byte(`"`+subject+`"`)) // its answer names who has the value
+		}
+		return bytes.Contains(a.body, []byte(value))
+	}
+	for _, node := range nodes {
+		for i, c := range doors {
+			c.token = tokens[i]
+			if a := w.at(t, node, c); !shows(a, i) {
+				t.Fatalf("before, door %d: %s\n%s", i, a, a.body)
+			}
+		}
+	}
+	var erased atomic.Bool // acknowledged
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for _, node := range nodes {
+		for i, c := range doors {
+			c.token = tokens[i]
+			all.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					after := erased.Load()
+					a, err := w.try(t, node, c)
+					switch {
+					case err != nil:
+						t.Errorf("door %d: %v", i, err)
+						return
+					case after && shows(a, i):
+						t.Errorf("door %d shows a value after the erasure: %s", i, a)
+						return
+					case a.status >= 500:
+						t.Errorf("door %d: %s", i, a)
+						return
+					}
+					time.Sleep(2 * time.Millisecond) // less than the rate limit
+				}
+			})
+		}
+	}
+	time.Sleep(200 * time.Millisecond)
+	w.erase(t, subject).want(t, "erasing", "200")
+	erased.Store(true)
+	time.Sleep(2 * time.Second)
+	close(stop)
+	all.Wait()
+}
+
+// I3: within a sweep no row of the erased is left.
+func nothingIsLeft(t *testing.T, w *world) {
+	p := w.newPerson(t, "default", "e06", fields{"email": "e06@example.org", "last_name": "Esix"})
+	w.decide(t, "e06", "marketing", "granted").want(t, "granting", "200")
+	w.do(t, call{
+		token: w.token(t, "app"), method: "PUT", path: recordPath("e06", "customer", "two"), body: fields{"fields": fields{"city": "Oslo"}},
+		header: map[string]string{"Idempotency-Key": "e06"},
+	}).want(t, "storing", "201")
+	w.erase(t, "e06").want(t, "erasing", "200")
+	if n := w.one(t, `SELECT count(*) FROM data_key WHERE tenant = $1 AND uid = $2 AND wrapped IS NOT NULL`, p.tenant, p.uid); n != int64(0) {
+		t.Errorf("%v wrapped keys right after the erasure", n)
+	}
+	w.restart(t)
+	deadline := time.Now().Add(patience)
+	for {
+		left := ""
+		for _, table := range []string{"data_key", "record", "search_index", "consent", "consent_event"} {
+			if n := w.one(t, `SELECT count(*) FROM `+table+` WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid); n != int64(0) {
+				left += fmt.Sprintf(" %s: %v", table, n)
+			}
+		}
+		if n := w.one(t, `SELECT count(*) FROM subject WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid); n != int64(0) {
+			left += " its uid"
+		}
+		if left == "" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still there:%s", left)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := w.see(t, w.token(t, "app"), "support", "e06", "email"); got != "410 gone" {
+		t.Errorf("after the sweep: %q", got)
+	}
+}
+
+// I2, I6: writes of every kind, and an import, bring nobody back.
+func nothingComesBack(t *testing.T, w *world) {
+	w.put(t, "c-700", fields{"email": "e07@example.org"})
+	w.erase(t, "c-700").want(t, "erasing", "200")
+	app, self := w.token(t, "app"), recordPath("c-700", "customer", "self")
+	for what, c := range map[string]call{
+		"put":    {token: app, method: "PUT", path: self, body: fields{"fields": fields{"city": "Oslo"}}},
+		"patch":  {token: app, method: "PATCH", path: self, body: fields{"fields": fields{"city": "Oslo"}}},
+		"delete": {token: app, method: "DELETE", path: self},
+	} {
+		w.do(t, c).want(t, what, "410 gone")
+	}
+	w.decide(t, "c-700", "marketing", "granted").want(t, "consent", "410 gone")
+	batch := w.do(t, call{token: app, method: "POST", path: "/v1/records", body: fields{"items": []any{
+		fields{"subject": "c-700", "collection": "customer", "record": "self", "fields": fields{"city": "Oslo"}},
+	}}})
+	if !bytes.Contains(batch.body, []byte(`"gone"`)) {
+		t.Errorf("batch: %s %s", batch, batch.body)
+	}
+	dir := t.TempDir()
+	rows := "CustomerId,FirstName,LastName,Company,Address,City,State,Country,PostalCode,Phone,Fax,Email,SupportRepId\n700,E,Seven,,,Oslo,,,,,,e07@example.org,3\n"
+	must(t, os.WriteFile(filepath.Join(dir, "late.csv"), []byte(rows), 0o600))
+	mapping := filepath.Join(dir, "late.import.yaml")
+	must(t, os.WriteFile(mapping, sampleMapping(), 0o600))
+	run(t, 1, nil, "import", filepath.Join(dir, "late.csv"), "--mapping", mapping, "--config", w.config("node"))
+	if got := w.see(t, app, "support", "c-700", "city"); got != "410 gone" {
+		t.Errorf("afterwards: %q", got)
+	}
+}
