@@ -19,7 +19,7 @@ func consentRoutes() []route {
 			method: http.MethodPut, path: "/v1/subjects/{subject}/consents/{purpose}", id: "recordConsent", tag: "People",
 			summary: "Record a decision about one purpose",
 			detail:  "A withdrawal takes effect like an erasure: the next read on any node is refused.",
-			in:      api.Decision{}, serve: (*exchange).recordConsent, out: []result{{200, "The signed receipt", api.Receipt{}, ""}},
+			in:      api.Decision{}, once: true, serve: (*exchange).recordConsent, out: []result{{200, "The signed receipt", api.Receipt{}, ""}},
 		},
 	}
 }
