@@ -7,8 +7,8 @@ type Action string
 const (
 	ActionReveal       Action = "reveal"        // see the value
 	ActionRevealMasked Action = "reveal_masked" // see the masked value
-	ActionWrite        Action = "write"         // put, patch, encrypt
-	ActionDelete       Action = "delete"        // remove the value
+	ActionWrite        Action = "write"         // put, patch, encrypt: also what replaces or leaves out a value
+	ActionDelete       Action = "delete"        // remove a whole record: permitted on each field of its collection
 	ActionSearch       Action = "search"        // find people by the value
 	ActionList         Action = "list"          // see that the person has a record with the field
 	ActionExport       Action = "export"        // ask for everything, or for the manifest; each value still needs its own reveal
@@ -17,24 +17,24 @@ const (
 
 // Actions on a person as a whole.
 const (
-	ActionErase         Action = "erase"
-	ActionHold          Action = "hold"
-	ActionRestrict      Action = "restrict"
-	ActionConsent       Action = "consent"      // record a person's decisions
-	ActionConsentRead   Action = "consent_read" // see a person's decisions
-	ActionReenrol       Action = "reenrol"
-	ActionRequests      Action = "requests" // file and work on a person's requests
-	ActionAccessHistory Action = "access_history"
+	ActionErase         Action = "erase"          // destroy the person's keys, for ever
+	ActionHold          Action = "hold"           // set or lift a legal hold, under which nothing is destroyed
+	ActionRestrict      Action = "restrict"       // restrict processing to storage (GDPR Art. 18), or lift that
+	ActionConsent       Action = "consent"        // record a person's decisions
+	ActionConsentRead   Action = "consent_read"   // see a person's decisions
+	ActionReenrol       Action = "reenrol"        // begin a new life for a person who was erased
+	ActionRequests      Action = "requests"       // file and work on a person's requests
+	ActionAccessHistory Action = "access_history" // see who read what of the person
 )
 
 // Actions on the service.
 const (
 	ActionConfigure Action = "configure" // write catalog and policy
 	ActionInspect   Action = "inspect"   // read policy and explanations
-	ActionKeys      Action = "keys"
-	ActionAudit     Action = "audit"
-	ActionApprove   Action = "approve" // be the second person
-	ActionJobs      Action = "jobs"
+	ActionKeys      Action = "keys"      // rotate and retire key-encryption keys
+	ActionAudit     Action = "audit"     // read the log
+	ActionApprove   Action = "approve"   // be the second person
+	ActionJobs      Action = "jobs"      // see how far background work has come
 )
 
 // kind says which resource an action is about. The zero kind is no action.

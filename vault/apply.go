@@ -323,8 +323,10 @@ func (w *writing) index(ctx context.Context, tx Tx, p *writePerson, it *writeIte
 	return nil
 }
 
-// Delete removes a record. Its revision goes on over the deletion. The error is
-// ErrNotFound, ErrGone, ErrConflict, ErrHeld or ErrDenied.
+// Delete removes a record. Its revision goes on over the deletion. ifMatch is the
+// revision that must be current, or 0 for any. The caller needs the action delete
+// on every field of the collection. The error is ErrNotFound (also for a record that
+// was deleted before), ErrGone, ErrConflict, ErrHeld or ErrIntegrity.
 func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collection, record string, ifMatch uint64) error {
 	t, s, err := v.permitRecords(ctx, c, accessctl.ActionDelete, subject, collection)
 	if err != nil {

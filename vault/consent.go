@@ -22,7 +22,12 @@ import (
 // withdrawal of one is ErrNotFound. A withdrawal takes effect like an erasure: the
 // next read on any node is refused. It never calls the key-encryption key, and
 // destroys the keys of groups that rest on consent alone and have none left,
-// unless the person is held.
+// unless the person is held. A grant or refusal may call it: for a new person, and
+// to seal evidence.
+//
+// The error is ErrGone, ErrConflict (a later decision stands), ErrIntegrity (the
+// person's consents were changed outside the service, and this is a grant), or
+// ErrUnavailable also while the signing key is not open.
 func (v *Vault) RecordConsent(ctx context.Context, c accessctl.Caller, d Decided) (json.RawMessage, error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionConsent, d.Subject)
 	if err != nil {

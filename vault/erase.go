@@ -19,10 +19,12 @@ import (
 // event. When it returns nil the erasure is in force on every node. Its cost does
 // not depend on how much the person has, and it never calls the key-encryption
 // key. The answer is the signed certificate; erasing again answers the same one,
-// after a new event is durable.
+// after a new event is durable. The reason, up to MaxReason bytes of UTF-8, is
+// checked and not kept: what could seal it dies here.
 //
 // The error is ErrHeld under a legal hold, ErrNotFound for an unknown person,
-// ErrIntegrity if the row was changed outside the service, ErrDenied.
+// ErrIntegrity if the row or its certificate was changed outside the service, and
+// ErrUnavailable also while the signing key is not open.
 func (v *Vault) Erase(ctx context.Context, c accessctl.Caller, subject, reason string) (json.RawMessage, error) {
 	if err := checkText("reason", reason, MaxReason); err != nil {
 		return nil, err
@@ -123,8 +125,9 @@ func (v *Vault) certificate(t *tenant, p *Subject, e audit.Event, lost []DataKey
 
 // Reenrol opens a new generation for a person who comes back: live again under
 // the same name, with another uid and none of the old life's data. It first
-// sweeps what the erasure left. ErrConflict unless the person is erased. The
-// certificate of the earlier life stays in the row until the next erasure.
+// sweeps what the erasure left. It returns the number of the new generation, from 2;
+// ErrNotFound for a person who never was, ErrConflict unless the person is erased.
+// The certificate of the earlier life stays in the row until the next erasure.
 func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string) (uint32, error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionReenrol, subject)
 	if err != nil {

@@ -45,7 +45,8 @@ const scanPage = 500
 // rows and consents bear their MAC, that nothing is left of unknown people, and
 // that no record is older than the log says (a row put back by SQL). It opens
 // every value, shows none, and is itself recorded. progress, if not nil, is
-// called with the number of records checked.
+// called with the number of records checked. An error means that the check did not
+// end; the report then holds what was found until there.
 //
 // Writes that run meanwhile can make it name a row that is fine: run it at rest.
 func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(records int)) (Report, error) {

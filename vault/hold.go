@@ -10,15 +10,21 @@ import (
 )
 
 // SetHold puts a person under legal hold, or lifts it. A hold refuses everything
-// that destroys ciphertext: erasure, DELETE, null, overwrite. The reason is sealed
-// in the person's identity group. Doing it again changes nothing but the reason.
+// that destroys ciphertext: erasure, DELETE, null, overwrite. Doing it again changes
+// nothing but the reason.
+//
+// The reason, up to MaxReason bytes of UTF-8, is sealed in the person's identity
+// group, which may need the key-encryption key; without a reason nothing does, and
+// the one that stands is kept. Hold and restriction share one reason: the later one
+// stands. The error is ErrNotFound, ErrGone or ErrIntegrity.
 func (v *Vault) SetHold(ctx context.Context, c accessctl.Caller, subject string, held bool, reason string) error {
 	return v.setFlag(ctx, c, accessctl.ActionHold, subject, reason, func(p *Subject) { p.Held = held })
 }
 
 // SetRestriction restricts the processing of a person's data to storage (GDPR
 // Art. 18), or lifts it. While restricted, only purposes that the catalog marks
-// despite_restriction open anything, on every node from the next read on.
+// despite_restriction open anything, on every node from the next read on. Reason
+// and errors are those of [Vault.SetHold].
 func (v *Vault) SetRestriction(ctx context.Context, c accessctl.Caller, subject string, restricted bool, reason string) error {
 	return v.setFlag(ctx, c, accessctl.ActionRestrict, subject, reason, func(p *Subject) { p.Restricted = restricted })
 }

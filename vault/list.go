@@ -17,6 +17,9 @@ var cursorText = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a c
 // values. Records that the caller may see nothing of, by policy, consent or
 // restriction, are left out, so a page may hold fewer than the limit and still
 // have a cursor.
+//
+// A limit of 0 is 100, the most is MaxPage. A cursor serves the same caller, purpose
+// and arguments for an hour. The error is ErrNotFound, ErrGone or ErrIntegrity.
 func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collection, cursorIn string, limit int) (Page, error) {
 	t, s, err := v.permitRecords(ctx, c, accessctl.ActionList, subject, collection)
 	if err != nil {
@@ -109,7 +112,8 @@ func (v *Vault) page(t *tenant, s *settings, label string, rows []Record, more *
 
 // Export says everything that is held on a person, with purposes, recipients and
 // retention. To the person themself it includes the values; an officer gets the
-// manifest without them.
+// manifest without them. The values are the caller's to wipe. The error is
+// ErrNotFound, ErrGone or ErrIntegrity.
 func (v *Vault) Export(ctx context.Context, c accessctl.Caller, subject string) (Manifest, error) {
 	if own(c, subject) {
 		c.Purpose = accessctl.PurposeSelf

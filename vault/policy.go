@@ -9,8 +9,11 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 )
 
-// ApplyPolicy makes source the tenant's policy. Findings that are errors refuse
-// it; warnings are returned beside the version.
+// ApplyPolicy makes source, Cedar of at most MaxDocument bytes, the tenant's policy
+// and returns its version. The findings of [accessctl.Policy.Check] against the
+// catalog in force are returned in any case; those that are errors refuse it, with
+// an *InvalidError. With dryRun nothing is applied and the version is the one in
+// force, 0 for none. ErrConflict: another policy was applied meanwhile.
 func (v *Vault) ApplyPolicy(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (int64, []accessctl.Finding, error) {
 	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
 	if err != nil {
@@ -45,7 +48,8 @@ func (v *Vault) ApplyPolicy(ctx context.Context, c accessctl.Caller, source []by
 	return version, findings, v.publish(ctx, c, t, s, DocumentPolicy, d)
 }
 
-// Policy returns the tenant's policy to callers who may inspect it.
+// Policy returns the tenant's policy to callers who may inspect it; ErrNotFound if
+// there is none yet.
 func (v *Vault) Policy(ctx context.Context, c accessctl.Caller) (Versioned, error) {
 	t, _, err := v.permitService(ctx, c, accessctl.ActionInspect)
 	if err != nil {
@@ -71,7 +75,8 @@ type ExplainQuery struct {
 }
 
 // Explain says what such a caller would see of the field, and which policies and
-// rules decide it. It opens nothing and looks nobody up.
+// rules decide it. It opens nothing, looks nobody up, and leaves an event only
+// when it is denied. ErrNotFound while the tenant has no catalog or no policy.
 func (v *Vault) Explain(ctx context.Context, c accessctl.Caller, q ExplainQuery) (accessctl.Explanation, error) {
 	_, s, err := v.permitService(ctx, c, accessctl.ActionInspect)
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 
 // Decrypt opens ciphertexts that the application kept: same keys, same policy,
 // same audit and same erasure as Reveal. A ciphertext of an earlier life, or of a
-// group that was erased, is ErrGone to a caller who may know of the person.
+// group that was erased, is ErrGone to a caller who may know of the person. There
+// are at most MaxItems items; answers stand in their order and are the caller's to
+// wipe. The error is for the call as a whole, as in [Vault.Reveal].
 func (v *Vault) Decrypt(ctx context.Context, c accessctl.Caller, items []Ciphertext) ([]Decrypted, error) {
 	if len(items) > MaxItems {
 		return nil, ErrTooLarge
@@ -85,7 +87,10 @@ func portableSealed(w *want, l *LoadedItem) ([]field.Sealed, string) {
 }
 
 // Encrypt seals values for an application that keeps the ciphertext. The first
-// one of an unknown person makes the person, like a first write.
+// one of an unknown person makes the person, like a first write. It needs the action
+// write. There are at most MaxItems items, and answers stand in their order; sealing
+// the same value again gives another ciphertext. Nothing is stored but the event, so
+// a value that nobody keeps is lost.
 func (v *Vault) Encrypt(ctx context.Context, c accessctl.Caller, items []Plaintext) ([]Encrypted, error) {
 	if len(items) > MaxItems {
 		return nil, ErrTooLarge
@@ -99,7 +104,9 @@ func (v *Vault) Encrypt(ctx context.Context, c accessctl.Caller, items []Plainte
 }
 
 // Reencrypt moves ciphertexts to the person's current key, without showing them:
-// it needs the action write, and what it opens stays inside.
+// it needs the action write, and what it opens stays inside. One of an earlier life,
+// or of a group that was erased, is ErrGone. Items and answers are as in
+// [Vault.Encrypt].
 func (v *Vault) Reencrypt(ctx context.Context, c accessctl.Caller, items []Ciphertext) ([]Encrypted, error) {
 	if len(items) > MaxItems {
 		return nil, ErrTooLarge

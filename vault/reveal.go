@@ -18,7 +18,8 @@ import (
 // one request to the key-encryption key, whatever the number of people and fields.
 //
 // The error is for the call as a whole: ErrDenied, ErrUnavailable, or an
-// *InvalidError about the purpose. What concerns one item is its Err.
+// *InvalidError about the purpose. What concerns one item is its Err. Items are
+// only read; the values in the result are the caller's to wipe.
 func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([]Revealed, error) {
 	if len(items) > MaxItems {
 		return nil, ErrTooLarge

@@ -21,7 +21,9 @@ const cursorLife = time.Hour
 // Search finds the records whose field equals the value, normalised as it was on
 // writing. It decides for each match (consent and restriction are the match's
 // own), records the candidates, and only then opens and compares them, so that a
-// planned collision of the index never shows a stranger.
+// planned collision of the index never shows a stranger. A match counts only where
+// the caller, under the purpose, holds the action search on the field. A cursor serves
+// the same caller, purpose and query for an hour.
 func (v *Vault) Search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
 	t, s, err := v.permitRecords(ctx, c, accessctl.ActionSearch, "", q.Collection)
 	if err != nil {

@@ -229,7 +229,9 @@ func (s *settings) decider(c accessctl.Caller) *accessctl.Decider {
 	return s.policy.For(c, s.facts(c.Purpose))
 }
 
-// Catalog is what is collected, and why: public.
+// Catalog is what is collected, and why, of the tenant of that name: public, and
+// without an event. The result is shared and may not be changed. ErrNotFound if
+// there is no such tenant, ErrUnavailable while it has no catalog or no policy.
 func (v *Vault) Catalog(ctx context.Context, tenantName string) (*catalog.Catalog, error) {
 	_, s, err := v.fresh(ctx, tenantName)
 	if err != nil {
@@ -285,9 +287,14 @@ func (v *Vault) permitService(ctx context.Context, c accessctl.Caller, a accessc
 	return nil, nil, ErrDenied
 }
 
-// ApplyCatalog makes source the tenant's catalog: the next version, with the ids
-// of the present one kept. With dryRun it only says what would change. An
-// *InvalidError lists what is wrong, by line.
+// ApplyCatalog makes source, YAML of at most MaxDocument bytes, the tenant's
+// catalog: the next version, with the ids of the present one kept. It returns the
+// version in force afterwards, 0 for none, and what changes. With dryRun, or where
+// nothing changes, nothing is applied.
+//
+// An *InvalidError lists what is wrong, by line. An index that is new or changed on
+// a field that stands is refused: a search would miss what is stored. ErrConflict:
+// another catalog was applied meanwhile.
 func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (int64, []catalog.Change, error) {
 	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
 	if err != nil {

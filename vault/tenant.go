@@ -104,7 +104,11 @@ func EnsureSystem(ctx context.Context, store Store, ring *keyring.Ring, admin Ke
 
 // CreateTenant makes a tenant on purpose: its key-encryption key, its row and
 // its lookup, cursor, MAC and idempotency keys. Doing it again completes what
-// is missing and says false. It acts as `by`, in an event of the new tenant.
+// is missing and says false. It acts as `by`, in an event of the new tenant. It
+// needs to create and to encrypt under the key-encryption key, and not to decrypt.
+//
+// Names are 1 to 63 of a-z, 0-9 and -, beginning with a letter and not ending
+// with -; others are an *InvalidError.
 func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin KeyMaker, name string) (created bool, err error) {
 	if !tenantName(name) {
 		return false, invalid("tenant", "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter and not ending with -")

@@ -38,15 +38,20 @@ type Write struct {
 	IfMatch uint64
 }
 
-// A Written answers a Write. Err is nil or one of this package's errors; the
-// other items of a batch stand on their own.
+// A Written answers a Write: the record's revision after it, and whether there was
+// no record before. Err is nil or one of this package's errors: ErrGone, ErrNotFound
+// (a patch of nothing), ErrConflict (IfMatch), ErrHeld, ErrMismatch, ErrIntegrity, an
+// *InvalidError. The other items of a batch stand on their own.
 type Written struct {
 	Revision uint64
 	Created  bool
 	Err      error
 }
 
-// An Idempotency makes a repeated request have one effect. The zero value: none.
+// An Idempotency makes a repeated request have one effect, for 24 hours: the
+// repetition gets the first answer and changes nothing. Another request under the
+// same key of the same principal is ErrMismatch; after an erasure it is ErrGone. A
+// request that was refused may be repeated. The zero value: none.
 type Idempotency struct {
 	// Key is the caller's, 1 to 255 bytes.
 	Key string
@@ -65,8 +70,10 @@ type Item struct {
 	Fields []string
 }
 
-// A Revealed answers an Item. A record named twice in a batch is refused, and
-// what is beyond 64 MiB of one batch is ErrTooLarge. Err is nil or one of this package's errors.
+// A Revealed answers an Item: the record's revision, and the fields that were asked
+// for, less those that the caller may see and that are not stored. A record named
+// twice in a batch is refused, and what is beyond 64 MiB of one batch is ErrTooLarge.
+// Err is nil or one of this package's errors; there are no fields then.
 type Revealed struct {
 	Revision uint64
 	Fields   []Answer
@@ -99,9 +106,9 @@ type Reference struct {
 type Query struct {
 	Collection string
 	Field      string
-	Equals     json.RawMessage
-	Cursor     string
-	Limit      int // 0: 100; at most MaxPage
+	Equals     json.RawMessage // a JSON value of the field's type; normalised as on writing
+	Cursor     string          // of the page before; "": the first page
+	Limit      int             // 0: 100; at most MaxPage
 }
 
 // Matches answers a Query. A page may hold fewer matches than the limit and
@@ -124,7 +131,8 @@ type Plaintext struct {
 	Value   json.RawMessage
 }
 
-// An Encrypted answers a Plaintext.
+// An Encrypted answers a Plaintext, or a Ciphertext that was moved to the current
+// key. Err is nil or one of this package's errors.
 type Encrypted struct {
 	Ciphertext string // "fv1:..."
 	Err        error
@@ -133,11 +141,11 @@ type Encrypted struct {
 // A Ciphertext is one value that an application kept.
 type Ciphertext struct {
 	Subject    string
-	Field      string
-	Ciphertext string
+	Field      string // "customer.email"
+	Ciphertext string // "fv1:...", as Encrypt answered it
 }
 
-// A Decrypted answers a Ciphertext.
+// A Decrypted answers a Ciphertext. Err is nil or one of this package's errors.
 type Decrypted struct {
 	Answer
 	Err error
@@ -147,12 +155,12 @@ type Decrypted struct {
 type Decided struct {
 	Subject  string
 	Purpose  accessctl.Purpose
-	Decision string // granted, refused, withdrawn
-	Notice   string // version shown; "": the current one
-	Method   string // portal, form, api, import
-	Expires  time.Time
-	// Evidence is kept sealed; not accepted with withdrawn, which must never
-	// wait for the key-encryption key.
+	Decision string    // granted, refused, withdrawn
+	Notice   string    // version shown, at most 64 bytes; "": the version of the catalog
+	Method   string    // portal, form, api, import; "": api
+	Expires  time.Time // of a grant; zero: never
+	// Evidence, up to MaxEvidence bytes, is kept sealed; not accepted with
+	// withdrawn, which must never wait for the key-encryption key.
 	Evidence json.RawMessage
 	// Once makes a repetition answer the receipt in force, without effect.
 	Once Idempotency
@@ -170,8 +178,8 @@ type ConsentStatus struct {
 	Receipt  json.RawMessage
 }
 
-// A Manifest says what is held on a person, without values; with Records'
-// Answers filled in when the person asks.
+// A Manifest says what is held on a person: without values to an officer, with
+// each field's Answer when the person asks. Consents has an entry for every purpose.
 type Manifest struct {
 	Subject     string
 	Generation  uint32
@@ -192,12 +200,11 @@ type ManifestRecord struct {
 	Fields     []ManifestField
 }
 
-// A ManifestField is a stored field in a manifest. Value is set only in the
-// person's own export.
+// A ManifestField is a stored field in a manifest.
 type ManifestField struct {
 	Field  *catalog.Field
 	Sealed time.Time // when it was last written
-	Answer *Answer
+	Answer *Answer   // nil to an officer
 }
 
 // A Versioned is one version of the catalog or policy.
@@ -210,7 +217,7 @@ type Versioned struct {
 
 // A Check is one line of readiness.
 type Check struct {
-	Name string // "database", "kek", "tenant default"
+	Name string // "database", "signing key", "tenant default"
 	OK   bool
 	Note string // what to do, when not OK; no text of a dependency
 }

@@ -37,6 +37,15 @@
 // view of one requested field may know of the person, and gets the truth:
 // values, [ErrNotFound], [ErrGone] or [ErrIntegrity]. Everybody else always gets
 // [ErrNotFound], alike for absent, erased, foreign and corrupt.
+//
+// # Errors
+//
+// Besides what its comment names, a method that takes a caller can return
+// [ErrDenied] (also for a tenant that does not exist), an [InvalidError] that names
+// the parts of the input that break a rule, [ErrTooLarge] for what is over a limit,
+// and [ErrUnavailable]. After the last nothing was released, but what was to be
+// written may have been: repeat it, under its idempotency key where it has one.
+// An error that is none of this package's is internal.
 package vault
 
 import (
@@ -170,7 +179,9 @@ func (v *Vault) VerifierKey() ed25519.PublicKey {
 	return s.Public()
 }
 
-// Ready says, part by part, whether the service can do its work.
+// Ready says, part by part, whether the service can do its work. The database
+// always has a line; the signing key and tenants have one only while something is
+// wrong with them. It asks the database and nobody else.
 func (v *Vault) Ready(ctx context.Context) []Check {
 	db := Check{Name: "database", OK: true}
 	if err := v.store.Ping(ctx); err != nil {

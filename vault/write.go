@@ -17,8 +17,8 @@ import (
 )
 
 // Put stores one record: it replaces what stands, or with w.Patch merges. The
-// first write of a person makes the person. The error is that of the item or
-// of the call.
+// first write of a person makes the person. The error is that of the item, as
+// [Written] lists them, or of the call.
 func (v *Vault) Put(ctx context.Context, c accessctl.Caller, w Write, idem Idempotency) (Written, error) {
 	out, err := v.PutBatch(ctx, c, []Write{w}, idem)
 	if err != nil {

@@ -19,7 +19,7 @@
 //	iss      required: the name of a configured issuer
 //	aud      required: exactly our audience, as a string or as an array of that one string
 //	sub      required: 1 to 255 bytes of printable ASCII
-//	exp iat  required: whole seconds; exp > iat, exp - iat at most MaxLifetime; iat not in the future
+//	exp iat  required: whole seconds; exp > iat, exp - iat at most Config.MaxLifetime; iat not in the future
 //	nbf      optional: whole seconds, not in the future
 //	tenant   required: one that this issuer may speak for
 //	roles    required: an array of strings, possibly empty

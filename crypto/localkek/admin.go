@@ -49,7 +49,8 @@ func (k *KEK) Status(ctx context.Context, key string) (KeyStatus, error) {
 }
 
 // Rotate adds a version to a key, with which everything is wrapped from then on,
-// and returns it. It returns [ErrNoKey] if there is no such key.
+// and returns it. It returns [ErrNoKey] if there is no such key, and [ErrVersion]
+// if it has 100,000 versions already.
 func (k *KEK) Rotate(ctx context.Context, key string) (int, error) {
 	latest := 0
 	err := k.edit(ctx, key, func(e *entry) error {

@@ -152,16 +152,18 @@ func (k *KEK) Ping(ctx context.Context) error {
 	return err
 }
 
-// Requests returns how many calls of Wrap, Unwrap and Rewrap there were.
+// Requests returns how many calls of Wrap, Unwrap and Rewrap there were since the
+// file was opened, those for unknown keys included.
 func (k *KEK) Requests() int64 { return k.calls.Load() }
 
-// Items returns how many items those calls had.
+// Items returns how many keys the calls that [KEK.Requests] counts were to wrap,
+// unwrap or rewrap.
 func (k *KEK) Items() int64 { return k.items.Load() }
 
 // Wrap wraps each plaintext under the latest version of a key, bound to the
 // context in the same place. It wraps all or, with an error, none: [ErrNoKey]
 // if there is no such key, [ErrTooLarge] if a plaintext is longer than
-// [MaxPlaintext].
+// [MaxPlaintext]. The arguments are only read; the result is the caller's.
 func (k *KEK) Wrap(ctx context.Context, key string, contexts, plaintexts [][]byte) ([]string, error) {
 	entry, err := k.use(ctx, key, len(contexts), len(plaintexts))
 	if err != nil {
@@ -178,7 +180,7 @@ func (k *KEK) Wrap(ctx context.Context, key string, contexts, plaintexts [][]byt
 
 // Unwrap opens each wrapped key under the context in the same place. errs is
 // nil if all opened, else it has [ErrUnwrap], [ErrVersion] or nil for each. err
-// is [ErrNoKey] if there is no such key.
+// is [ErrNoKey] if there is no such key. The plaintexts are the caller's to wipe.
 func (k *KEK) Unwrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (plaintexts [][]byte, errs []error, err error) {
 	entry, err := k.use(ctx, key, len(contexts), len(wrapped))
 	if err != nil {

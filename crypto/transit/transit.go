@@ -134,7 +134,7 @@ func (k *KEK) Close() error {
 // those sent again.
 func (k *KEK) Requests() int64 { return k.requests.Load() }
 
-// Items is the number of wrapped keys in those requests.
+// Items is the number of keys in the requests that [KEK.Requests] counts.
 func (k *KEK) Items() int64 { return k.items.Load() }
 
 // Ping reports whether Vault answers, is unsealed and takes our token; else

@@ -148,7 +148,8 @@ type Index struct {
 
 	// Version is 0 until Assign. It rises when what is indexed changes, so
 	// that values of the old and the new form are never compared; records
-	// written before need to be indexed again.
+	// written before need to be indexed again. Package vault refuses the change
+	// on a field that stands.
 	Version uint32 `json:"version"`
 }
 
