@@ -1,7 +1,7 @@
 # What the keeper of keys may do: make tenants' keys, rotate them, set their
 # minimum versions and trim them. It opens nothing: there is no decrypt and no
-# rewrap here. Only `fieldvault tenant`, `fieldvault keys` and `serve --keeper` log
-# in with it.
+# rewrap here. Only `fieldvault migrate` and `fieldvault tenant create` log in with
+# it, and what rotates keys.
 #
 # The paths name each thing that may be done to a key (`+` is one segment), so that
 # `import`, `delete` and what later versions of Vault add below a key stay denied.
