@@ -2,6 +2,7 @@ package vault
 
 import (
 	"errors"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/fieldvault/fieldvault/accessctl"
@@ -32,6 +33,15 @@ func idByte(b byte) bool {
 		return true
 	}
 	return false
+}
+
+// fieldName says whether s has the form of a name in a catalog, so that it may
+// be named in an error.
+func fieldName(s string) bool {
+	if len(s) == 0 || len(s) > 63 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // checkText refuses words that are too long or no text.

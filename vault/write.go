@@ -259,7 +259,10 @@ func firstOf(err error) error {
 func encode(c *catalog.Collection, name string, raw json.RawMessage, patch bool) (writeField, error) {
 	f, ok := c.Field(name)
 	if !ok {
-		return writeField{}, invalid(c.Name, "has a field that is not in the catalog")
+		if !fieldName(name) {
+			return writeField{}, invalid(c.Name, "has a field that is not in the catalog")
+		}
+		return writeField{}, invalid(c.Name+"."+name, "is not in the catalog")
 	}
 	if patch && string(bytes.TrimSpace(raw)) == "null" {
 		return writeField{field: f, null: true}, nil

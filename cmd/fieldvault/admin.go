@@ -125,7 +125,7 @@ func deniedHint(err error, role string, a accessctl.Action) error {
 		return withHint(err, fmt.Sprintf("the tenant must exist, and its policy must let the role %s %s; --role names another", role, a))
 	}
 	if errors.Is(err, vault.ErrUnavailable) {
-		return withHint(err, "check that the key-encryption key is the right one and answers, and that the tenant has a catalog and a policy")
+		return withHint(err, "check that the key-encryption key answers, that this login may open keys (a node's may, deploy/vault/node.hcl; the keeper's may not), and that the tenant has a catalog and a policy")
 	}
 	return err
 }

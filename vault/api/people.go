@@ -6,7 +6,8 @@ import (
 )
 
 // A Reason is the body of the routes that ask why: erasure, hold, restriction. It
-// may be left out. The words are sealed under the person's own key, and die with it.
+// may be left out. The words of a hold or restriction are sealed under the
+// person's own key, and die with it; those of an erasure are checked and not kept.
 type Reason struct {
 	Reason string `json:"reason,omitempty" maxLength:"4096"`
 }

@@ -247,7 +247,7 @@ func (x *exchange) end() {
 	x.metrics.underWay.Dec()
 	x.metrics.done(knownMethod(x.r.Method), x.route.path, x.status, took)
 	x.cfg.Logger.InfoContext(x.r.Context(), "request", "method", knownMethod(x.r.Method), "route", x.route.path,
-		"status", x.status, "took", took, "request_id", x.caller.RequestID.String(), "actor", x.actor())
+		"status", x.status, "took_ms", float64(took.Microseconds())/1000, "request_id", x.caller.RequestID.String(), "actor", x.actor())
 	if fault != nil {
 		panic(http.ErrAbortHandler) // a part of the answer is out: only cutting it off is honest
 	}

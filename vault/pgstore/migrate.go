@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -48,22 +49,18 @@ func Migrate(ctx context.Context, url string, progress func(line string)) error 
 	db := stdlib.OpenDBFromPool(pool)
 	p, err := goose.NewProvider(goose.DialectPostgres, db, dir,
 		goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true),
-		goose.WithVerbose(progress != nil), goose.WithLogger(progressLog{progress}))
+		goose.WithVerbose(false))
 	if err != nil {
 		return errors.Join(fmt.Errorf("reading the migrations: %w", err), db.Close())
 	}
-	_, err = p.Up(ctx)
+	done, err := p.Up(ctx)
+	for _, m := range done {
+		if progress != nil {
+			progress("applied " + filepath.Base(m.Source.Path))
+		}
+	}
 	return errors.Join(adminFailure(ctx, "migrating the database", err), db.Close())
 }
-
-// progressLog passes what the migration tool says to a function.
-type progressLog struct{ progress func(string) }
-
-func (l progressLog) Printf(format string, args ...any) {
-	l.progress(strings.TrimPrefix(fmt.Sprintf(format, args...), "goose: "))
-}
-
-func (l progressLog) Fatalf(format string, args ...any) { l.Printf(format, args...) }
 
 // adminPool has no time-outs: a migration may take long.
 func adminPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
