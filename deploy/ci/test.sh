@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/ci/env.sh
+export FIELDVAULT_E2E=1 # the end-to-end cases on PostgreSQL and Vault too
 
 bash deploy/ci/setup.sh postgres vault ${RACE:+race}
 events=$(mktemp)
