@@ -37,6 +37,9 @@ func TestPostgresGivesADatabaseOfItsOwn(t *testing.T) {
 		}
 		connect(t, one) // and leaves the connection open
 	})
+	if dropped == "" {
+		return // the first was skipped, or failed
+	}
 	_, err := pgx.Connect(t.Context(), dropped)
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "3D000" { // invalid_catalog_name
