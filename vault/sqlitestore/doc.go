@@ -36,9 +36,11 @@
 //
 // SQLite would leave deleted bytes in free pages, and earlier versions of
 // pages in the write-ahead log. So secure_delete is on, which overwrites what
-// is deleted, temporary tables stay in memory, and [Store.Checkpoint] brings
-// the log home and truncates it; the sweep calls it until it succeeds, and
-// Close once. What the file system and the disk keep of a truncated file is
+// is deleted; temporary tables stay in memory; copies that SQLite leaves in the
+// gaps of pages when it moves rows are zeroed before a page leaves the log; and
+// [Store.Checkpoint] brings the log home and truncates it: the sweep calls it
+// until it succeeds, and Close once. Another program that writes to the file,
+// or checkpoints it, does not do all of this. What the file system and the disk keep of a truncated file is
 // theirs: it is ciphertext and wrapped keys, and encrypting the disk is
 // the operator's part.
 //

@@ -39,3 +39,20 @@ func (s *Store) Corrupt(ctx context.Context, text string) error {
 const SchemaVersion = schemaVersion
 
 var _ sql.Scanner = uidColumn{}
+
+// LoggedPages and Unallocated read a write-ahead log and a page.
+var (
+	LoggedPages = loggedPages
+	Unallocated = unallocated
+)
+
+// ScrubAll makes the next checkpoint scrub every page, or says whether it will.
+func (s *Store) ScrubAll(set bool) bool {
+	c := <-s.writer.slots
+	defer s.writer.put(c, false)
+	s.scrubAll = s.scrubAll || set
+	return s.scrubAll
+}
+
+// MostPending is how many pages may wait in the log.
+const MostPending = mostPending

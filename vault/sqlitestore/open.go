@@ -37,10 +37,15 @@ type Config struct {
 
 // A Store is a vault.Store and a vault.Inspector in a SQLite file.
 type Store struct {
+	path    string
 	writer  *pool // of one
 	readers *pool
+	keeper  *pool // of one: what brings the log home
 
-	busy      time.Duration
+	// Who has the writer has these.
+	pending  int64 // how long the log may become, in pages
+	scrubAll bool  // there may be pages with remains that the log does not hold
+
 	closing   chan struct{}
 	closeOnce sync.Once
 	closeErr  error
@@ -71,15 +76,20 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	// Best effort: where the system has no such locks, the usual ones serve.
 	_, _ = sqlite.OFDLocking(true)
-	s := &Store{busy: cfg.BusyTimeout, closing: make(chan struct{})}
-	if s.writer, err = openPool(path, cfg, 1, s.closing); err != nil {
-		return nil, err
+	s := &Store{path: path, pending: mostPending, closing: make(chan struct{})}
+	for _, p := range []struct {
+		pool **pool
+		role role
+		n    int
+	}{{&s.writer, writing, 1}, {&s.readers, reading, cfg.Readers}, {&s.keeper, keeping, 1}} {
+		if *p.pool, err = openPool(path, cfg, p.role, p.n); err != nil {
+			return nil, err
+		}
+		(*p.pool).closing = s.closing
 	}
-	if err := migrate(ctx, s.writer, cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("preparing the schema: %w", err), s.writer.close())
-	}
-	if s.readers, err = openPool(path, cfg, cfg.Readers, s.closing); err != nil {
-		return nil, errors.Join(err, s.writer.close())
+	if err := s.migrate(ctx, cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("preparing the schema: %w", err),
+			s.readers.close(), s.keeper.close(), s.writer.close())
 	}
 	return s, nil
 }
@@ -140,8 +150,21 @@ func withoutPath(err error) error {
 	return fmt.Errorf("%w: %w", vault.ErrUnavailable, err)
 }
 
+// A role is what a connection is for.
+type role int
+
+const (
+	writing role = iota
+	reading
+	keeping
+)
+
+// moment is how long a checkpoint waits for readers, in milliseconds: it holds
+// the writer meanwhile.
+const moment = "250"
+
 // openPool prepares n connections, which are opened when they are needed.
-func openPool(path string, cfg Config, n int, closing <-chan struct{}) (*pool, error) {
+func openPool(path string, cfg Config, r role, n int) (*pool, error) {
 	q := url.Values{
 		"mode":          {"rw"},
 		"_busy_timeout": {strconv.FormatInt(cfg.BusyTimeout.Milliseconds(), 10)},
@@ -149,19 +172,25 @@ func openPool(path string, cfg Config, n int, closing <-chan struct{}) (*pool, e
 		"_foreign_keys": {"on"},
 		"_defensive":    {"1"},
 		"_dqs":          {"0"},
-		"_pragma":       {"secure_delete(on)", "temp_store(memory)", "trusted_schema(off)", "cell_size_check(on)"},
+		"_pragma": {
+			"secure_delete(on)", "temp_store(memory)", "trusted_schema(off)", "cell_size_check(on)", "wal_autocheckpoint(0)",
+		},
 	}
-	if n == 1 {
+	switch r {
+	case writing:
 		q.Set("_journal_mode", "WAL")
-	} else {
+	case reading:
 		q.Set("_query_only", "on")
+	case keeping: // writes pages
+		q.Set("_busy_timeout", moment)
+		q.Del("_defensive")
 	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", vault.ErrUnavailable)
 	}
-	return newPool(sql.OpenDB(connector), n, closing), nil
+	return newPool(sql.OpenDB(connector), n), nil
 }
 
 // Ping says whether the store answers and may serve.
@@ -179,69 +208,28 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Checkpoint brings the write-ahead log home and truncates it, so that no
-// earlier version of a page is left in it. It is vault.ErrUnavailable while a
-// reader or another process holds the log: try again later. It waits for
-// neither for more than a moment.
-func (s *Store) Checkpoint(ctx context.Context) error {
-	c, err := s.writer.get(ctx)
-	if err != nil {
-		return fmt.Errorf("waiting for a connection: %w", err)
-	}
-	err = s.truncate(ctx, c)
-	s.writer.put(c, err != nil)
-	if err != nil {
-		return fmt.Errorf("truncating the write-ahead log: %w", err)
-	}
-	return nil
-}
-
-// moment is how long a checkpoint waits for readers, in milliseconds: it holds
-// the writer meanwhile.
-const moment = 250
-
-func (s *Store) truncate(ctx context.Context, c *conn) error {
-	t := &tx{c: c, write: true}
-	if err := t.script(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", moment)); err != nil {
-		return err
-	}
-	busy, err := one(ctx, t, `PRAGMA wal_checkpoint(TRUNCATE)`, func(r *sql.Rows) (busy int, err error) {
-		var frames, moved int64
-		err = r.Scan(&busy, &frames, &moved)
-		return busy, err
-	})
-	if err != nil {
-		return err
-	}
-	if busy != 0 {
-		return vault.ErrUnavailable
-	}
-	return t.script(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", s.busy.Milliseconds()))
-}
-
 // Close waits for what runs, truncates the write-ahead log and frees the
 // store, whose methods then return vault.ErrUnavailable. A second Close
 // returns what the first did.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
-		s.closeErr = errors.Join(s.readers.close(), s.lastCheckpoint(), s.writer.close())
-		if s.closeErr != nil {
+		err := s.readers.close()
+		err = errors.Join(err, s.lastCheckpoint(), s.keeper.close(), s.writer.close())
+		if err != nil {
 			s.closeErr = fmt.Errorf("closing the database: %w", vault.ErrUnavailable)
 		}
 	})
 	return s.closeErr
 }
 
-// lastCheckpoint truncates the log once all readers are gone. Only another
-// process can be in its way; then the log stays, and its owner truncates it.
+// lastCheckpoint truncates the log once all who read and write are done. Only
+// another process can be in its way; then the log stays, and its owner
+// truncates it.
 func (s *Store) lastCheckpoint() error {
-	c, err := s.writer.open(context.Background(), <-s.writer.slots)
-	if err != nil {
-		return err
-	}
-	err = s.truncate(context.Background(), c)
-	s.writer.put(c, err != nil)
+	c := <-s.writer.slots
+	err := s.truncate(context.Background())
+	s.writer.put(c, false)
 	if errors.Is(err, vault.ErrUnavailable) {
 		return nil
 	}

@@ -55,9 +55,9 @@ type pool struct {
 	closing <-chan struct{}
 }
 
-func newPool(db *sql.DB, n int, closing <-chan struct{}) *pool {
+func newPool(db *sql.DB, n int) *pool {
 	db.SetMaxIdleConns(0) // a connection given back is closed
-	p := &pool{db: db, slots: make(chan *conn, n), closing: closing}
+	p := &pool{db: db, slots: make(chan *conn, n)}
 	for range n {
 		p.slots <- nil
 	}

@@ -19,9 +19,8 @@ const applicationID = 0x46564c54
 const schemaVersion = 1
 
 // migrate brings the schema up to date, in one transaction.
-func migrate(ctx context.Context, writer *pool, cfg Config) error {
-	s := &Store{writer: writer}
-	return s.run(ctx, writer, func(t *tx) error {
+func (s *Store) migrate(ctx context.Context, cfg Config) error {
+	return s.run(ctx, s.writer, func(t *tx) error {
 		have, err := version(ctx, t)
 		if err != nil || have == schemaVersion {
 			return err

@@ -47,34 +47,42 @@ func (s *Store) run(ctx context.Context, p *pool, f func(*tx) error) error {
 }
 
 // runOn runs f in a transaction on a connection lent by the pool, and gives it back.
-func (s *Store) runOn(ctx context.Context, p *pool, c *conn, f func(*tx) error) error {
-	t := &tx{c: c, write: p == s.writer}
+func (s *Store) runOn(ctx context.Context, p *pool, c *conn, f func(*tx) error) (err error) {
+	broken := true // unless transact returns
+	defer func() { p.put(c, broken) }()
+	broken, err = transact(ctx, c, p == s.writer, f)
+	if err == nil && p == s.writer {
+		s.relieve(ctx, c)
+	}
+	return err
+}
+
+// transact runs f in a transaction, and says whether the connection is of no more use.
+func transact(ctx context.Context, c *conn, write bool, f func(*tx) error) (broken bool, err error) {
 	begin := "BEGIN"
-	if t.write {
+	if write {
 		begin = "BEGIN IMMEDIATE"
 	}
 	if err := c.exec(ctx, begin); err != nil {
-		err = classify(ctx, err)
-		p.put(c, true)
-		return fmt.Errorf("beginning a transaction: %w", err)
+		return true, fmt.Errorf("beginning a transaction: %w", classify(ctx, err))
 	}
+	t := &tx{c: c, write: write}
 	committed := false
 	defer func() {
 		t.over = true
-		broken := ctx.Err() == nil && (errors.Is(t.failed, vault.ErrUnavailable) || errors.Is(t.failed, vault.ErrIntegrity))
+		broken = ctx.Err() == nil && (errors.Is(t.failed, vault.ErrUnavailable) || errors.Is(t.failed, vault.ErrIntegrity))
 		if !committed {
 			broken = c.exec(ctx, "ROLLBACK") != nil || broken
 		}
-		p.put(c, broken)
 	}()
 	if err := f(t); err != nil {
-		return err
+		return false, err
 	}
 	if err := t.commit(ctx); err != nil {
-		return fmt.Errorf("committing: %w", err)
+		return false, fmt.Errorf("committing: %w", err)
 	}
 	committed = true
-	return nil
+	return false, nil
 }
 
 func (t *tx) commit(ctx context.Context) error {
