@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,8 +22,8 @@ import (
 // signed receipt. A grant or refusal of an unknown person makes the person; a
 // withdrawal of one is ErrNotFound. A withdrawal takes effect like an erasure: the
 // next read on any node is refused. It never calls the key-encryption key, and
-// destroys the keys of groups that rest on consent alone and have none left,
-// unless the person is held. A grant or refusal may call it: for a new person, and
+// destroys the keys of groups that rest on consent alone and have none left; of a
+// held person, when the hold is lifted. A grant or refusal may call it: for a new person, and
 // to seal evidence.
 //
 // The error is ErrGone, ErrConflict (a later decision stands), ErrIntegrity (the
@@ -232,7 +233,7 @@ func (r *consenting) shredGroups(ctx context.Context, tx Tx, p *Subject) ([]uint
 	}
 	var freed []uint32
 	for _, g := range groups {
-		if r.stillGranted(p, rows, g) {
+		if !r.t.ended(p, rows, g, r.event.At) {
 			continue
 		}
 		if _, err := tx.DestroyGroup(ctx, r.t.row.ID, p.UID, g.ID); err != nil {
@@ -243,13 +244,49 @@ func (r *consenting) shredGroups(ctx context.Context, tx Tx, p *Subject) ([]uint
 	return freed, nil
 }
 
-func (r *consenting) stillGranted(p *Subject, rows []Consent, g *catalog.Group) bool {
+// shredHeld destroys, when a hold is lifted, the keys that a withdrawal would
+// have destroyed while it was in force.
+func (t *tenant) shredHeld(ctx context.Context, tx Tx, s *settings, p *Subject, now time.Time) error {
+	rows, stand, err := t.consents(ctx, tx, p)
+	if err != nil {
+		return err
+	}
+	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
+	if err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	shredded := false
+	for i := range s.catalog.Groups {
+		g := &s.catalog.Groups[i]
+		k := keyOf(keys, g.ID)
+		if k == nil || k.Wrapped == nil || !t.ended(p, rows, g, now) {
+			continue
+		}
+		if _, err := tx.DestroyGroup(ctx, t.row.ID, p.UID, g.ID); err != nil {
+			return fmt.Errorf("destroying a group's key: %w", err)
+		}
+		shredded = true
+	}
+	if !shredded {
+		return nil
+	}
+	return t.answer(ctx, tx, p, stand)
+}
+
+// ended says whether a group rests on consents of which one was refused or
+// withdrawn and none is granted.
+func (t *tenant) ended(p *Subject, rows []Consent, g *catalog.Group, now time.Time) bool {
+	ended := false
 	for _, id := range g.Consent {
-		if r.t.consentState(p.UID, rows, accessctl.Purpose(id), r.event.At) == accessctl.ConsentGranted {
-			return true
+		switch t.consentState(p.UID, rows, accessctl.Purpose(id), now) {
+		case accessctl.ConsentGranted:
+			return false
+		case accessctl.ConsentRefused, accessctl.ConsentWithdrawn:
+			ended = true
+		default:
 		}
 	}
-	return false
+	return ended
 }
 
 // describe is the receipt: what the person decided, about what, on which notice.
@@ -316,7 +353,14 @@ func (v *Vault) ensurePerson(ctx context.Context, c accessctl.Caller, t *tenant,
 	if err := v.makeHeld(ctx, []*heldKey{&p.keys[0]}); err != nil {
 		return err
 	}
-	err = v.store.Update(ctx, func(tx Tx) error { return p.lock(ctx, tx, w) })
+	err = v.store.Update(ctx, func(tx Tx) error {
+		if err := p.lock(ctx, tx, w); err != nil {
+			return err
+		}
+		e := about(v.event(t, s, c, accessctl.ActionConsent), c, p.subject.UID, own(c, subject))
+		e.Code = codeCreated
+		return v.append(ctx, tx, t.row.ID, e)
+	})
 	if errors.Is(err, errRestart) {
 		return nil // another made the person meanwhile
 	}

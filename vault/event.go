@@ -20,6 +20,7 @@ const (
 	codeConflict  = "conflict"
 	codeIntegrity = "integrity"
 	codeKEK       = "unavailable"
+	codeCreated   = "created" // the person was made, for what comes next
 )
 
 // actor names who acts in an event. A person's own acts carry the uid, never

@@ -52,7 +52,10 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 			p.Note = sealed
 		}
 		e.Subject = []audit.Attr{{Key: "held", Value: yesNo(p.Held)}, {Key: "restricted", Value: yesNo(p.Restricted)}}
-		return t.change(ctx, tx, p)
+		if err := t.change(ctx, tx, p); err != nil || a != accessctl.ActionHold || p.Held {
+			return err
+		}
+		return t.shredHeld(ctx, tx, s, p, v.now())
 	})
 }
 

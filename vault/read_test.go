@@ -372,3 +372,43 @@ collections:
 		t.Errorf("search: %+v, %v", m, err)
 	}
 }
+
+// A withdrawal under a hold destroys nothing, and is caught up when the hold ends.
+func TestAWithdrawalUnderHoldIsCaughtUp(t *testing.T) {
+	v := newVault(t, vaulttest.Options{Catalog: consentCatalog, Policy: openPolicy})
+	app, dpo := v.As("app", "marketing"), v.As("dpo", "")
+	decide(t, v, "c-1", "granted")
+	v.Put(t, "c-1", "customer", "self", map[string]string{"email": email, "taste": "tango"})
+	raw, _ := json.Marshal("tango")
+	sealed, err := v.Encrypt(t.Context(), app, []vault.Plaintext{{Subject: "c-1", Field: "customer.taste", Value: raw}})
+	if err != nil || sealed[0].Err != nil {
+		t.Fatal(sealed, err)
+	}
+	kept := func() bool {
+		t.Helper()
+		decide(t, v, "c-1", "granted")
+		out, err := v.Decrypt(t.Context(), app, []vault.Ciphertext{{Subject: "c-1", Field: "customer.taste", Ciphertext: sealed[0].Ciphertext}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0].Err == nil
+	}
+	for _, held := range []bool{true, false} {
+		if err := v.SetHold(t.Context(), dpo, "c-1", held, ""); err != nil {
+			t.Fatal(err)
+		}
+		if held {
+			decide(t, v, "c-1", "withdrawn")
+			if !kept() {
+				t.Error("a withdrawal destroyed what is held")
+			}
+			decide(t, v, "c-1", "withdrawn")
+		}
+	}
+	if kept() {
+		t.Error("the hold was lifted, and what was withdrawn under it opens again")
+	}
+	if got := see(t, v, v.As("app", "support"), "c-1", "email"); got != "plain: "+email {
+		t.Errorf("the other group: %q", got)
+	}
+}
