@@ -26,6 +26,8 @@ func tokenCases() []testCase {
 		{"T01_forged_tokens", forgedTokens},
 		{"T02_keys_named_in_the_header", keysInTheHeader},
 		{"T03_how_the_token_is_sent", howTheTokenIsSent},
+		{"T04_a_key_set_that_is_rotated", rotatedKeySet},
+		{"T05_a_flood_of_unknown_keys", floodOfUnknownKeys},
 	}
 }
 

@@ -66,6 +66,7 @@ type world struct {
 	client     *http.Client
 
 	home, away *jwtauth.Signer
+	flood      *keySet
 	cluster    *storetest.Cluster  // production
 	vault      *transittest.Server // production
 	vaultDir   string              // where its data are, if not in memory
@@ -99,7 +100,7 @@ func newWorld(t *testing.T, production bool, o options) *world {
 	t.Helper()
 	w := newClient(t, "")
 	w.owner, w.production, w.dir = t, production, t.TempDir()
-	w.home, w.away = w.issuer(t, homeIssuer), w.issuer(t, awayIssuer)
+	w.home, w.away, w.flood = w.issuer(t, homeIssuer), w.issuer(t, awayIssuer), newKeySet(t)
 	if production {
 		w.cluster = storetest.StartCluster(t, storetest.ClusterOptions{Durable: o.vaultDir, Settings: map[string]string{
 			// The most talkative server there is: what it would say of a value, it says.
@@ -141,7 +142,7 @@ func (w *world) issuer(t *testing.T, name string) *jwtauth.Signer {
 	t.Helper()
 	s, err := jwtauth.NewSigner(name, time.Now)
 	must(t, err)
-	must(t, os.WriteFile(w.jwksFile(name), s.JWKS(), 0o600))
+	writeKeySet(t, w.jwksFile(name), s.JWKS())
 	return s
 }
 
@@ -160,6 +161,7 @@ func (w *world) configure(t *testing.T, o options) {
 			"log": map[string]any{"level": "debug", "format": "json"},
 			"auth": map[string]any{"audience": "fieldvault", "issuers": []any{
 				map[string]any{"name": homeIssuer, "tenants": []string{"default", "lab"}, "jwks_file": w.jwksFile(homeIssuer), "algorithms": []string{"EdDSA"}},
+				map[string]any{"name": floodIssuer, "tenants": []string{"lab"}, "jwks_url": w.flood.server.URL, "algorithms": []string{"EdDSA"}},
 				map[string]any{"name": awayIssuer, "tenants": []string{"other"}, "jwks_file": w.jwksFile(awayIssuer), "algorithms": []string{"EdDSA"}},
 			}},
 		}
