@@ -73,6 +73,7 @@ func New(tb testing.TB, opts ...Options) *Vault {
 	var err error
 	v.Ring, err = keyring.New(keyring.Config{KEK: v.KEK, Now: v.Clock.Now, MaxAge: o.CacheAge, Timeout: time.Second})
 	must(tb, err)
+	tb.Cleanup(v.Ring.Close)
 	must(tb, vault.EnsureSystem(ctx, v.Store, v.Ring, v.KEK))
 	v.Vault = v.Node(tb, o.Logger)
 	_, err = v.CreateTenant(ctx, v.Operator(), v.KEK, Tenant)
