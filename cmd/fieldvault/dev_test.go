@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -87,6 +88,18 @@ func TestDevKeepsItsFolder(t *testing.T) {
 		t.Fatalf("delete: %d %s", status, body)
 	}
 	s.end(t)
+
+	// A day passes: that a row was imported before is not known by its key any more.
+	db, err := sql.Open("sqlite", filepath.Join(dir, "fieldvault.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM effect"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
 
 	s = dev0(t, "--dir", dir)
 	if status, body := s.email(t, tokens["billing"], "c-1"); status != http.StatusGone {

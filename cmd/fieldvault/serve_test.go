@@ -167,32 +167,28 @@ func TestRequestsThatDoNotFinishAreCutOff(t *testing.T) {
 // and all of it.
 func TestServeAllEndsWhenAPartFails(t *testing.T) {
 	broken := errors.New("broken")
-	for name, work := range map[string]func(context.Context) error{
-		"work": func(context.Context) error { return broken },
-	} {
-		t.Run(name, func(t *testing.T) {
-			var lc net.ListenConfig
-			n, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			other := make(chan struct{})
-			l := &listener{name: "test", server: &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: patience}, net: n}
-			err = serveAll(t.Context(), slog.New(slog.DiscardHandler), patience, []*listener{l}, []func(context.Context) error{
-				work,
-				func(ctx context.Context) error { <-ctx.Done(); close(other); return nil },
-			})
-			if !errors.Is(err, broken) {
-				t.Errorf("%v", err)
-			}
-			select {
-			case <-other:
-			default:
-				t.Error("other work goes on")
-			}
-			refused(t, "http://"+n.Addr().String())
-		})
+	var lc net.ListenConfig
+	n, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	other := make(chan struct{})
+	l := &listener{name: "test", server: &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: patience}, net: n}
+	err = serveAll(ctx, slog.New(slog.DiscardHandler), patience, []*listener{l}, []func(context.Context) error{
+		func(context.Context) error { return broken },
+		func(ctx context.Context) error { <-ctx.Done(); close(other); return nil },
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	select {
+	case <-other:
+	default:
+		t.Error("other work goes on")
+	}
+	refused(t, "http://"+n.Addr().String())
 }
 
 func TestServeAllEndsWhenAListenerFails(t *testing.T) {

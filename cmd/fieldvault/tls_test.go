@@ -130,7 +130,7 @@ func until(t *testing.T, done func() bool) {
 func TestOnlyTLS(t *testing.T) {
 	c := certify(t, "server")
 	_, s := serveTLS(t, c)
-	if err := healthz(t, s.URL, &tls.Config{RootCAs: c.pool, MaxVersion: tls.VersionTLS11}); err == nil {
+	if err := healthz(t, s.URL, &tls.Config{RootCAs: c.pool, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is accepted")
 	}
 	if err := healthz(t, s.URL, &tls.Config{RootCAs: c.pool, MaxVersion: tls.VersionTLS12}); err != nil {
