@@ -27,6 +27,7 @@ func limitCases() []testCase {
 		{"X07_a_thousand_reads_of_one_cold_person", thousandColdReads},
 		{"X08_wrong_input_is_named_and_never_shown", wrongInput},
 		{"X09_requests_that_are_none", noRequests},
+		{"X10_cold_reads_that_wait_for_vault", waitingColdReads},
 	}
 }
 
@@ -313,7 +314,8 @@ func thousandColdReads(t *testing.T, w *world) {
 	for i := range tokens {
 		tokens[i] = w.token(t, "app", named(fmt.Sprint("x07-", i)))
 	}
-	before := w.kekRequests(t)
+	const items = "fieldvault_kek_items_total"
+	before, beforeItems := w.kekRequests(t), w.metric(t, items)
 	var all sync.WaitGroup
 	begin := make(chan struct{})
 	for i := range 1000 {
@@ -331,6 +333,51 @@ func thousandColdReads(t *testing.T, w *world) {
 	all.Wait()
 	if n := w.kekRequests(t) - before; n != 1 {
 		t.Errorf("1,000 reads asked the key-encryption key %d times, want 1", n)
+	}
+	if n := w.metric(t, items) - beforeItems; n != 1 { // several could travel in one request
+		t.Errorf("1,000 reads had %d keys opened, want 1", n)
+	}
+}
+
+// Vault stands still until a hundred reads of one cold person wait for it: one key is
+// unwrapped for all.
+func waitingColdReads(t *testing.T, w *world) {
+	if !w.production {
+		return // the key file answers at once
+	}
+	w.put(t, "x10", fields{"email": "x10@example.org"})
+	w.restart(t)
+	app := w.token(t, "app")
+	const reads, items, misses = 100, "fieldvault_kek_items_total", "fieldvault_key_cache_misses_total"
+	w.see(t, app, "support", "c-9", "email") // warm
+	together := func(subject string, meanwhile func()) {
+		var all sync.WaitGroup
+		for range reads {
+			all.Go(func() {
+				a, err := w.try(t, w.url, call{token: app, purpose: "support", path: recordPath(subject, "customer", "self") + "?fields=email"})
+				if err != nil || a.status != http.StatusOK {
+					t.Errorf("a read: %s %v", a, err)
+				}
+			})
+		}
+		meanwhile()
+		all.Wait()
+	}
+	together("c-9", func() {}) // opens connections
+	before, missed := w.metric(t, items), w.metric(t, misses)
+	w.vault.Stop()
+	defer w.vault.Continue()
+	together("x10", func() {
+		defer w.vault.Continue()
+		for deadline := time.Now().Add(patience); w.metric(t, misses)-missed < reads; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("the reads do not wait for a key")
+				return
+			}
+		}
+	})
+	if n := w.metric(t, items) - before; n < 1 || n > 4 { // where this took long, a request was sent again
+		t.Errorf("%d reads that waited had %d keys opened, want 1", reads, n)
 	}
 }
 
