@@ -207,6 +207,9 @@ func foreignIdempotencyKey(t *testing.T, w *world, app, away string) {
 	w.do(t, c).want(t, "the same again", "201")
 	c.token = away
 	w.do(t, c).want(t, "another tenant's", "201")
+	other := c
+	other.token, other.path = w.token(t, "app", named("somebody-else")), recordPath("a02k", "customer", "self")
+	w.do(t, other).want(t, "another principal's, for another request", "201")
 	c.token, c.path = app, recordPath("a02j", "customer", "self")
 	w.do(t, c).want(t, "for another request", "422 mismatch")
 	var page struct{ Records []struct{ Revision int } }
