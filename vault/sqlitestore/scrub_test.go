@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,35 +83,38 @@ func TestLogStaysShort(t *testing.T) {
 	sound(t, path)
 }
 
-// A scrub of all pages zeroes what stands in the gaps of pages, whoever left it
-// there, and nothing else.
+// A scrub of all pages, by Checkpoint or by Close, zeroes what stands in the
+// gaps of pages, whoever left it there, and nothing else.
 func TestScrubOfAllPages(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "vault.db")
-	s := open(t, path)
-	living := secretsOf(newVictims(t, s, newTenant(t, s), 100))
-	closeAll(t, s)
-	remains := leaveRemains(t, path)
-	sound(t, path)
-	if n := found(t, dir, remains); n != len(remains) || n < 10 {
-		t.Fatalf("%d of %d remains are in the file", n, len(remains))
+	for name, scrub := range map[string]func(*sqlitestore.Store) error{
+		"Checkpoint": func(s *sqlitestore.Store) error { return errors.Join(s.Checkpoint(t.Context()), s.Close()) },
+		"Close":      (*sqlitestore.Store).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "vault.db")
+			s := open(t, path)
+			living := secretsOf(newVictims(t, s, newTenant(t, s), 100))
+			closeAll(t, s)
+			remains := leaveRemains(t, path)
+			sound(t, path)
+			if n := found(t, dir, remains); n != len(remains) || n < 10 {
+				t.Fatalf("%d of %d remains are in the file", n, len(remains))
+			}
+			s = open(t, path)
+			s.ScrubAll(true)
+			if err := scrub(s); err != nil {
+				t.Fatal(err)
+			}
+			if n := found(t, dir, remains); n != 0 {
+				t.Errorf("%d remains are still in the files", n)
+			}
+			if n := found(t, dir, living); n != len(living) {
+				t.Errorf("%d of %d secrets of the living are in the files", n, len(living))
+			}
+			sound(t, path)
+		})
 	}
-	s = open(t, path)
-	s.ScrubAll(true)
-	if err := s.Checkpoint(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := found(t, dir, remains); n != 0 {
-		t.Errorf("%d remains are still in the files", n)
-	}
-	if n := found(t, dir, living); n != len(living) {
-		t.Errorf("%d of %d secrets of the living are in the files", n, len(living))
-	}
-	if s.ScrubAll(false) {
-		t.Error("the next checkpoint would scrub all pages again")
-	}
-	closeAll(t, s)
-	sound(t, path)
 }
 
 // leaveRemains writes into the gaps of pages, as SQLite may when it balances
