@@ -21,6 +21,9 @@ var (
 	ErrForeign = errors.New("the file is not a database of this program")
 )
 
+// errBusy: another connection has the lock. It is a vault.ErrUnavailable, too.
+var errBusy = fmt.Errorf("%w: the file is in use", vault.ErrUnavailable)
+
 // Errors that only a defect of the caller, or a change of the file by others, can cause.
 var (
 	errRefused  = errors.New("the schema refuses the row")
@@ -44,6 +47,8 @@ func classify(ctx context.Context, err error) error {
 		return fmt.Errorf("%w (SQLite result %d)", vault.ErrIntegrity, e.Code())
 	case sqlitelib.SQLITE_CONSTRAINT:
 		return fmt.Errorf("%w (SQLite result %d)", errRefused, e.Code())
+	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED:
+		return fmt.Errorf("%w (SQLite result %d)", errBusy, e.Code())
 	default:
 		return fmt.Errorf("%w (SQLite result %d)", vault.ErrUnavailable, e.Code())
 	}

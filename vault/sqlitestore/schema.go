@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fieldvault/fieldvault/vault"
 )
@@ -20,6 +22,9 @@ const schemaVersion = 1
 
 // migrate brings the schema up to date, in one transaction.
 func (s *Store) migrate(ctx context.Context, cfg Config) error {
+	if err := s.firstWriter(ctx, cfg.BusyTimeout); err != nil {
+		return err
+	}
 	return s.run(ctx, s.writer, func(t *tx) error {
 		have, err := version(ctx, t)
 		if err != nil || have == schemaVersion {
@@ -39,6 +44,31 @@ func (s *Store) migrate(ctx context.Context, cfg Config) error {
 		}
 		return err
 	})
+}
+
+// firstWriter opens the writer's connection, which puts a new file into WAL
+// mode. SQLite takes an exclusive lock for that without asking its busy handler
+// when two do so at once, so the wait for the others is here.
+func (s *Store) firstWriter(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	pause := time.NewTicker(5 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		c, err := s.writer.get(ctx)
+		if err == nil {
+			s.writer.put(c, false)
+			return nil
+		}
+		if !errors.Is(err, errBusy) {
+			return fmt.Errorf("opening the writer: %w", err)
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return fmt.Errorf("opening the writer: %w", err)
+		}
+	}
 }
 
 // version reads the version of the schema: 0 for an empty file.
