@@ -37,8 +37,10 @@ audit/evidence:               audit accessctl accessctl/consent
 vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
+vault/jobs:
 vault/ledger:
 vault/ledger/ledgertest:      vault/ledger
+vault/erasure:                audit audit/evidence accessctl
 vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog
 vault/pgstore:                vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
