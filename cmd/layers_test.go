@@ -42,7 +42,7 @@ vault/ledger:
 vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
 vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog
-vault/pgstore:                vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
+vault/pgstore:                vault vault/ledger accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit crypto/secret

@@ -49,6 +49,12 @@ type Tx interface {
 	IdempotencyTx
 	EventTx
 	SweepTx
+	LedgerTx
+	ErasureTx
+	ShredTx
+	BreakerTx
+	JobTx
+	RewrapTx
 }
 
 // SystemTenant is the id of the reserved tenant row that holds the service's
@@ -83,7 +89,8 @@ type TenantTx interface {
 	InsertTenant(ctx context.Context, t Tenant) (stored Tenant, created bool, err error)
 	// TenantKeys lists the keys of a tenant, by label.
 	TenantKeys(ctx context.Context, tenant int32) ([]TenantKey, error)
-	// InsertTenantKey stores a key unless the label is taken.
+	// InsertTenantKey stores a key unless the label is taken. ErrStaleKEK as in
+	// InsertKey.
 	InsertTenantKey(ctx context.Context, tenant int32, k TenantKey) (inserted bool, err error)
 }
 
@@ -159,6 +166,8 @@ const (
 type SubjectTx interface {
 	// Subject reads a person's row. ErrNoRow if absent.
 	Subject(ctx context.Context, tenant int32, lookup []byte, lock Lock) (Subject, error)
+	// SubjectByUID reads the row of the person with this uid. ErrNoRow if absent.
+	SubjectByUID(ctx context.Context, tenant int32, uid uuid.UUID, lock Lock) (Subject, error)
 	// InsertSubject adds a row unless the lookup is taken.
 	InsertSubject(ctx context.Context, s Subject) (inserted bool, err error)
 	// UpdateSubject writes every column of s where (tenant, lookup) is s's and
@@ -360,6 +369,10 @@ type Loaded struct {
 	CatalogVersion int64
 	PolicyVersion  int64
 	KEKEpoch       int32
+	// Incarnation names this run of this history of the database: it changes when
+	// the server starts again, is promoted, or is restored. "" where that cannot
+	// happen while the store is open.
+	Incarnation string
 	// Replica says that the store answering is a read-only copy: nothing may be revealed.
 	Replica bool
 	Items   []LoadedItem

@@ -26,12 +26,17 @@
 // Replicas. A read-only replica is never ready ([Store.Ping]), View and Update
 // refuse it, and LoadForReveal says so in its answer.
 //
-// The schema lies in migrations, embedded. Tables are keyed by (tenant, uid,
-// ...) first, tenants by a surrogate integer, so that they shard by person. A
-// table bears people's rows if it has a column named uid. The directory, table
-// subject, keeps every row, and a trigger lets no row go from erased to live in
-// the same generation. Table event_intake is append-only for the role that the
-// service runs as, which gets its rights from [Grant]. Correctness rests on row
-// locks and conditional writes alone: not on advisory locks, LISTEN, or
-// SERIALIZABLE.
+// The ledger. [Ledger] keeps a vault's ledger for several nodes, in a database of
+// its own, on a server that shares no fate with the store's. Positions have no gaps
+// because a function of the database gives them, under a lock on one row that is
+// held until the commit; it is also the only way to append. The rest is as above.
+//
+// The schema lies in migrations, embedded, that of a ledger in ledgermigrations.
+// Tables are keyed by (tenant, uid, ...) first, tenants by a surrogate integer,
+// so that they shard by person. A table bears people's rows if it has a column
+// named uid. The directory, table subject, keeps every row, and a trigger lets
+// no row go from erased to live in the same generation. Table event_intake is
+// append-only for the role that the service runs as, which gets its rights from
+// [Grant]. Correctness rests on row locks and conditional writes alone: not on
+// advisory locks, LISTEN, or SERIALIZABLE.
 package pgstore

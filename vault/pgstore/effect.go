@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,10 +49,7 @@ const updateEffect = `UPDATE effect SET created = $3, revision = $4 WHERE tenant
 func (t *tx) UpdateEffect(ctx context.Context, e vault.Effect) error {
 	const doing = "remembering what a request did"
 	n, err := t.exec(ctx, doing, updateEffect, e.Tenant, e.Key, e.Created, e.Revision)
-	if err == nil && n != 1 {
-		return fmt.Errorf("%s: %w", doing, vault.ErrNoRow)
-	}
-	return err
+	return found(doing, n, err)
 }
 
 const deleteEffects = `

@@ -141,7 +141,7 @@ func TestServerHangs(t *testing.T) {
 	url := c.Database(t)
 	migrate(t, url)
 	s := connect(t, url, func(c *pgstore.Config) {
-		c.StatementTimeout, c.AcquireTimeout, c.TransactionTimeout = 200*time.Millisecond, 300*time.Millisecond, 500*time.Millisecond
+		c.StatementTimeout, c.AcquireTimeout, c.TransactionTimeout = 200*time.Millisecond, 2*time.Second, 500*time.Millisecond
 	})
 	id := tenant(t, connect(t, url), "acme")
 	calls := map[string]func(context.Context) error{

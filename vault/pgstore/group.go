@@ -19,37 +19,39 @@ const (
 // A group lets concurrent calls share a commit without a goroutine of its own:
 // the call that finds nobody writing leads, and writes its events and those of
 // all who wait; then the first of those who came meanwhile leads.
-type group struct {
-	// flush makes events durable, all or none.
-	flush func(context.Context, []vault.Intake) error
+type group[T any] struct {
+	doing string
+	size  func(T) int // of one, in bytes
+	// flush makes all durable, or returns why it could not.
+	flush func(context.Context, []T) error
 
 	mu      sync.Mutex
 	led     bool // somebody leads, or was told to
-	waiting []*waiter
+	waiting []*waiter[T]
 }
 
 // A waiter is a call that waits. It is told one thing, once.
-type waiter struct {
-	events []vault.Intake
+type waiter[T any] struct {
+	events []T
 	bytes  int
 	lead   chan struct{} // closed: its events are its own to write
 	done   chan error    // its events were written, or not
 }
 
-func newWaiter(events []vault.Intake) *waiter {
-	w := &waiter{events: events, lead: make(chan struct{}), done: make(chan error, 1)}
+func (g *group[T]) newWaiter(events []T) *waiter[T] {
+	w := &waiter[T]{events: events, lead: make(chan struct{}), done: make(chan error, 1)}
 	for _, e := range events {
-		w.bytes += len(e.Leaf)
+		w.bytes += g.size(e)
 	}
 	return w
 }
 
 // add returns when the events are durable, could not be made so, or ctx ends.
-func (g *group) add(ctx context.Context, events []vault.Intake) error {
+func (g *group[T]) add(ctx context.Context, events []T) error {
 	if err := ctx.Err(); err != nil {
-		return failure(ctx, appending, err)
+		return failure(ctx, g.doing, err)
 	}
-	w := newWaiter(events)
+	w := g.newWaiter(events)
 	if g.join(w) {
 		return g.write(ctx, w)
 	}
@@ -60,12 +62,12 @@ func (g *group) add(ctx context.Context, events []vault.Intake) error {
 		return g.write(ctx, w)
 	case <-ctx.Done():
 		g.leave(w)
-		return failure(ctx, appending, ctx.Err())
+		return failure(ctx, g.doing, ctx.Err())
 	}
 }
 
 // join makes w the leader, or has it wait.
-func (g *group) join(w *waiter) (leads bool) {
+func (g *group[T]) join(w *waiter[T]) (leads bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.led {
@@ -78,7 +80,7 @@ func (g *group) join(w *waiter) (leads bool) {
 
 // leave takes back a waiter that nobody writes for yet. If it was just told to
 // lead, it passes that on.
-func (g *group) leave(w *waiter) {
+func (g *group[T]) leave(w *waiter[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if i := slices.Index(g.waiting, w); i >= 0 {
@@ -93,7 +95,7 @@ func (g *group) leave(w *waiter) {
 }
 
 // next has the first waiter lead. The lock is held.
-func (g *group) next() {
+func (g *group[T]) next() {
 	if len(g.waiting) == 0 {
 		g.led = false
 		return
@@ -103,7 +105,7 @@ func (g *group) next() {
 }
 
 // write makes the events of w and of those who wait durable, and tells them.
-func (g *group) write(ctx context.Context, w *waiter) error {
+func (g *group[T]) write(ctx context.Context, w *waiter[T]) error {
 	followers := g.take(w)
 	events := w.events
 	if len(followers) > 0 {
@@ -112,7 +114,7 @@ func (g *group) write(ctx context.Context, w *waiter) error {
 	for _, f := range followers {
 		events = append(events, f.events...)
 	}
-	err := fmt.Errorf("%s: %w", appending, vault.ErrUnavailable) // unless flush returns
+	err := fmt.Errorf("%s: %w", g.doing, vault.ErrUnavailable) // unless flush returns
 	defer func() {
 		for _, f := range followers {
 			f.done <- err
@@ -126,7 +128,7 @@ func (g *group) write(ctx context.Context, w *waiter) error {
 }
 
 // take removes from those who wait as many as fit into one batch with w.
-func (g *group) take(w *waiter) []*waiter {
+func (g *group[T]) take(w *waiter[T]) []*waiter[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	events, bytes, n := len(w.events), w.bytes, 0

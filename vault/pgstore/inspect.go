@@ -113,9 +113,9 @@ func tablesOf(ctx context.Context, t *tx) ([]string, error) {
 // such rows are not named.
 func (s *Store) Orphans(ctx context.Context) (map[string]int64, error) {
 	const doing = "looking for rows without a person"
-	found := map[string]int64{}
+	orphans := map[string]int64{}
 	err := s.snapshot(ctx, doing, wholeTablesTimeout, func(t *tx) error {
-		clear(found)
+		clear(orphans)
 		if _, err := t.exec(ctx, doing, wholeTables, wholeTablesTimeout.Milliseconds()); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (s *Store) Orphans(ctx context.Context) (map[string]int64, error) {
 				return err
 			}
 			if n > 0 {
-				found[table] = n
+				orphans[table] = n
 			}
 		}
 		return nil
@@ -137,7 +137,7 @@ func (s *Store) Orphans(ctx context.Context) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	return orphans, nil
 }
 
 // wholeTables has the planner read tables from end to end, for a long time, in
@@ -145,6 +145,9 @@ func (s *Store) Orphans(ctx context.Context) (map[string]int64, error) {
 const wholeTables = `
 SELECT set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'auto', true),
        set_config('statement_timeout', $1::bigint::text, true)`
+
+// longStatements grants the time alone.
+const longStatements = `SELECT set_config('statement_timeout', $1::bigint::text, true)`
 
 const wholeTablesTimeout = 30 * time.Minute
 

@@ -39,16 +39,22 @@ WITH t AS (
 SELECT t.kek_epoch <= $6, EXISTS (SELECT 1 FROM stored) FROM t`
 
 func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault.DataKey) (bool, error) {
-	const doing = "storing a person's key"
-	var accepted, inserted bool
-	args := []any{tenant, id(uid), k.Group, k.Epoch, k.Version, k.KEKVersion, some(k.Wrapped)}
-	if err := t.row(ctx, doing, insertKey, args, &accepted, &inserted); err != nil {
+	return t.underEpoch(ctx, "storing a person's key", insertKey,
+		tenant, id(uid), k.Group, k.Epoch, k.Version, k.KEKVersion, some(k.Wrapped))
+}
+
+// underEpoch runs a statement that stores a wrapped key. It answers whether the
+// tenant's epoch allows the wrap, else [vault.ErrStaleKEK], and whether the
+// key was stored.
+func (t *tx) underEpoch(ctx context.Context, doing, sql string, args ...any) (bool, error) {
+	var accepted, stored bool
+	if err := t.row(ctx, doing, sql, args, &accepted, &stored); err != nil {
 		return false, err
 	}
 	if !accepted {
 		return false, fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
 	}
-	return inserted, nil
+	return stored, nil
 }
 
 // Rows that held no key destroy nothing and are not returned.

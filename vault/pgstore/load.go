@@ -19,8 +19,16 @@ import (
 // a whole person, or a whole table, first. Keys, consents and record are those
 // of the living: an erased person's remains are not read.
 const (
+	// incarnation changes with the server's start and timeline, with the database,
+	// and with the table (as a restore makes it anew). It is worked out once a
+	// statement.
+	incarnation = `(
+    SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || pg_relation_filepath('tenant'::regclass) || ' ' ||
+           CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
+)`
+
 	loadColumns = `
-SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + subjectColumns + `,
+SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
        k.grps, k.epochs, k.versions, k.kek_versions, k.wrapped,
        c.purposes, c.decisions, c.notices, c.methods, c.ats, c.expires, c.macs,
        r.row_id, coalesce(r.revision, 0), r.sealed,
@@ -160,7 +168,7 @@ type loadRow struct {
 
 func (r *loadRow) dest(l *vault.Loaded) []any {
 	d := make([]any, 0, 32)
-	d = append(d, &l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica)
+	d = append(d, &l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica, &l.Incarnation)
 	d = append(d, r.person.dest()...)
 	k, c := &r.keys, &r.consents
 	d = append(d, &k.groups, &k.epochs, &k.versions, &k.kek, &k.wrapped)

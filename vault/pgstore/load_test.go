@@ -122,6 +122,13 @@ func TestNoSequentialScan(t *testing.T) {
 			if _, err := tx.ListRecords(ctx, id, first.UID, 1, vault.RecordRef{}, 10); err != nil {
 				return err
 			}
+			if _, err := tx.KeysBelow(ctx, id, 2, vault.KeyPlace{}, 1); err != nil {
+				return err
+			}
+			gone := vault.Rewrapped{UID: first.UID, Group: 9, Epoch: 1, Version: 1, KEKVersion: 1, Next: 2, Wrapped: []byte("w")}
+			if _, err := tx.RewrapKeys(ctx, id, []vault.Rewrapped{gone}); err != nil {
+				return err
+			}
 			_, err := tx.SearchIndex(ctx, vault.IndexQuery{
 				Tenant: id, Collection: 1, Field: 1, Limit: 10,
 				Values: []vault.IndexEntry{{Version: 1, Value: []byte("value")}, {Version: 2, Value: []byte("value")}},

@@ -19,14 +19,23 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql ledgermigrations/*.sql
 var migrations embed.FS
+
+// A schema is a folder of migrations, and the table that remembers those done.
+type schema struct{ folder, table string }
+
+func storeSchema() schema { return schema{"migrations", "goose_db_version"} }
 
 // Migrate brings the database at url to this build's schema and tells progress,
 // if it is not nil, one line a migration. Several may run at once: one does the
 // work, the others wait, up to five minutes. The role should own the database; the
 // service runs under another (see [Grant]). A migration stands whole or not at all.
 func Migrate(ctx context.Context, url string, progress func(line string)) error {
+	return storeSchema().migrate(ctx, url, progress)
+}
+
+func (s schema) migrate(ctx context.Context, url string, progress func(line string)) error {
 	pool, err := adminPool(ctx, url)
 	if err != nil {
 		return err
@@ -35,7 +44,7 @@ func Migrate(ctx context.Context, url string, progress func(line string)) error 
 	if err := pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return checkVersion(c.Conn()) }); err != nil {
 		return adminFailure(ctx, "connecting to the database", err)
 	}
-	dir, err := fs.Sub(migrations, "migrations")
+	dir, err := fs.Sub(migrations, s.folder)
 	if err != nil {
 		return fmt.Errorf("reading the migrations: %w", err)
 	}
@@ -48,7 +57,7 @@ func Migrate(ctx context.Context, url string, progress func(line string)) error 
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	p, err := goose.NewProvider(goose.DialectPostgres, db, dir,
-		goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true),
+		goose.WithTableName(s.table), goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true),
 		goose.WithVerbose(false))
 	if err != nil {
 		return errors.Join(fmt.Errorf("reading the migrations: %w", err), db.Close())
@@ -95,8 +104,8 @@ func adminFailure(ctx context.Context, doing string, err error) error {
 }
 
 // versions lists the migrations of this build.
-func versions() ([]int64, error) {
-	entries, err := migrations.ReadDir("migrations")
+func (s schema) versions() ([]int64, error) {
+	entries, err := migrations.ReadDir(s.folder)
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations: %w", err)
 	}
@@ -111,9 +120,9 @@ func versions() ([]int64, error) {
 	return list, nil
 }
 
-// migrationsAfter counts the migrations of this build beyond a version.
-func migrationsAfter(version int64) (int, error) {
-	list, err := versions()
+// after counts the migrations of this build beyond a version.
+func (s schema) after(version int64) (int, error) {
+	list, err := s.versions()
 	n := 0
 	for _, v := range list {
 		if v > version {
@@ -127,12 +136,13 @@ func migrationsAfter(version int64) (int, error) {
 type grant struct{ rights, table string }
 
 // grants are what the service needs, and no more: it cannot change or delete
-// an event, a document or a past decision, nor delete a person's row.
+// an event, a document, a certificate or a past decision, nor delete a person's
+// row or an approval.
 func grants() []grant {
 	return []grant{
 		{"SELECT", "goose_db_version"},
 		{"SELECT, INSERT, UPDATE", "tenant"},
-		{"SELECT, INSERT", "tenant_key"},
+		{"SELECT, INSERT, UPDATE, DELETE", "tenant_key"},
 		{"SELECT, INSERT", "document"},
 		{"SELECT, INSERT, UPDATE", "subject"},
 		{"SELECT, INSERT, UPDATE, DELETE", "data_key"},
@@ -142,6 +152,13 @@ func grants() []grant {
 		{"SELECT, INSERT, DELETE", "consent_event"},
 		{"SELECT, INSERT, UPDATE, DELETE", "effect"},
 		{"SELECT, INSERT", "event_intake"},
+		{"SELECT, INSERT, DELETE", "outbox"},
+		{"SELECT, UPDATE", "ledger"},
+		{"SELECT, INSERT", "erasure"},
+		{"SELECT, INSERT, UPDATE, DELETE", "shred"},
+		{"SELECT, INSERT, UPDATE", "tally"},
+		{"SELECT, INSERT, UPDATE", "approval"},
+		{"SELECT, INSERT, UPDATE, DELETE", "job"},
 	}
 }
 
@@ -150,6 +167,10 @@ func grants() []grant {
 // after each [Migrate]. The role named in [Config] should be that role, so that
 // events are append-only for the service itself.
 func Grant(ctx context.Context, url, role string) error {
+	return grantAll(ctx, url, role, grants())
+}
+
+func grantAll(ctx context.Context, url, role string, list []grant) error {
 	const doing = "granting rights to the service's role"
 	pool, err := adminPool(ctx, url)
 	if err != nil {
@@ -158,7 +179,7 @@ func Grant(ctx context.Context, url, role string) error {
 	defer pool.Close()
 	name := pgx.Identifier{role}.Sanitize()
 	err = pgx.BeginFunc(ctx, pool, func(p pgx.Tx) error {
-		for _, g := range grants() {
+		for _, g := range list {
 			revoke := "REVOKE ALL ON " + g.table + " FROM " + name
 			allow := "GRANT " + g.rights + " ON " + g.table + " TO " + name
 			if _, err := p.Exec(ctx, revoke+"; "+allow); err != nil {

@@ -65,8 +65,33 @@ func (t *tx) Subject(ctx context.Context, tenant int32, lookup []byte, lock vaul
 		sql = subjectShared
 	case vault.ExclusiveLock:
 	}
+	return t.subject(ctx, sql, tenant, lookup)
+}
+
+const (
+	subjectByUID = `
+SELECT s.tenant, s.lookup, ` + subjectColumns + `, ` + sealedColumns + `
+FROM subject s WHERE s.tenant = $1 AND s.uid = $2`
+
+	uidShared    = subjectByUID + ` FOR SHARE`
+	uidExclusive = subjectByUID + ` FOR UPDATE`
+)
+
+func (t *tx) SubjectByUID(ctx context.Context, tenant int32, uid uuid.UUID, lock vault.Lock) (vault.Subject, error) {
+	sql := uidExclusive
+	switch lock {
+	case vault.NoLock:
+		sql = subjectByUID
+	case vault.ShareLock:
+		sql = uidShared
+	case vault.ExclusiveLock:
+	}
+	return t.subject(ctx, sql, tenant, id(uid))
+}
+
+func (t *tx) subject(ctx context.Context, sql string, args ...any) (vault.Subject, error) {
 	var r subjectRow
-	if err := t.row(ctx, "reading a person's row", sql, []any{tenant, lookup}, r.whole()...); err != nil {
+	if err := t.row(ctx, "reading a person's row", sql, args, r.whole()...); err != nil {
 		return vault.Subject{}, err
 	}
 	return *r.subject(), nil

@@ -33,6 +33,8 @@ func sweeps() []string {
     SELECT id FROM consent_event WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM effect WHERE tenant = $1 AND uid = $2 AND key IN (
     SELECT key FROM effect WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM shred WHERE tenant = $1 AND uid = $2 AND grp IN (
+    SELECT grp FROM shred WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 	}
 }
 

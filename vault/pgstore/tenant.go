@@ -54,13 +54,20 @@ func (t *tx) TenantKeys(ctx context.Context, tenant int32) ([]vault.TenantKey, e
 		})
 }
 
+// insertTenantKey reads the tenant's epoch in the same statement.
 const insertTenantKey = `
-INSERT INTO tenant_key (tenant, label, kek_version, wrapped) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant, label) DO NOTHING`
+WITH t AS (
+    SELECT id, kek_epoch FROM tenant WHERE id = $1
+), stored AS (
+    INSERT INTO tenant_key (tenant, label, kek_version, wrapped)
+    SELECT t.id, $2, $3, $4 FROM t WHERE t.kek_epoch <= $3
+    ON CONFLICT (tenant, label) DO NOTHING
+    RETURNING 1
+)
+SELECT t.kek_epoch <= $3, EXISTS (SELECT 1 FROM stored) FROM t`
 
 func (t *tx) InsertTenantKey(ctx context.Context, tenant int32, k vault.TenantKey) (bool, error) {
-	n, err := t.exec(ctx, "storing a tenant's key", insertTenantKey, tenant, k.Label, k.KEKVersion, k.Wrapped)
-	return n == 1, err
+	return t.underEpoch(ctx, "storing a tenant's key", insertTenantKey, tenant, k.Label, k.KEKVersion, some(k.Wrapped))
 }
 
 // missing says whether err is that there was no row.

@@ -162,6 +162,38 @@ func rows[T any](ctx context.Context, t *tx, doing, sql string, args []any, read
 	return list, t.fail(ctx, doing, err)
 }
 
+// first reads the first row, through read. None is [vault.ErrNoRow].
+func first[T any](ctx context.Context, t *tx, doing, sql string, args []any, read pgx.RowToFunc[T]) (v T, err error) {
+	list, err := rows(ctx, t, doing, sql, args, read)
+	if err != nil {
+		return v, err
+	}
+	if len(list) == 0 {
+		return v, fmt.Errorf("%s: %w", doing, vault.ErrNoRow)
+	}
+	return list[0], nil
+}
+
+// extend gives the transaction and its statements the time to read a whole
+// table. sql is longStatements or wholeTables.
+func (t *tx) extend(ctx context.Context, doing, sql string) error {
+	bounded, cancel := context.WithTimeout(ctx, wholeTablesTimeout)
+	defer cancel()
+	if later, _ := bounded.Deadline(); later.After(t.deadline) {
+		t.deadline = later
+	}
+	_, err := t.exec(ctx, doing, sql, wholeTablesTimeout.Milliseconds())
+	return err
+}
+
+// found is [vault.ErrNoRow] unless a statement changed one row.
+func found(doing string, n int64, err error) error {
+	if err == nil && n != 1 {
+		return fmt.Errorf("%s: %w", doing, vault.ErrNoRow)
+	}
+	return err
+}
+
 // exactlyOne is [vault.ErrStale] unless a statement changed one row.
 func exactlyOne(doing string, n int64, err error) error {
 	if err == nil && n != 1 {

@@ -17,6 +17,15 @@ func anyID(u uuid.UUID) pgtype.UUID {
 	return pgtype.UUID{Bytes: u, Valid: true}
 }
 
+// ids are uuids as one parameter.
+func ids(list []uuid.UUID) []pgtype.UUID {
+	out := make([]pgtype.UUID, len(list))
+	for i, u := range list {
+		out[i] = anyID(u)
+	}
+	return out
+}
+
 // at is a time as a parameter; zero is NULL.
 func at(t time.Time) pgtype.Timestamptz {
 	return pgtype.Timestamptz{Time: t, Valid: !t.IsZero()}

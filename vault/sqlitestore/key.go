@@ -27,12 +27,8 @@ func (t *tx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.Dat
 }
 
 func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault.DataKey) (bool, error) {
-	epoch, err := t.number(ctx, `SELECT kek_epoch FROM tenant WHERE id = ?1`, tenant)
-	if err != nil {
-		return false, fmt.Errorf("reading the epoch of a tenant: %w", err)
-	}
-	if int64(k.KEKVersion) < epoch {
-		return false, vault.ErrStaleKEK
+	if err := t.checkKEK(ctx, tenant, k.KEKVersion); err != nil {
+		return false, err
 	}
 	n, err := t.exec(ctx, `
 		INSERT INTO data_key AS d (tenant, uid, grp, epoch, version, kek_version, wrapped)
@@ -45,6 +41,22 @@ func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault
 		return false, fmt.Errorf("storing a key: %w", err)
 	}
 	return n == 1, nil
+}
+
+// checkKEK is vault.ErrStaleKEK for a version of the key-encryption key that is
+// below the tenant's epoch.
+func (t *tx) checkKEK(ctx context.Context, tenant, version int32) error {
+	if err := t.usable(true); err != nil {
+		return err
+	}
+	epoch, err := t.number(ctx, `SELECT kek_epoch FROM tenant WHERE id = ?1`, tenant)
+	if err != nil {
+		return fmt.Errorf("reading the epoch of a tenant: %w", err)
+	}
+	if int64(version) < epoch {
+		return vault.ErrStaleKEK
+	}
+	return nil
 }
 
 func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {

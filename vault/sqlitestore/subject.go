@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/fieldvault/fieldvault/vault"
 )
 
@@ -39,12 +41,21 @@ func subjectValues(s *vault.Subject) []any {
 }
 
 func (t *tx) Subject(ctx context.Context, tenant int32, lookup []byte, lock vault.Lock) (vault.Subject, error) {
+	return t.subject(ctx, lock, `SELECT `+subjectColumns+` FROM subject s WHERE s.tenant = ?1 AND s.lookup = ?2`,
+		tenant, blob(lookup))
+}
+
+func (t *tx) SubjectByUID(ctx context.Context, tenant int32, uid uuid.UUID, lock vault.Lock) (vault.Subject, error) {
+	return t.subject(ctx, lock, `SELECT `+subjectColumns+` FROM subject s WHERE s.tenant = ?1 AND s.uid = ?2`,
+		tenant, uid[:])
+}
+
+func (t *tx) subject(ctx context.Context, lock vault.Lock, query string, args ...any) (vault.Subject, error) {
 	// The one writer holds every lock already.
 	if err := t.usable(lock != vault.NoLock); err != nil {
 		return vault.Subject{}, err
 	}
-	s, err := one(ctx, t, `SELECT `+subjectColumns+` FROM subject s WHERE s.tenant = ?1 AND s.lookup = ?2`,
-		scanSubject, tenant, blob(lookup))
+	s, err := one(ctx, t, query, scanSubject, args...)
 	switch {
 	case errors.Is(err, vault.ErrNoRow):
 		return s, err

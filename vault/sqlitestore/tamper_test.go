@@ -29,6 +29,14 @@ func TestSchemaRefuses(t *testing.T) {
 	if err := s.AppendEvents(t.Context(), leaf(tenant)); err != nil {
 		t.Fatal(err)
 	}
+	update(t, s, func(tx vault.Tx) error {
+		if err := tx.RaiseLedgerPosition(t.Context(), 5); err != nil {
+			return err
+		}
+		return tx.InsertErasure(t.Context(), vault.Erasure{
+			ID: uuid.New(), Tenant: tenant, Lookup: dead.Lookup, Generation: 1, Event: uuid.New(), At: now(), Certificate: []byte("{}"),
+		})
+	})
 	is := func(p vault.Subject) string { return " WHERE lookup = x'" + hex.EncodeToString(p.Lookup) + "'" }
 	for name, statement := range map[string]string{
 		"a row of the directory deleted":      "DELETE FROM subject" + is(live),
@@ -42,6 +50,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"a uid twice":                         "UPDATE subject SET uid = (SELECT uid FROM subject" + is(dead) + ")" + is(live),
 		"a history rewritten":                 "UPDATE consent_event SET decision = 'refused'",
 		"an event rewritten":                  "UPDATE event_intake SET leaf = x'00'",
+		"a certificate rewritten":             "UPDATE erasure SET certificate = x'00'",
+		"a certificate deleted":               "DELETE FROM erasure",
+		"a ledger's position lowered":         "UPDATE ledger SET reached = 4",
+		"a second position in the ledger":     "INSERT INTO ledger VALUES (2, 9)",
+		"a second job of one kind":            "INSERT INTO job SELECT 1, randomblob(16), 'k', 1, x'', x'', 0, 0, '', '', '', 0, NULL, 0, 0 FROM (VALUES (1), (2))",
+		"a shred of no group":                 "INSERT INTO shred VALUES (1, zeroblob(16), 0, 1)",
 		"text where bytes belong":             "UPDATE subject SET mark = 'text'",
 		"a key without a version":             "INSERT INTO data_key VALUES (1, zeroblob(16), 1, 1, 0, 0, x'00')",
 		"a version without a key":             "INSERT INTO data_key VALUES (1, zeroblob(16), 1, 1, 1, 1, NULL)",
@@ -65,7 +79,7 @@ func TestSchemaRefuses(t *testing.T) {
 func TestSubjectTablesAreThoseOfTheSchema(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
 	tenant, uid := newTenant(t, s), uuid.New()
-	want := []string{"consent", "consent_event", "data_key", "effect", "record", "search_index"}
+	want := []string{"consent", "consent_event", "data_key", "effect", "record", "search_index", "shred"}
 	check := func() {
 		t.Helper()
 		if got, err := s.SubjectTables(t.Context()); err != nil || !slices.Equal(got, want) {

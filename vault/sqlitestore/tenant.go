@@ -53,6 +53,9 @@ func (t *tx) InsertTenantKey(ctx context.Context, tenant int32, k vault.TenantKe
 	if err := t.text(k.Label); err != nil {
 		return false, err
 	}
+	if err := t.checkKEK(ctx, tenant, k.KEKVersion); err != nil {
+		return false, err
+	}
 	n, err := t.exec(ctx, `
 		INSERT INTO tenant_key (tenant, label, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4)
 		ON CONFLICT (tenant, label) DO NOTHING`,

@@ -16,6 +16,7 @@ import (
 var (
 	_ vault.Store     = (*Store)(nil)
 	_ vault.Inspector = (*Store)(nil)
+	_ vault.Settler   = (*Store)(nil)
 	_ vault.Tx        = (*tx)(nil)
 )
 

@@ -61,12 +61,16 @@ func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	tb.Helper()
 	c, err := newCluster(tb.Context(), o)
 	check(tb, err)
+	c.removeAfter(tb)
+	return c
+}
+
+func (c *Cluster) removeAfter(tb testing.TB) {
 	tb.Cleanup(func() {
 		if err := c.remove(); err != nil {
 			tb.Error(err)
 		}
 	})
-	return c
 }
 
 // Database returns the URL of a new, empty database on c, as [Postgres] does.
@@ -98,6 +102,39 @@ func (c *Cluster) DataDir() string { return filepath.Join(c.dir, "data") }
 
 // ServerLog returns the path of the server's own log, which goes on over restarts.
 func (c *Cluster) ServerLog() string { return filepath.Join(c.dir, "server.log") }
+
+// Standby starts a server that follows c by streaming replication, and is like it
+// otherwise, but for TCP, which it does not listen on. It ends as c does.
+func (c *Cluster) Standby(tb testing.TB) *Cluster {
+	tb.Helper()
+	s := &Cluster{bin: c.bin, port: 5432, password: c.password}
+	err := s.create(tb.Context(), func(ctx context.Context) error { return s.follow(ctx, c) })
+	check(tb, err)
+	s.removeAfter(tb)
+	return s
+}
+
+// Backup takes a base backup of c while it runs, and returns the server that would
+// come of restoring it; start it with [Cluster.Start]. It is like c otherwise, but for
+// TCP, which it does not listen on.
+func (c *Cluster) Backup(tb testing.TB) *Cluster {
+	tb.Helper()
+	b := &Cluster{bin: c.bin, port: 5432, password: c.password}
+	check(tb, b.makeDir())
+	b.removeAfter(tb)
+	check(tb, b.watch(tb.Context()))
+	check(tb, b.copyOf(tb.Context(), c))
+	return b
+}
+
+// Promote makes a server that [Cluster.Standby] started a primary of its own, and
+// returns when it is one.
+func (c *Cluster) Promote(tb testing.TB) {
+	tb.Helper()
+	if _, err := c.run(tb.Context(), "pg_ctl", "promote", "-D", c.DataDir(), "-t", "60"); err != nil {
+		tb.Fatal(err)
+	}
+}
 
 // Stop shuts the server down in order, ending all connections, and returns when
 // it is down.
@@ -188,19 +225,45 @@ func newCluster(ctx context.Context, o ClusterOptions) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{bin: bin, listen: o.Listen, port: 5432, password: rand.Text()}
-	if err := c.makeDir(); err != nil {
-		return nil, fmt.Errorf("making a directory for PostgreSQL: %w", err)
-	}
-	if err := c.watch(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the watch over PostgreSQL: %w", err), os.RemoveAll(c.dir))
-	}
-	if err := c.initialise(ctx, o); err != nil {
-		return nil, errors.Join(err, c.remove())
-	}
-	if err := c.start(ctx); err != nil {
-		return nil, errors.Join(err, c.remove())
+	if err := c.create(ctx, func(ctx context.Context) error { return c.initialise(ctx, o) }); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// create makes the directory, has fill put a data directory in it, and starts
+// the server.
+func (c *Cluster) create(ctx context.Context, fill func(context.Context) error) error {
+	if err := c.makeDir(); err != nil {
+		return fmt.Errorf("making a directory for PostgreSQL: %w", err)
+	}
+	if err := c.watch(ctx); err != nil {
+		return errors.Join(fmt.Errorf("starting the watch over PostgreSQL: %w", err), os.RemoveAll(c.dir))
+	}
+	if err := fill(ctx); err != nil {
+		return errors.Join(err, c.remove())
+	}
+	if err := c.start(ctx); err != nil {
+		return errors.Join(err, c.remove())
+	}
+	return nil
+}
+
+// follow fills the data directory with a copy of a primary's, which says whom to
+// follow.
+func (c *Cluster) follow(ctx context.Context, primary *Cluster) error {
+	return c.copyOf(ctx, primary, "-R")
+}
+
+// copyOf fills the data directory with a copy of another server's.
+func (c *Cluster) copyOf(ctx context.Context, primary *Cluster, flags ...string) error {
+	args := append([]string{"-D", c.DataDir(), "-d", primary.URL("postgres"), "-X", "stream", "-c", "fast", "--no-sync"}, flags...)
+	if _, err := c.run(ctx, "pg_basebackup", args...); err != nil {
+		return err
+	}
+	return appendConf(filepath.Join(c.DataDir(), "postgresql.conf"), map[string]string{
+		"listen_addresses": "", "unix_socket_directories": c.dir, "port": strconv.Itoa(c.port),
+	})
 }
 
 // makeDir makes a directory that belongs to the user who will run the server:

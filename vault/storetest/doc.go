@@ -1,10 +1,11 @@
 // Package storetest is the conformance suite that every vault.Store must pass,
 // and a throwaway PostgreSQL to pass it on.
 //
-// [Run] holds a store to each sentence of the comments in vault/store.go: order,
-// exactness of bytes and times, the errors that callers act on, atomicity,
-// isolation, and what happens when many callers race. [Run] is also where the
-// two stores are kept equal in what those comments leave open:
+// [Run] holds a store to each sentence of the comments in vault/store.go and
+// vault/storework.go: order, exactness of bytes and times, the errors that
+// callers act on, atomicity, isolation, and what happens when many callers
+// race. [Run] is also where the two stores are kept equal in what those comments
+// leave open:
 //
 //   - Text that is not UTF-8, or holds NUL, is refused by every method that
 //     takes it, with an error that is not ErrUnavailable: trying again is no use.
@@ -22,8 +23,13 @@
 //   - InsertKey does not look at the person: after DestroyKeys a row may be made
 //     again, and only the person's row, locked and seen live in the same
 //     transaction, decides that it may not. The suite races the two.
-//   - PutRecord and UpdateEffect of a row that is not there are ErrNoRow.
-//   - An effect is in force before its Expires, not at it.
+//   - PutRecord, UpdateEffect, PutTally and UpdateApproval of a row that is not
+//     there are ErrNoRow, and so is RaiseKEKEpoch of a tenant that is not.
+//   - An effect and an approval are in force before their Expires, not at it. A
+//     lease has not ended at its end.
+//   - TakeJob sets Updated to its now.
+//   - Of two certificates of one time the higher id is the latest; of two jobs
+//     of one time the lower id is the oldest.
 //   - The order of a history of consents is that of PutConsent, not of At.
 //   - An erased person has no Keys, Consents and Record in a Loaded, swept or
 //     not.

@@ -34,6 +34,7 @@ func lifecycle(w *world) {
 		"Ping":         w.s.Ping(ctx),
 		"View":         w.s.View(ctx, func(vault.Tx) error { return nil }),
 		"Update":       w.s.Update(ctx, func(vault.Tx) error { return nil }),
+		"Settle":       w.settler().Settle(ctx),
 		"AppendEvents": w.s.AppendEvents(ctx, []vault.Intake{{Tenant: tenant, Leaf: []byte("x")}}),
 	} {
 		w.is(name+" of a closed store", err, vault.ErrUnavailable)

@@ -20,6 +20,7 @@ type life struct {
 	index   map[vault.RecordRef][]vault.IndexEntry
 	current map[string]vault.Consent
 	history []vault.Consent
+	shreds  map[uint32]vault.Shred
 }
 
 // A twin is an in-memory store of one tenant: what a store must be equal to.
@@ -42,7 +43,7 @@ func (m *twin) clone() *twin {
 		events: slices.Clone(m.events), policy: m.policy,
 	}
 	for uid, l := range m.lives {
-		n.lives[uid] = life{maps.Clone(l.keys), maps.Clone(l.records), maps.Clone(l.index), maps.Clone(l.current), slices.Clone(l.history)}
+		n.lives[uid] = life{maps.Clone(l.keys), maps.Clone(l.records), maps.Clone(l.index), maps.Clone(l.current), slices.Clone(l.history), maps.Clone(l.shreds)}
 	}
 	return n
 }
@@ -56,6 +57,7 @@ func (m *twin) life(uid uuid.UUID) life {
 			map[vault.RecordRef][]vault.IndexEntry{},
 			map[string]vault.Consent{},
 			nil,
+			map[uint32]vault.Shred{},
 		}
 	}
 	return m.lives[uid]
@@ -100,6 +102,7 @@ func applications() []application {
 	return []application{
 		applyEnrol, applyEnrol, applyErase, applyForget, applyMark, applyInsertKey, applyInsertKey, applyDestroyGroup,
 		applyPut, applyPut, applyDelete, applyIndex, applyIndex, applyConsent, applyEvent, applyPolicy, applySweep,
+		applyRewrap, applyReplaceKey, applyPutShred, applyDeleteShred,
 	}
 }
 

@@ -61,6 +61,9 @@ type reading struct {
 	Events    []string
 	Unswept   int
 	Found     map[string][]vault.Candidate
+	Shreds    []vault.Shred
+	Live      int64
+	Wrapped   map[int32]int64
 	Directory []vault.Subject
 }
 
@@ -112,12 +115,23 @@ func (m *twin) reading() reading {
 			if s.State == vault.Erased && s.UID != uuid.Nil {
 				r.Unswept++
 			}
+			if s.State == vault.Live {
+				r.Live++
+			}
 		}
 	}
 	r.Directory = slices.SortedFunc(slices.Values(r.People), func(a, b vault.Subject) int { return slices.Compare(a.Lookup, b.Lookup) })
+	r.Wrapped = map[int32]int64{}
 	for _, uid := range modelUIDs() {
 		r.Lives[uid] = m.lives[uid].reading()
+		for _, k := range m.lives[uid].keys {
+			if k.Wrapped != nil {
+				r.Wrapped[k.KEKVersion]++
+			}
+		}
+		r.Shreds = slices.AppendSeq(r.Shreds, maps.Values(m.lives[uid].shreds))
 	}
+	slices.SortFunc(r.Shreds, compareShreds)
 	for _, ref := range modelLoad(m.tenant).Items {
 		r.Loaded = append(r.Loaded, m.load(ref))
 	}
@@ -238,7 +252,26 @@ func (w *world) readTx(ctx context.Context, tx vault.Tx, m *twin, r *reading) er
 		}
 	}
 	stored, err := tx.Events(ctx, m.tenant, 0, 10_000)
+	if err != nil {
+		return err
+	}
 	r.Events = leaves(stored)
+	return readWork(ctx, tx, m.tenant, r)
+}
+
+func readWork(ctx context.Context, tx vault.Tx, tenant int32, r *reading) (err error) {
+	if r.Live, err = tx.CountLive(ctx, tenant); err != nil {
+		return err
+	}
+	if r.Wrapped, _, err = tx.CountKeys(ctx, tenant); err != nil {
+		return err
+	}
+	all, err := tx.Shreds(ctx, 100_000)
+	for _, s := range all {
+		if s.Tenant == tenant {
+			r.Shreds = append(r.Shreds, s)
+		}
+	}
 	return err
 }
 

@@ -135,6 +135,34 @@ func TestClusterStopsAndStarts(t *testing.T) {
 	}
 }
 
+func TestStandbyFollowsUntilItIsPromoted(t *testing.T) {
+	for name, o := range map[string]storetest.ClusterOptions{"by socket": {}, "by TCP": {Listen: true}} {
+		t.Run(name, func(t *testing.T) {
+			c := storetest.StartCluster(t, o)
+			db := c.URL("postgres")
+			s := c.Standby(t)
+			exec1(t, db, `CREATE TABLE customer AS SELECT 'written after the copy' AS name`)
+			follower := connect(t, s.URL("postgres"))
+			for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+				var n int
+				if follower.QueryRow(t.Context(), `SELECT count(*) FROM customer`).Scan(&n) == nil && n == 1 {
+					break
+				}
+				if time.Since(start) > time.Minute {
+					t.Fatal("the standby does not follow")
+				}
+			}
+			const write = `INSERT INTO customer VALUES ('at the standby')`
+			if _, err := follower.Exec(t.Context(), write); err == nil {
+				t.Error("a standby took a write")
+			}
+			c.Stop(t)
+			s.Promote(t)
+			exec1(t, s.URL("postgres"), write)
+		})
+	}
+}
+
 func TestPausedClusterDoesNotAnswer(t *testing.T) {
 	c := storetest.StartCluster(t, storetest.ClusterOptions{})
 	db := c.Database(t)

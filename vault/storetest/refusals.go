@@ -9,23 +9,25 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
+// canary is in what a test stores and no error may repeat.
+const canary = "canary"
+
 // refusals: what the store cannot hold is refused without a trace of it.
 func refusals(w *world) {
-	const canary = "canary"
 	s := w.stage()
-	for _, c := range refusedCalls() {
+	for _, c := range append(refusedCalls(), refusedWork()...) {
 		w.run(c.name, func(w *world) {
 			for what, text := range map[string]string{"NUL": canary + "\x00", "NUL alone": "\x00", "not UTF-8": canary + "\xff", "half a rune": "\xc3"} {
 				before := w.dump(s)
 				err := w.try(func(ctx context.Context, tx vault.Tx) error { return c.do(ctx, tx, s, text) })
-				refused(w.T, what, err, canary)
+				refused(w.T, what, err)
 				w.equal("the store after "+what, w.dump(s), before)
 			}
 		})
 	}
 	w.run("LoadForReveal", func(w *world) {
 		_, err := w.s.LoadForReveal(w.Context(), vault.LoadQuery{Tenant: s.Tenant, Items: []vault.Ref{ref(s, 1, "a"), ref(s, 1, canary+"\x00")}})
-		refused(w.T, "NUL", err, canary)
+		refused(w.T, "NUL", err)
 	})
 	w.run("ErrorsHoldNoValues", func(w *world) {
 		e := w.erase(w.person(s.Tenant))
@@ -36,12 +38,12 @@ func refusals(w *world) {
 			"back from erased": func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, e, e.Generation) },
 			"a short lookup":   func(ctx context.Context, tx vault.Tx) error { return insert(tx.InsertSubject(ctx, short)) },
 		} {
-			refused(w.T, name, w.try(do), canary)
+			refused(w.T, name, w.try(do))
 		}
 	})
 }
 
-func refused(t *testing.T, what string, err error, canary string) {
+func refused(t *testing.T, what string, err error) {
 	t.Helper()
 	switch {
 	case err == nil:
@@ -108,5 +110,61 @@ func refusedCalls() []refusedCall {
 		{"PutConsent, decision", put(vault.Consent{Purpose: "p", Notice: "n", Method: "m", At: instant(0)})},
 		{"PutConsent, notice", put(vault.Consent{Purpose: "p", Decision: "d", Method: "m", At: instant(0)})},
 		{"PutConsent, method", put(vault.Consent{Purpose: "p", Decision: "d", Notice: "n", At: instant(0)})},
+	}
+}
+
+// refusedWork are the methods of the work around people that take text.
+func refusedWork() []refusedCall {
+	type call = func(context.Context, vault.Tx, vault.Subject, string) error
+	ask := func(change func(*vault.Approval, string)) call {
+		return func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			a := approvalOf(s.Tenant, "refused", 1)
+			change(&a, text)
+			_, _, err := tx.InsertApproval(ctx, a)
+			return err
+		}
+	}
+	enqueue := func(change func(*vault.Job, string)) call {
+		return func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			j := jobOf(s.Tenant, "refused", 1)
+			change(&j, text)
+			_, _, err := tx.InsertJob(ctx, j)
+			return err
+		}
+	}
+	return []refusedCall{
+		{"InsertApproval, kind", ask(func(a *vault.Approval, text string) { a.Kind = text })},
+		{"InsertApproval, by", ask(func(a *vault.Approval, text string) { a.By = text })},
+		{"InsertApproval, decider", ask(func(a *vault.Approval, text string) { a.Decider = text })},
+		{"UpdateApproval", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			a := stagedApproval(s)
+			a.Decider = text
+			return tx.UpdateApproval(ctx, a)
+		}},
+		{"InsertJob, kind", enqueue(func(j *vault.Job, text string) { j.Kind = text })},
+		{"InsertJob, note", enqueue(func(j *vault.Job, text string) { j.Note = text })},
+		{"InsertJob, by", enqueue(func(j *vault.Job, text string) { j.By = text })},
+		{"InsertJob, owner", enqueue(func(j *vault.Job, text string) { j.Owner = text })},
+		{"TakeJob, kinds", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			_, err := tx.TakeJob(ctx, []string{stagedKind(s), text}, "node", instant(1000), instant(1001))
+			return err
+		}},
+		{"TakeJob, owner", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			_, err := tx.TakeJob(ctx, []string{stagedKind(s)}, text, instant(1000), instant(1001))
+			return err
+		}},
+		{"SaveJob", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			j := stagedJob(s)
+			j.Note = text
+			return tx.SaveJob(ctx, j)
+		}},
+		{"RewrapTenantKey", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			_, err := tx.RewrapTenantKey(ctx, s.Tenant, 1, vault.TenantKey{Label: text, KEKVersion: 2, Wrapped: []byte("w")})
+			return err
+		}},
+		{"DeleteTenantKey", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			_, err := tx.DeleteTenantKey(ctx, s.Tenant, text)
+			return err
+		}},
 	}
 }

@@ -69,8 +69,22 @@ func subjects(w *world) {
 			w.update(func(ctx context.Context, tx vault.Tx) error {
 				got, err := tx.Subject(ctx, s.Tenant, s.Lookup, lock)
 				w.equal("Subject with a lock", got, s)
+				if err != nil {
+					return err
+				}
+				got, err = tx.SubjectByUID(ctx, s.Tenant, s.UID, lock)
+				w.equal("SubjectByUID with a lock", got, s)
 				return err
 			})
+			w.is("SubjectByUID of nobody with a lock", w.try(func(ctx context.Context, tx vault.Tx) error {
+				_, err := tx.SubjectByUID(ctx, s.Tenant, newUID(), lock)
+				return err
+			}), vault.ErrNoRow)
+			other := w.tenant()
+			w.is("SubjectByUID in another tenant", w.try(func(ctx context.Context, tx vault.Tx) error {
+				_, err := tx.SubjectByUID(ctx, other, s.UID, lock)
+				return err
+			}), vault.ErrNoRow)
 			w.is("Subject of nobody with a lock", w.try(func(ctx context.Context, tx vault.Tx) error {
 				_, err := tx.Subject(ctx, s.Tenant, hash("nobody"), lock)
 				return err

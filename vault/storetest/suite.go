@@ -20,7 +20,7 @@ import (
 
 // Run runs the suite. open returns a migrated store that holds nothing but the
 // system tenant, a new one at each call; the suite closes it. The store must be
-// a vault.Inspector as well.
+// a vault.Inspector and a vault.Settler as well.
 func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 	t.Helper()
 	for _, c := range []struct {
@@ -39,11 +39,19 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Effects", effects},
 		{"Events", events},
 		{"Sweep", sweep},
+		{"Ledger", ledger},
+		{"Erasures", erasures},
+		{"Shreds", shreds},
+		{"Breaker", breaker},
+		{"Jobs", jobs},
+		{"Rewrap", rewraps},
+		{"Settle", settles},
 		{"Load", load},
 		{"Inspect", inspect},
 		{"Transactions", transactions},
 		{"Refusals", refusals},
 		{"Races", races},
+		{"WorkRaces", workRaces},
 		{"Model", model},
 		{"Lifecycle", lifecycle},
 	} {

@@ -11,16 +11,21 @@ import (
 )
 
 // fillRows is how many rows fill stores beside the directory.
-const fillRows = 2 + 2 + 3 + 1 + 2 + 1
+const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2
 
 // fill stores rows of a uid in every table that bears rows of people: two
 // keys, two records, three index entries, one current consent of a history of
-// two, one effect.
+// two, one effect, two shreds.
 func (w *world) fill(tenant int32, uid uuid.UUID) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) error {
 		for _, k := range []vault.DataKey{dataKey(1, 1), dataKey(2, 1)} {
 			if err := insert(tx.InsertKey(ctx, tenant, uid, k)); err != nil {
+				return err
+			}
+		}
+		for _, s := range fillShreds(tenant, uid) {
+			if err := tx.PutShred(ctx, s); err != nil {
 				return err
 			}
 		}
@@ -41,6 +46,10 @@ func fillEffect(tenant int32, uid uuid.UUID) vault.Effect {
 	return e
 }
 
+func fillShreds(tenant int32, uid uuid.UUID) []vault.Shred {
+	return []vault.Shred{{Tenant: tenant, UID: uid, Group: 2, Epoch: 1}, {Tenant: tenant, UID: uid, Group: 3, Epoch: 2}}
+}
+
 // filled reports rows of a uid that fill stored and that are not as they were.
 func (w *world) filled(what string, tenant int32, uid uuid.UUID) {
 	w.Helper()
@@ -53,6 +62,7 @@ func (w *world) filled(what string, tenant int32, uid uuid.UUID) {
 		w.Errorf("%s: %d consents and %d in the history, want 1 and 2", what, len(current), len(history))
 	}
 	w.keeps(what+": effect", fillEffect(tenant, uid))
+	w.equal(what+": shreds", w.shredsOf(tenant, uid), fillShreds(tenant, uid))
 }
 
 // sweepAll sweeps in steps until nothing is left, and says how much was there.
@@ -137,6 +147,7 @@ func sweepOne(w *world, limit int) {
 	if _, inserted := w.insertEffect(fillEffect(tenant, s.UID)); !inserted {
 		w.Error("an effect is left")
 	}
+	w.equal("shreds", w.shredsOf(tenant, s.UID), []vault.Shred{})
 	w.stands("the directory", s)
 	w.filled("the neighbour", neighbour.Tenant, neighbour.UID)
 	w.filled("the same uid in another tenant", twin.Tenant, twin.UID)

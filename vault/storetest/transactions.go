@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fieldvault/fieldvault/vault"
 )
@@ -16,7 +17,9 @@ type write struct {
 }
 
 // writes are all writing methods of a Tx.
-func writes() []write {
+func writes() []write { return append(coreWrites(), workWrites()...) }
+
+func coreWrites() []write {
 	return []write{
 		{"InsertTenant", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, _, err := tx.InsertTenant(ctx, vault.Tenant{Name: fmt.Sprint("new-", s.Tenant), KEKEpoch: 1, Created: instant(0)})
@@ -93,7 +96,7 @@ func writes() []write {
 
 // locks says that a write only locks: nothing shows that it happened.
 func (c write) locks() bool {
-	return c.name == "Subject with ShareLock" || c.name == "Subject with ExclusiveLock"
+	return strings.HasSuffix(c.name, " with ShareLock") || strings.HasSuffix(c.name, " with ExclusiveLock")
 }
 
 // A dump is what can be read of a store, as far as writes changes it.
@@ -110,6 +113,7 @@ type dump struct {
 	Effect   vault.Effect
 	Lost     bool // Effect was not there
 	Free     bool // no effect has the key "new"
+	Work     workDump
 }
 
 // dump reads everything there is of a person and their tenant. Effects can be
@@ -120,6 +124,7 @@ func (w *world) dump(s vault.Subject) (d dump) {
 	d.DataKeys = w.keysOf(s.Tenant, s.UID)
 	d.Consents, d.History = w.consents(s.Tenant, s.UID)
 	d.Events = w.events(s.Tenant, 100)
+	d.Work = w.dumpWork(s)
 	w.view(func(ctx context.Context, tx vault.Tx) (err error) {
 		if d.Tenants, err = tx.Tenants(ctx); err != nil {
 			return err
@@ -144,11 +149,12 @@ func (w *world) dump(s vault.Subject) (d dump) {
 	return d
 }
 
-// stage makes a person with rows in every table.
+// stage makes a person, and rows around them in every table.
 func (w *world) stage() vault.Subject {
 	w.Helper()
 	s := w.person(w.tenant())
 	w.fill(s.Tenant, s.UID)
+	w.stageWork(s)
 	return s
 }
 

@@ -61,6 +61,9 @@ CREATE TABLE subject (
 );
 COMMENT ON TABLE subject IS 'The directory: one row per person and tenant, by a keyed hash of the external id; never deleted. state 1 is live, 2 is erased.';
 CREATE INDEX subject_unswept ON subject (tenant, uid) WHERE state = 2 AND uid IS NOT NULL;
+-- For the count of the living alone: no other statement says the second
+-- condition, which always holds, so none is planned to walk a whole tenant here.
+CREATE INDEX subject_living ON subject (tenant) WHERE state = 1 AND generation >= 1;
 
 -- Erased is for ever: only a later generation, under another uid, may live.
 -- +goose StatementBegin
@@ -206,5 +209,99 @@ CREATE TABLE event_intake (
 );
 COMMENT ON TABLE event_intake IS 'Audit events as they were written, for the sequencer to read. Append-only.';
 
+CREATE TABLE outbox (
+    seq  bigint NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id   uuid   NOT NULL UNIQUE,
+    body bytea  NOT NULL
+);
+COMMENT ON TABLE outbox IS 'Entries that the ledger outside has not shown yet, in the order of their insertion.';
+
+CREATE TABLE ledger (
+    one     boolean NOT NULL PRIMARY KEY CHECK (one),
+    reached bigint  NOT NULL CHECK (reached >= 0)
+);
+COMMENT ON TABLE ledger IS 'One row: up to where the database reflects the ledger.';
+INSERT INTO ledger (one, reached) VALUES (true, 0);
+
+CREATE TABLE erasure (
+    generation  bigint      NOT NULL CHECK (generation >= 1),
+    at          timestamptz NOT NULL,
+    tenant      integer     NOT NULL,
+    id          uuid        NOT NULL,
+    event       uuid        NOT NULL,
+    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
+    grps        bytea       NOT NULL CHECK (octet_length(grps) % 4 = 0),
+    certificate bytea       NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX erasure_last ON erasure (tenant, lookup, generation, at);
+COMMENT ON TABLE erasure IS 'Certificates of erasures, by the hash that the directory keeps; append-only, for ever.';
+CREATE TRIGGER erasure_append_only BEFORE UPDATE OR DELETE ON erasure
+    FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER erasure_append_only_truncate BEFORE TRUNCATE ON erasure
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE shred (
+    grp    bigint  NOT NULL CHECK (grp >= 1),
+    epoch  bigint  NOT NULL CHECK (epoch >= 1),
+    tenant integer NOT NULL,
+    uid    uuid    NOT NULL,
+    PRIMARY KEY (tenant, uid, grp)
+);
+COMMENT ON TABLE shred IS 'Groups of the living that were erased, and whose remains are not cleaned up yet.';
+
+CREATE TABLE tally (
+    count  bigint      NOT NULL CHECK (count >= 0),
+    since  timestamptz NOT NULL,
+    tenant integer     NOT NULL,
+    key    bytea       NOT NULL CHECK (octet_length(key) = 32),
+    PRIMARY KEY (tenant, key)
+);
+COMMENT ON TABLE tally IS 'How much a principal, or all of a tenant, destroyed since a time.';
+
+CREATE TABLE approval (
+    created timestamptz NOT NULL,
+    expires timestamptz NOT NULL,
+    decided timestamptz,
+    tenant  integer     NOT NULL,
+    count   integer     NOT NULL,
+    state   smallint    NOT NULL CHECK (state BETWEEN 1 AND 4),
+    id      uuid        NOT NULL,
+    kind    text COLLATE "C" NOT NULL,
+    by      text COLLATE "C" NOT NULL,
+    decider text COLLATE "C" NOT NULL,
+    digest  bytea       NOT NULL CHECK (octet_length(digest) = 32),
+    asker   bytea       NOT NULL CHECK (octet_length(asker) = 32),
+    body    bytea,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX approval_standing ON approval (tenant, kind, asker, digest) WHERE state IN (1, 2);
+CREATE INDEX approval_newest ON approval (tenant, created, id);
+COMMENT ON TABLE approval IS 'What waits, or waited, for a second person.';
+
+CREATE TABLE job (
+    done    bigint      NOT NULL,
+    total   bigint      NOT NULL,
+    fence   bigint      NOT NULL CHECK (fence >= 0),
+    lease   timestamptz,
+    created timestamptz NOT NULL,
+    updated timestamptz NOT NULL,
+    tenant  integer     NOT NULL,
+    state   smallint    NOT NULL CHECK (state BETWEEN 1 AND 4),
+    id      uuid        NOT NULL,
+    kind    text COLLATE "C" NOT NULL,
+    note    text COLLATE "C" NOT NULL,
+    by      text COLLATE "C" NOT NULL,
+    owner   text COLLATE "C" NOT NULL,
+    params  bytea       NOT NULL,
+    cursor  bytea       NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE UNIQUE INDEX job_one ON job (tenant, kind) WHERE state IN (1, 2);
+CREATE INDEX job_newest ON job (tenant, created, id);
+CREATE INDEX job_ended ON job (updated) WHERE state IN (3, 4);
+COMMENT ON TABLE job IS 'Bounded work that one node at a time does. Of one kind a tenant has at most one that is not over.';
+
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
-    consent, consent_event, effect, event_intake FROM PUBLIC;
+    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, tally,
+    approval, job FROM PUBLIC;

@@ -1,5 +1,5 @@
 -- The core: tenants, documents, people, keys, records, indexes, consents,
--- effects and events. Times are microseconds since 1970 in UTC; NULL is none.
+-- effects, events, and what erasures and long work rest on. Times are microseconds since 1970 in UTC; NULL is none.
 -- Text is compared byte by byte. A table with a column uid bears rows of
 -- people: the sweep and fsck find it by that column.
 
@@ -50,6 +50,8 @@ CREATE TABLE subject (
 
 CREATE UNIQUE INDEX subject_uid ON subject (tenant, uid) WHERE uid IS NOT NULL;
 CREATE INDEX subject_unswept ON subject (tenant) WHERE state = 2 AND uid IS NOT NULL;
+-- For the count of the living, which it answers without the table.
+CREATE INDEX subject_living ON subject (tenant, state) WHERE state = 1;
 
 CREATE TRIGGER subject_stays BEFORE DELETE ON subject
 BEGIN
@@ -173,3 +175,108 @@ CREATE TRIGGER event_intake_stands BEFORE UPDATE ON event_intake
 BEGIN
   SELECT RAISE (ABORT, 'events are only appended');
 END;
+
+-- Entries that the ledger has not shown yet, in the order of their insertion.
+CREATE TABLE outbox (
+  seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+  id   BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+  body BLOB    NOT NULL
+) STRICT;
+
+-- One row: up to where the database reflects the ledger.
+CREATE TABLE ledger (
+  one     INTEGER PRIMARY KEY CHECK (one = 1),
+  reached INTEGER NOT NULL CHECK (reached >= 0)
+) STRICT;
+
+INSERT INTO ledger (one, reached) VALUES (1, 0);
+
+CREATE TRIGGER ledger_rises BEFORE UPDATE ON ledger WHEN NEW.reached < OLD.reached
+BEGIN
+  SELECT RAISE (ABORT, 'the position in the ledger only rises');
+END;
+
+-- Certificates. They are kept for ever and name nobody, so there is no uid.
+CREATE TABLE erasure (
+  tenant      INTEGER NOT NULL REFERENCES tenant (id),
+  id          BLOB    NOT NULL CHECK (length(id) = 16),
+  lookup      BLOB    NOT NULL CHECK (length(lookup) = 32),
+  generation  INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
+  grps        BLOB    NOT NULL CHECK (length(grps) % 4 = 0),
+  event       BLOB    NOT NULL CHECK (length(event) = 16),
+  at          INTEGER NOT NULL,
+  certificate BLOB    NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE INDEX erasure_last ON erasure (tenant, lookup, generation, at);
+
+CREATE TRIGGER erasure_stands BEFORE UPDATE ON erasure
+BEGIN
+  SELECT RAISE (ABORT, 'certificates stand as they were written');
+END;
+
+CREATE TRIGGER erasure_stays BEFORE DELETE ON erasure
+BEGIN
+  SELECT RAISE (ABORT, 'certificates are kept for ever');
+END;
+
+-- Groups of the living that were erased and not cleaned up yet.
+CREATE TABLE shred (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  uid    BLOB    NOT NULL CHECK (length(uid) = 16),
+  grp    INTEGER NOT NULL CHECK (grp BETWEEN 1 AND 4294967295),
+  epoch  INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 4294967295),
+  PRIMARY KEY (tenant, uid, grp)
+) STRICT;
+
+CREATE TABLE tally (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  key    BLOB    NOT NULL CHECK (length(key) = 32),
+  since  INTEGER NOT NULL,
+  count  INTEGER NOT NULL CHECK (count >= 0),
+  PRIMARY KEY (tenant, key)
+) STRICT;
+
+CREATE TABLE approval (
+  tenant  INTEGER NOT NULL REFERENCES tenant (id),
+  id      BLOB    NOT NULL CHECK (length(id) = 16),
+  kind    TEXT    NOT NULL,
+  digest  BLOB    NOT NULL CHECK (length(digest) = 32),
+  body    BLOB,
+  actor   TEXT    NOT NULL,
+  asker   BLOB    NOT NULL CHECK (length(asker) = 32),
+  decider TEXT    NOT NULL,
+  count   INTEGER NOT NULL,
+  state   INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  decided INTEGER,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE INDEX approval_standing ON approval (tenant, kind, asker, digest) WHERE state IN (1, 2);
+CREATE INDEX approval_newest ON approval (tenant, created, id);
+
+CREATE TABLE job (
+  tenant  INTEGER NOT NULL REFERENCES tenant (id),
+  id      BLOB    NOT NULL CHECK (length(id) = 16),
+  kind    TEXT    NOT NULL,
+  state   INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+  params  BLOB    NOT NULL,
+  cursor  BLOB    NOT NULL,
+  done    INTEGER NOT NULL,
+  total   INTEGER NOT NULL,
+  note    TEXT    NOT NULL,
+  actor   TEXT    NOT NULL,
+  owner   TEXT    NOT NULL,
+  fence   INTEGER NOT NULL CHECK (fence >= 0),
+  lease   INTEGER,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE UNIQUE INDEX job_one ON job (tenant, kind) WHERE state IN (1, 2);
+CREATE INDEX job_newest ON job (tenant, created, id);
+CREATE INDEX job_ended ON job (updated) WHERE state IN (3, 4);

@@ -1,0 +1,112 @@
+package pgstore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/pgstore"
+)
+
+// A rewrap of a list is one statement, and changes rows in place: no index
+// grows by it.
+func TestRewrapIsOneStatementInPlace(t *testing.T) {
+	const n, page = 400, 20
+	var r trace
+	s, url := open(t, r.into)
+	id := tenant(t, s, "acme")
+	var list []vault.Rewrapped
+	update(t, s, func(ctx context.Context, tx vault.Tx) error {
+		list = nil
+		for range n {
+			k := vault.Rewrapped{UID: uuid.New(), Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Next: 2, Wrapped: make([]byte, 200)}
+			list = append(list, k)
+			if _, err := tx.InsertKey(ctx, id, k.UID, vault.DataKey{Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Wrapped: make([]byte, 200)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	// By place, as a job does it: that is anywhere in the table, and the room that
+	// one page of keys leaves on the pages of the table serves the next.
+	slices.SortFunc(list, func(a, b vault.Rewrapped) int { return bytes.Compare(a.UID[:], b.UID[:]) })
+	for keys := range slices.Chunk(list, page) {
+		r.take()
+		update(t, s, func(ctx context.Context, tx vault.Tx) error {
+			got, err := tx.RewrapKeys(ctx, id, keys)
+			if got != page {
+				t.Errorf("RewrapKeys wrote %d keys, want %d", got, page)
+			}
+			return err
+		})
+		sql := strings.Join(r.take(), "\n")
+		if strings.Count(sql, "UPDATE") != 1 || strings.Contains(sql, "INSERT") {
+			t.Errorf("a rewrap sent:\n%s", sql)
+		}
+	}
+	if err := s.Close(); err != nil { // a connection that ends reports what it did
+		t.Fatal(err)
+	}
+	c := db(t, url)
+	all := number(t, c, `SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'data_key'`)
+	hot := number(t, c, `SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'data_key'`)
+	if all != n || hot < n*3/4 {
+		t.Errorf("%d of %d rows were changed in place", hot, all)
+	}
+}
+
+// Reading a whole table may take longer than a statement otherwise may, and
+// than a transaction otherwise lasts.
+func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
+	t.Parallel()
+	s, url := open(t, func(c *pgstore.Config) {
+		c.StatementTimeout, c.TransactionTimeout, c.LockTimeout = 200*time.Millisecond, time.Second, time.Minute
+	})
+	id := tenant(t, s, "acme")
+	person(t, s, id, "alice")
+	for name, c := range map[string]struct {
+		read func(context.Context, vault.Tx) error
+		want error
+	}{
+		"Keys": {func(ctx context.Context, tx vault.Tx) error {
+			_, err := tx.Keys(ctx, id, uuid.New())
+			return err
+		}, vault.ErrUnavailable},
+		"KeysBelow": {func(ctx context.Context, tx vault.Tx) error {
+			got, err := tx.KeysBelow(ctx, id, 2, vault.KeyPlace{}, 10)
+			if err == nil && len(got) != 1 {
+				t.Errorf("KeysBelow gave %d keys, want 1", len(got))
+			}
+			return err
+		}, nil},
+		"CountKeys": {func(ctx context.Context, tx vault.Tx) error {
+			people, _, err := tx.CountKeys(ctx, id)
+			if err == nil && people[1] != 1 {
+				t.Errorf("CountKeys gave %v", people)
+			}
+			return err
+		}, nil},
+	} {
+		blocker := db(t, url)
+		run(t, blocker, `BEGIN`)
+		run(t, blocker, `LOCK TABLE data_key`)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			time.Sleep(1500 * time.Millisecond)
+			run(t, blocker, `ROLLBACK`)
+		})
+		err := s.View(t.Context(), func(tx vault.Tx) error { return c.read(t.Context(), tx) })
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s while the table does not answer: %v, want %v", name, err, c.want)
+		}
+		wg.Wait()
+	}
+}
