@@ -41,13 +41,13 @@ vault/jobs:
 vault/ledger:
 vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
-vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog
+vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/ledger
 vault/pgstore:                vault vault/ledger accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit crypto/secret
 deploy/sample:
-vault/vaulttest:              vault accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
+vault/vaulttest:              vault vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
 cmd/fieldvault/*:             *
 `

@@ -58,6 +58,15 @@ type nothingError struct{ people []*writePerson }
 func (*nothingError) Error() string { return "every item was refused" }
 
 func (w *writing) applyAll(ctx context.Context, tx Tx) error {
+	if w.v.reader != nil { // else a database that was restored meanwhile would take it
+		now, err := tx.Incarnation(ctx)
+		if err != nil {
+			return fmt.Errorf("reading the incarnation of the database: %w", err)
+		}
+		if now != w.incarnation {
+			return errRestart
+		}
+	}
 	var none nothingError
 	for _, p := range w.people {
 		was := p.live()
@@ -213,7 +222,8 @@ func takeEffect(ctx context.Context, tx Tx, mine Effect) (stands Effect, done bo
 
 // merge makes the next revision of a record: what the item says, and with patch
 // what stood. What was sealed before its group's erasure is dropped: dead names
-// those fields.
+// those fields. Only the group's epoch says so: the keys were read before the record
+// was locked, and another write may have made one, and sealed under it, in between.
 func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record, dead []uint32, err error) {
 	var old []field.Sealed
 	if len(rec.Sealed) > 0 {
@@ -224,11 +234,11 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 	next = Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
 	old = slices.DeleteFunc(old, func(s field.Sealed) bool {
 		row := keyOf(p.rows, s.Group)
-		if row != nil && row.Epoch == s.Epoch && row.Wrapped != nil {
-			return false
+		erased := row != nil && row.Epoch > s.Epoch
+		if erased {
+			dead = append(dead, s.Field)
 		}
-		dead = append(dead, s.Field)
-		return true
+		return erased
 	})
 	keep, err := w.kept(p, it, old)
 	if err != nil {
@@ -348,7 +358,11 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 		caller: c, tenant: t, set: s, action: accessctl.ActionDelete, subject: subject, lock: ShareLock,
 		fields: describeFields(coll, c.Purpose),
 	}
-	return v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error {
+	digest := t.mac.Sum("approval", []byte(kindDeletion), t.hash(subject), be32(coll.ID), []byte(record))
+	b := breaking{kind: kindDeletion, count: 1, digest: digest[:]}
+	var failed audit.Event
+	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error {
+		failed = *e
 		ref := RecordRef{Collection: coll.ID, Record: record}
 		rec, err := tx.LockRecord(ctx, t.row.ID, p.UID, ref, v.newID())
 		if err != nil {
@@ -362,6 +376,9 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 		case p.Held:
 			return ErrHeld
 		}
+		if _, err := v.permitBreak(ctx, tx, c, t, &b); err != nil {
+			return err
+		}
 		rec.Revision, rec.Deleted, rec.Sealed = rec.Revision+1, true, nil
 		e.Writes = []audit.Write{{Row: rec.Row, Revision: rec.Revision, Collection: coll.ID}}
 		if err := tx.PutRecord(ctx, t.row.ID, p.UID, rec); err != nil {
@@ -369,4 +386,8 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 		}
 		return tx.ReplaceIndex(ctx, t.row.ID, p.UID, ref, nil, nil)
 	})
+	if asksSecond(err) {
+		return v.ask(ctx, c, t, s, failed, &b)
+	}
+	return err
 }

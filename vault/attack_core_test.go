@@ -265,7 +265,7 @@ func TestAttackMismatchMakesPerson(t *testing.T) {
 	if _, err := v.Vault.Put(t.Context(), app, w, vault.Idempotency{Key: "k", Request: []byte("2")}); !errors.Is(err, vault.ErrMismatch) {
 		t.Fatal(err)
 	}
-	if _, err := v.Erase(t.Context(), v.As("dpo", ""), "c-2", ""); !errors.Is(err, vault.ErrNotFound) {
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-2"}); !errors.Is(err, vault.ErrNotFound) {
 		t.Errorf("a refused write made the person: erase = %v", err)
 	}
 }
@@ -333,14 +333,14 @@ func TestAttackSweepStarvedAndDestructive(t *testing.T) {
 func TestAttackReenrolKeepsNoCertificate(t *testing.T) {
 	v := withCustomer(t)
 	dpo := v.As("dpo", "")
-	if _, err := v.Erase(t.Context(), dpo, "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Fatal(err)
 	}
 	db := open(t, v)
 	if _, err := db.Exec(`UPDATE subject SET certificate = x'7b7d'`); err != nil {
 		t.Fatal(err)
 	}
-	c, err := v.Erase(t.Context(), dpo, "c-1", "")
+	c, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"})
 	if err == nil && string(c) == "{}" {
 		t.Error("a certificate changed by SQL is handed out as ours")
 	}
@@ -354,7 +354,7 @@ func TestAttackClockStepsBack(t *testing.T) {
 	answer := make(chan string, 1)
 	go func() { answer <- see(t, v, v.As("billing", "billing"), "c-1", "email") }()
 	v.KEK.AwaitHeld(1)
-	if _, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Fatal(err)
 	}
 	v.Clock.Advance(-time.Hour)

@@ -40,7 +40,7 @@ func races(t *testing.T, v *vaulttest.Vault) {
 		return err
 	}
 	erase := func(subject string) error {
-		_, err := v.Erase(t.Context(), dpo, subject, "")
+		_, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: subject})
 		return err
 	}
 	grant := func(subject string) error {

@@ -90,7 +90,7 @@ func TestTransactionsThatRunTwiceHaveOneEffect(t *testing.T) {
 			_, err := v.RecordConsent(ctx, dpo, vault.Decided{Subject: "c-2", Purpose: "marketing", Decision: "granted", Evidence: json.RawMessage(`{"ip":"x"}`)})
 			return err
 		},
-		func() error { _, err := v.Erase(ctx, dpo, "c-1", ""); return err },
+		func() error { _, err := v.Erase(ctx, dpo, vault.Erasing{Subject: "c-1"}); return err },
 		func() error { _, err := v.Reenrol(ctx, dpo, "c-1"); return err },
 	} {
 		if err := step(); err != nil {
@@ -130,7 +130,7 @@ func TestACommitThatFailsGivesNoAnswer(t *testing.T) {
 	if out, err := v.Vault.Put(ctx, app, w, vault.Idempotency{}); !errors.Is(err, vault.ErrUnavailable) || out != (vault.Written{}) {
 		t.Errorf("first put: %+v, %v", out, err)
 	}
-	if cert, err := v.Erase(ctx, dpo, "c-1", ""); !errors.Is(err, vault.ErrUnavailable) || cert != nil {
+	if cert, err := v.Erase(ctx, dpo, vault.Erasing{Subject: "c-1"}); !errors.Is(err, vault.ErrUnavailable) || cert != nil {
 		t.Errorf("erase: %s, %v", cert, err)
 	}
 	if receipt, err := v.RecordConsent(ctx, dpo, vault.Decided{Subject: "c-1", Purpose: "marketing", Decision: "granted"}); !errors.Is(err, vault.ErrUnavailable) || receipt != nil {

@@ -1,10 +1,12 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit/evidence"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 // RecordConsent records a person's decision about one purpose and answers the
@@ -44,6 +47,11 @@ func (v *Vault) RecordConsent(ctx context.Context, c accessctl.Caller, d Decided
 	}
 	if err := checkDecision(e, d); err != nil {
 		return nil, err
+	}
+	if e.Decision != consent.Withdrawn { // it may make the person
+		if _, _, err := v.freshOpen(ctx, c.Tenant); err != nil {
+			return nil, err
+		}
 	}
 	signer := v.signer.get()
 	if signer == nil {
@@ -91,6 +99,7 @@ type consenting struct {
 	signer  *evidence.Signer
 	key     *heldKey // of the identity group, when there is evidence to seal
 	receipt json.RawMessage
+	entries []ledger.Entry
 }
 
 func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
@@ -110,7 +119,7 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 	var freed []uint32
 	var uid uuid.UUID
 	err := r.v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) (err error) {
-		uid = p.UID
+		uid, r.entries = p.UID, nil
 		e.Purpose = r.d.Purpose
 		e.Subject = []audit.Attr{{Key: "decision", Value: r.d.Decision}}
 		freed, err = r.apply(ctx, tx, p, e)
@@ -120,9 +129,13 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 		return nil, err
 	}
 	if len(freed) > 0 {
+		r.v.unclean.Store(true)
 		r.v.ring.Forget(r.t.row.Name, uid)
 	}
-	return r.receipt, nil
+	if r.event.Decision != consent.Granted && len(r.entries) == 0 {
+		return r.receipt, r.v.drain(ctx) // it was recorded before; the ledger must have it now
+	}
+	return r.receipt, r.v.tell(ctx, r.entries)
 }
 
 // apply stores the decision and shreds what rests on it alone.
@@ -163,8 +176,16 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 	}
 	r.receipt = receipt
 	var freed []uint32
-	if r.event.Decision != consent.Granted && !p.Held {
-		if freed, err = r.shredGroups(ctx, tx, p); err != nil {
+	if r.event.Decision == consent.Granted {
+		return nil, r.t.answer(ctx, tx, p, stood)
+	}
+	entry := r.t.entryOf(ledger.Withdraw, p, *e)
+	entry.Purpose, entry.Decision, entry.At = row.Purpose, row.Decision, row.At
+	if err := r.v.note(ctx, tx, r.t, &r.entries, entry); err != nil {
+		return nil, err
+	}
+	if !p.Held {
+		if freed, err = r.shredGroups(ctx, tx, p, e); err != nil {
 			return nil, err
 		}
 	}
@@ -222,7 +243,7 @@ func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) (stood bool
 
 // shredGroups destroys the keys of groups that rest on this purpose's consent
 // and have no other consent left.
-func (r *consenting) shredGroups(ctx context.Context, tx Tx, p *Subject) ([]uint32, error) {
+func (r *consenting) shredGroups(ctx context.Context, tx Tx, p *Subject, e *audit.Event) ([]uint32, error) {
 	groups := r.s.catalog.ConsentGroups(string(r.event.Purpose))
 	if len(groups) == 0 {
 		return nil, nil
@@ -233,20 +254,38 @@ func (r *consenting) shredGroups(ctx context.Context, tx Tx, p *Subject) ([]uint
 	}
 	var freed []uint32
 	for _, g := range groups {
-		if !r.t.ended(p, rows, g, r.event.At) {
-			continue
+		if r.t.ended(p, rows, g, r.event.At) {
+			freed = append(freed, g.ID)
 		}
-		if _, err := tx.DestroyGroup(ctx, r.t.row.ID, p.UID, g.ID); err != nil {
-			return nil, fmt.Errorf("destroying a group's key: %w", err)
-		}
-		freed = append(freed, g.ID)
 	}
-	return freed, nil
+	return freed, r.v.shredAll(ctx, tx, r.t, p, e, freed, &r.entries)
+}
+
+// shredAll destroys the keys of groups of a living person, and notes it for the ledger.
+func (v *Vault) shredAll(ctx context.Context, tx Tx, t *tenant, p *Subject, e *audit.Event, groups []uint32, list *[]ledger.Entry) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	for _, g := range groups {
+		if err := t.shredGroup(ctx, tx, p, g); err != nil {
+			return err
+		}
+	}
+	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
+	if err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	entry := t.entryOf(ledger.EraseGroups, p, *e)
+	for _, g := range groups {
+		entry.Groups = append(entry.Groups, ledger.GroupEpoch{Group: g, Epoch: keyOf(keys, g).Epoch})
+	}
+	slices.SortFunc(entry.Groups, func(a, b ledger.GroupEpoch) int { return cmp.Compare(a.Group, b.Group) })
+	return v.note(ctx, tx, t, list, entry)
 }
 
 // shredHeld destroys, when a hold is lifted, the keys that a withdrawal would
 // have destroyed while it was in force.
-func (t *tenant) shredHeld(ctx context.Context, tx Tx, s *settings, p *Subject, now time.Time) error {
+func (v *Vault) shredHeld(ctx context.Context, tx Tx, t *tenant, s *settings, p *Subject, e *audit.Event, list *[]ledger.Entry) error {
 	rows, stand, err := t.consents(ctx, tx, p)
 	if err != nil {
 		return err
@@ -255,20 +294,18 @@ func (t *tenant) shredHeld(ctx context.Context, tx Tx, s *settings, p *Subject, 
 	if err != nil {
 		return fmt.Errorf("reading keys: %w", err)
 	}
-	shredded := false
+	var freed []uint32
 	for i := range s.catalog.Groups {
 		g := &s.catalog.Groups[i]
-		k := keyOf(keys, g.ID)
-		if k == nil || k.Wrapped == nil || !t.ended(p, rows, g, now) {
-			continue
+		if k := keyOf(keys, g.ID); k != nil && k.Wrapped != nil && t.ended(p, rows, g, e.Time) {
+			freed = append(freed, g.ID)
 		}
-		if _, err := tx.DestroyGroup(ctx, t.row.ID, p.UID, g.ID); err != nil {
-			return fmt.Errorf("destroying a group's key: %w", err)
-		}
-		shredded = true
 	}
-	if !shredded {
+	if len(freed) == 0 {
 		return nil
+	}
+	if err := v.shredAll(ctx, tx, t, p, e, freed, list); err != nil {
+		return err
 	}
 	return t.answer(ctx, tx, p, stand)
 }

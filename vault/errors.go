@@ -2,6 +2,7 @@ package vault
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -30,6 +31,13 @@ var (
 	// ErrUnavailable: the store or the key-encryption key did not answer in
 	// time. Nothing was released; trying again later is safe.
 	ErrUnavailable = errors.New("a part of the service does not answer")
+	// ErrUnledgered is an ErrUnavailable: what was asked is done and in force, and
+	// is not yet on record in the ledger outside the database. Asking again, or
+	// waiting, completes it.
+	ErrUnledgered = fmt.Errorf("%w: done, but not yet in the ledger", ErrUnavailable)
+	// ErrBehind is an ErrUnavailable: the database lacks what the ledger knows, as
+	// after a restore, so nothing is shown or stored until `fieldvault ledger replay`.
+	ErrBehind = fmt.Errorf("%w: the database is behind the ledger", ErrUnavailable)
 )
 
 // Errors of a Store, which the core handles itself.

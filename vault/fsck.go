@@ -40,6 +40,10 @@ var errNoScan = errors.New("this store cannot be walked")
 
 const scanPage = 500
 
+// logPage is larger: PostgreSQL keeps no index of the events, which are written far
+// more often than checked, and reads them all for each page.
+const logPage = 10_000
+
 // Fsck checks a whole store at rest against itself and the log: that every value
 // opens where it stands, that index entries are those of the values, that people's
 // rows and consents bear their MAC, that nothing is left of unknown people, and

@@ -69,7 +69,9 @@ func (l *told) read(e *audit.Event) {
 		p := l.person(e.UID)
 		p.flags, p.held, p.limits = true, attr["held"], attr["restricted"]
 	case accessctl.ActionErase:
-		l.person(e.UID).erased = true
+		if attr["groups"] == "" && e.Code != codeGone {
+			l.person(e.UID).erased = true
+		}
 	default:
 	}
 }
@@ -80,7 +82,7 @@ func (f *checking) log(ctx context.Context, t *tenant) error {
 	for {
 		var page []StoredEvent
 		err := f.v.store.View(ctx, func(tx Tx) (err error) {
-			page, err = tx.Events(ctx, t.row.ID, after, scanPage)
+			page, err = tx.Events(ctx, t.row.ID, after, logPage)
 			return err
 		})
 		if err != nil {
@@ -94,7 +96,7 @@ func (f *checking) log(ctx context.Context, t *tenant) error {
 			}
 			f.told.read(&e)
 		}
-		if len(page) < scanPage {
+		if len(page) < logPage {
 			return nil
 		}
 		after = page[len(page)-1].ID

@@ -7,6 +7,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 // SetHold puts a person under legal hold, or lifts it. A hold refuses everything
@@ -42,7 +43,9 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 		return v.refused(ctx, t, v.event(t, s, c, a), err)
 	}
 	do := act{caller: c, tenant: t, set: s, action: a, subject: subject, lock: ExclusiveLock}
-	return v.onPerson(ctx, do, func(tx Tx, p *Subject, e *audit.Event) error {
+	var entries []ledger.Entry
+	err = v.onPerson(ctx, do, func(tx Tx, p *Subject, e *audit.Event) error {
+		entries = nil
 		set(p)
 		if note != nil && note.id.UID == p.UID {
 			sealed, err := note.opened.Seal(identityPlace(t, p.UID, note.id.Epoch, placeNote), secret.FromString(reason))
@@ -52,11 +55,33 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 			p.Note = sealed
 		}
 		e.Subject = []audit.Attr{{Key: "held", Value: yesNo(p.Held)}, {Key: "restricted", Value: yesNo(p.Restricted)}}
-		if err := t.change(ctx, tx, p); err != nil || a != accessctl.ActionHold || p.Held {
+		if err := t.change(ctx, tx, p); err != nil {
 			return err
 		}
-		return t.shredHeld(ctx, tx, s, p, v.now())
+		entry := t.entryOf(flagKind(a, p), p, *e)
+		entry.At = v.now() // the row is locked: later words have later times
+		if err := v.note(ctx, tx, t, &entries, entry); err != nil || a != accessctl.ActionHold || p.Held {
+			return err
+		}
+		return v.shredHeld(ctx, tx, t, s, p, e, &entries)
 	})
+	if err != nil {
+		return err
+	}
+	return v.tell(ctx, entries)
+}
+
+// flagKind is how the ledger calls the change of a hold or restriction.
+func flagKind(a accessctl.Action, p *Subject) ledger.Kind {
+	switch {
+	case a == accessctl.ActionHold && p.Held:
+		return ledger.Hold
+	case a == accessctl.ActionHold:
+		return ledger.Release
+	case p.Restricted:
+		return ledger.Restrict
+	}
+	return ledger.Unrestrict
 }
 
 func yesNo(b bool) string {
@@ -83,7 +108,7 @@ func (v *Vault) identityKey(ctx context.Context, t *tenant, subject string, want
 		return nil, nil
 	}
 	k := &heldKey{id: keyID(t, it.Subject, row), wrapped: wrappedOf(row)}
-	if err := v.openHeld(ctx, []*heldKey{k}); err != nil {
+	if err := v.openHeld(ctx, t, []*heldKey{k}); err != nil {
 		return nil, err
 	}
 	if k.opened == nil {

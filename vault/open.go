@@ -131,7 +131,7 @@ func (r *reading) openAll(ctx context.Context) error {
 	if !r.open.any() {
 		return nil
 	}
-	keys, errs, err := r.v.ring.Open(ctx, r.open.keys)
+	keys, errs, err := r.v.openKeys(ctx, r.t, r.open.keys)
 	if err != nil {
 		return r.failAll(ctx, err)
 	}

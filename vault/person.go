@@ -21,8 +21,14 @@ func (v *Vault) denied(ctx context.Context, t *tenant, s *settings, c accessctl.
 }
 
 // permitPerson decides an action on a person as a whole, before any look-up.
+//
+// What protects people passes a closed gate; what shows or begins something does not.
 func (v *Vault) permitPerson(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject string) (*tenant, *settings, error) {
-	t, s, err := v.fresh(ctx, c.Tenant)
+	fresh := v.fresh
+	if a == accessctl.ActionReenrol || a == accessctl.ActionConsentRead {
+		fresh = v.freshOpen
+	}
+	t, s, err := fresh(ctx, c.Tenant)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,7 +45,7 @@ func (v *Vault) permitPerson(ctx context.Context, c accessctl.Caller, a accessct
 // collection, assuming a live, consenting person, before any look-up. An empty
 // collection is all of them; an empty subject is nobody in particular.
 func (v *Vault) permitRecords(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject, collection string) (*tenant, *settings, error) {
-	t, s, err := v.fresh(ctx, c.Tenant)
+	t, s, err := v.freshOpen(ctx, c.Tenant)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,8 +8,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
@@ -18,6 +20,21 @@ import (
 )
 
 const onPostgreSQL = "TestCoreOnPostgreSQL/"
+
+// newPostgres opens a new database.
+func newPostgres(t *testing.T) *pgstore.Store {
+	t.Helper()
+	url := storetest.Postgres(t)
+	if err := pgstore.Migrate(t.Context(), url, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := pgstore.Open(t.Context(), pgstore.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
 
 // newVault is a vault on SQLite, or on PostgreSQL when the test runs as a part of
 // TestCoreOnPostgreSQL.
@@ -28,16 +45,7 @@ func newVault(t *testing.T, opts ...vaulttest.Options) *vaulttest.Vault {
 		o = opts[0]
 	}
 	if strings.HasPrefix(t.Name(), onPostgreSQL) {
-		url := storetest.Postgres(t)
-		if err := pgstore.Migrate(t.Context(), url, func(string) {}); err != nil {
-			t.Fatal(err)
-		}
-		s, err := pgstore.Open(t.Context(), pgstore.Config{URL: url})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		o.Store = s
+		o.Store = newPostgres(t)
 	}
 	return vaulttest.New(t, o)
 }
@@ -67,8 +75,64 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"AHundredColdPeople":        TestAHundredColdPeopleCostOneUnwrap,
 		"WithdrawalShreds":          TestWithdrawalShredsWhatRestsOnConsentAlone,
 		"AnOldLoadIsDecidedAgain":   TestAnOldLoadIsDecidedAgain,
+		"LifeOfAKEKVersion":         TestLifeOfAKEKVersion,
+		"AStoppedProcess":           TestAStoppedProcessStoresNoDeadKey,
+		"AStoppedRequest":           TestAStoppedRequestOpensWhatWasMoved,
+		"EarlierTransactions":       TestARewrapWaitsForEarlierTransactions,
+		"RewrapRacingErasures":      TestRewrapRacingErasuresBringsNothingBack,
+		"ARewrapThatIsKilled":       TestARewrapThatIsKilledGoesOn,
+		"RotatedDuringARewrap":      TestRotatedDuringARewrap,
+		"KeysThatDoNotOpen":         TestKeysThatDoNotOpenAreNotLeftBehind,
+		"SystemKEK":                 TestSystemKEK,
 	} {
 		t.Run(name, test)
+	}
+}
+
+// A crossing is a store in which something happens between a write's look at the
+// person and the lock on its record, once.
+type crossing struct {
+	*pgstore.Store
+	between func()
+}
+
+func (c *crossing) Update(ctx context.Context, f func(vault.Tx) error) error {
+	return c.Store.Update(ctx, func(tx vault.Tx) error { return f(&crossingTx{tx, c}) })
+}
+
+type crossingTx struct {
+	vault.Tx
+	c *crossing
+}
+
+func (t *crossingTx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef, newRow uuid.UUID) (vault.Record, error) {
+	if f := t.c.between; f != nil {
+		t.c.between = nil
+		f()
+	}
+	return t.Tx.LockRecord(ctx, tenant, uid, ref, newRow)
+}
+
+// I5: a patch that waited for another write of the record keeps what that one wrote,
+// even under a key that the patch has not seen yet.
+func TestAPatchKeepsWhatAnotherWroteMeanwhile(t *testing.T) {
+	c := &crossing{Store: newPostgres(t)}
+	v := vaulttest.New(t, vaulttest.Options{Store: c, Catalog: consentCatalog, Policy: openPolicy})
+	decide(t, v, "c-1", "granted")
+	v.Put(t, "c-1", "customer", "self", map[string]string{"email": "old@example.org"})
+	patch := func(field, value string) {
+		t.Helper()
+		w := vault.Write{Subject: "c-1", Collection: "customer", Record: "self", Patch: true, Fields: vaulttest.Values(map[string]string{field: value})}
+		if _, err := v.Vault.Put(t.Context(), v.As("app", "support"), w, vault.Idempotency{}); err != nil {
+			t.Errorf("patching %s: %v", field, err)
+		}
+	}
+	c.between = func() { patch("taste", "jazz") } // the first value of its group
+	patch("email", "new@example.org")
+	for purpose, want := range map[accessctl.Purpose][2]string{"support": {"email", "plain: new@example.org"}, "marketing": {"taste", "plain: jazz"}} {
+		if got := see(t, v, v.As("app", purpose), "c-1", want[0]); got != want[1] {
+			t.Errorf("%s is %q, want %q", want[0], got, want[1])
+		}
 	}
 }
 

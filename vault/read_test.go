@@ -132,7 +132,7 @@ func TestEncryptAndDecrypt(t *testing.T) {
 	if err != nil || moved[0].Err != nil || moved[0].Ciphertext == sealed[0].Ciphertext {
 		t.Errorf("Reencrypt = %+v, %v", moved, err)
 	}
-	if _, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Fatal(err)
 	}
 	out, err = v.Decrypt(t.Context(), app, items[:1])
@@ -154,7 +154,7 @@ func TestReenrolmentIsAnotherLife(t *testing.T) {
 	if _, err := v.Reenrol(t.Context(), dpo, "c-1"); !errors.Is(err, vault.ErrConflict) {
 		t.Errorf("of a live person: %v", err)
 	}
-	if _, err := v.Erase(t.Context(), dpo, "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := v.Reenrol(t.Context(), dpo, "c-1"); n != 2 || err != nil {
@@ -217,7 +217,7 @@ func TestWithoutTheKEK(t *testing.T) {
 	if got := see(t, v, v.As("billing", "billing"), "c-1", "email"); got != "plain: "+email {
 		t.Errorf("warm read: %q", got)
 	}
-	if _, err := v.Erase(ctx, dpo, "c-1", ""); err != nil {
+	if _, err := v.Erase(ctx, dpo, vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Errorf("erase: %v", err)
 	}
 	if _, err := v.RecordConsent(ctx, dpo, vault.Decided{Subject: "c-3", Purpose: "marketing", Decision: "withdrawn"}); err != nil {
@@ -262,7 +262,7 @@ func TestAFirstWriteThatHangsDelaysNoErasure(t *testing.T) {
 		}
 	})
 	v.KEK.AwaitHeld(1)
-	if _, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Errorf("erase: %v", err)
 	}
 	v.KEK.Continue()
@@ -301,7 +301,7 @@ func TestAnOldLoadIsDecidedAgain(t *testing.T) {
 	answer := make(chan string, 1)
 	go func() { answer <- see(t, v, v.As("billing", "billing"), "c-1", "email") }()
 	v.KEK.AwaitHeld(1)
-	if _, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Fatal(err)
 	}
 	v.Clock.Advance(6 * time.Second)

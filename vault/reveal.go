@@ -179,6 +179,9 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 	if _, reloaded, err := r.v.at(ctx, r.t, r.s, l); err != nil || reloaded {
 		return false, err
 	}
+	if err := r.v.guard(ctx, l.Incarnation); err != nil {
+		return false, err
+	}
 	for i := range r.wants {
 		if broken != nil && broken[i] {
 			w := &r.wants[i]
@@ -225,6 +228,9 @@ func (v *Vault) load(ctx context.Context, q LoadQuery) (l *Loaded, broken []bool
 		default:
 			all.Items[i] = one.Items[0]
 			all.CatalogVersion, all.PolicyVersion = one.CatalogVersion, one.PolicyVersion
+			if one.Incarnation != all.Incarnation || one.Replica {
+				return nil, nil, fmt.Errorf("loading: %w: the database has just been restarted", ErrUnavailable)
+			}
 		}
 	}
 	return all, broken, nil
@@ -302,7 +308,7 @@ func (r *reading) decide(w *want, l *LoadedItem) {
 		r.out[w.at].Revision = l.Record.Revision
 	}
 	state := accessctl.State{
-		Consent:    r.t.consentState(l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
+		Consent:    seedConsent(l.Subject.UID, r.t.consentState(l.Subject.UID, l.Consents, r.c.Purpose, r.v.now())),
 		Restricted: l.Subject.Restricted,
 		Own:        w.own,
 	}
@@ -373,9 +379,10 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 	switch {
 	case !r.t.marked(s):
 		return nil, codeIntegrity
-	case s.State != Live:
+	case s.State != Live, r.v.erasedBefore(r.t, s.UID):
 		return nil, codeGone
 	}
+	l.Keys = r.v.living(r.t, s.UID, l.Keys)
 	consentsStand, keysStand := stands(s, l.Consents, l.Keys)
 	if !consentsStand {
 		l.Consents = nil // changed or put back by SQL: they do not count

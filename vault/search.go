@@ -142,6 +142,9 @@ func (sr *searching) run(ctx context.Context) (Matches, error) {
 	} else if reloaded {
 		return Matches{}, fmt.Errorf("%w: the catalog or policy has just changed", ErrUnavailable)
 	}
+	if err := v.guard(ctx, l.Incarnation); err != nil {
+		return Matches{}, err
+	}
 	sr.r.out = make([]Revealed, len(found))
 	for i := range found {
 		sr.decide(i, &found[i], &l.Items[i])
@@ -216,7 +219,7 @@ func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 	if !r.open.any() {
 		return nil
 	}
-	keys, errs, err := r.v.ring.Open(ctx, r.open.keys)
+	keys, errs, err := r.v.openKeys(ctx, r.t, r.open.keys)
 	if err != nil {
 		return r.failAll(ctx, err)
 	}

@@ -245,20 +245,35 @@ func (v *Vault) Catalog(ctx context.Context, tenantName string) (*catalog.Catalo
 
 // fresh returns the tenant's settings of this moment.
 func (v *Vault) fresh(ctx context.Context, name string) (*tenant, *settings, error) {
+	t, s, _, err := v.freshOf(ctx, name)
+	return t, s, err
+}
+
+// freshOpen is fresh, for what a closed gate refuses.
+func (v *Vault) freshOpen(ctx context.Context, name string) (*tenant, *settings, error) {
+	t, s, incarnation, err := v.freshOf(ctx, name)
+	if err == nil {
+		err = v.guard(ctx, incarnation)
+	}
+	return t, s, err
+}
+
+// freshOf also says of which incarnation of the database they are.
+func (v *Vault) freshOf(ctx context.Context, name string) (*tenant, *settings, string, error) {
 	t, err := v.tenantOf(ctx, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	s, err := v.settingsOf(ctx, t)
 	if err != nil {
-		return t, nil, err
+		return t, nil, "", err
 	}
 	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID})
 	if err != nil {
-		return t, nil, fmt.Errorf("reading versions: %w", err)
+		return t, nil, "", fmt.Errorf("reading versions: %w", err)
 	}
 	s, _, err = v.at(ctx, t, s, l)
-	return t, s, err
+	return t, s, l.Incarnation, err
 }
 
 // permitService decides an action on the service itself, and records a refusal.

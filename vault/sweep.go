@@ -47,9 +47,12 @@ func (v *Vault) Sweep(ctx context.Context) (int, error) {
 			}
 		}
 		done += swept
+		if swept > 0 {
+			v.unclean.Store(true)
+		}
 		switch {
 		case len(list) < limit || ctx.Err() != nil:
-			return done, errors.Join(append(errs, v.dropEffects(ctx), v.checkpoint(ctx, done))...)
+			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.dropEffects(ctx), v.checkpoint(ctx))...)
 		case swept == 0 && limit < sweepMost:
 			limit *= 10
 		case swept == 0:
@@ -70,12 +73,18 @@ func (v *Vault) sweepErased(ctx context.Context, s *Subject) (bool, error) {
 	return true, v.sweepOne(ctx, t, *s)
 }
 
-func (v *Vault) checkpoint(ctx context.Context, done int) error {
+// checkpoint takes destroyed bytes out of the store's files. What could not be
+// done now, because somebody reads, is done the next time.
+func (v *Vault) checkpoint(ctx context.Context) error {
 	c, ok := v.store.(checkpointer)
-	if !ok || done == 0 {
+	if !ok || !v.unclean.Swap(false) {
 		return nil
 	}
-	return c.Checkpoint(ctx)
+	err := c.Checkpoint(ctx)
+	if err != nil {
+		v.unclean.Store(true)
+	}
+	return err
 }
 
 // dropEffects removes idempotency keys that have expired.

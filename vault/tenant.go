@@ -39,6 +39,7 @@ type tenant struct {
 	cursor *field.BoxKey
 
 	settings atomic.Pointer[settings]
+	live     atomic.Pointer[liveCount]
 
 	mu    sync.RWMutex
 	index map[string]*field.IndexKey // by label
@@ -86,12 +87,6 @@ type signerSlot struct {
 
 func (s *signerSlot) get() *evidence.Signer  { return s.p.Load() }
 func (s *signerSlot) set(k *evidence.Signer) { s.p.Store(k) }
-
-// A KeyMaker creates key-encryption keys. Only the keeper's role can.
-type KeyMaker interface {
-	// CreateKey makes the key unless it exists.
-	CreateKey(ctx context.Context, key string) error
-}
 
 // EnsureSystem makes the system's key-encryption key and the service's signing
 // key, unless they exist. `migrate` and `dev` call it, as the keeper.
@@ -165,7 +160,7 @@ func ensureKeys(ctx context.Context, store Store, ring *keyring.Ring, id int32, 
 	if err != nil {
 		return fmt.Errorf("making keys of the tenant: %w", unavailable(err))
 	}
-	return store.Update(ctx, func(tx Tx) error {
+	err = store.Update(ctx, func(tx Tx) error {
 		for i, l := range labels {
 			k := TenantKey{Label: l, KEKVersion: int32(wrapped[i].Version), Wrapped: wrapped[i].Bytes} //nolint:gosec // KEK versions are small
 			if _, err := tx.InsertTenantKey(ctx, id, k); err != nil {
@@ -174,6 +169,10 @@ func ensureKeys(ctx context.Context, store Store, ring *keyring.Ring, id int32, 
 		}
 		return nil
 	})
+	if errors.Is(err, ErrStaleKEK) {
+		return fmt.Errorf("%w: the key-encryption key was rotated meanwhile", ErrUnavailable)
+	}
+	return err
 }
 
 func tenantKeys(ctx context.Context, store Store, id int32) (keys []TenantKey, err error) {

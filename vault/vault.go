@@ -55,11 +55,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault/erasure"
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 // A Config says what a Vault is made of.
@@ -79,6 +82,16 @@ type Config struct {
 	MaxLoadAge time.Duration
 	// SweepEvery is how often Run sweeps what erasures left. Default 5 s.
 	SweepEvery time.Duration
+	// Ledger keeps erasures outside the database. Optional: without one a restore
+	// of the database brings the erased back, and certificates say so.
+	Ledger Ledger
+	// Breaker says how much may be erased before a second person has to agree.
+	Breaker erasure.Limits
+	// Deletions is how many records one principal may delete within the breaker's
+	// window before a second person has to agree. Default 1,000; negative: any number.
+	Deletions int64
+	// Horizon is how long backups live on, for certificates. Zero: nothing is promised.
+	Horizon erasure.Settings
 }
 
 // A Vault is the service's core. It is safe for concurrent use. Make one with [New].
@@ -92,6 +105,15 @@ type Vault struct {
 	maxAge   time.Duration
 	sweepGap time.Duration
 	signer   signerSlot
+	unclean  atomic.Bool // bytes that were destroyed may stand in the store's files
+
+	ledger    Ledger       // nil: none
+	reader    LedgerReader // nil: none, or another process watches it
+	known     ledger.Index
+	gate      gate
+	limits    erasure.Limits
+	deletions int64
+	horizon   erasure.Settings
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -118,7 +140,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		return nil, errors.New("vault: Config.Logger is required")
 	}
 	v := &Vault{
-		store:    cfg.Store,
+		store:    seedStore(cfg.Store),
 		ring:     cfg.Ring,
 		now:      func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
 		tick:     cfg.Now,
@@ -128,9 +150,17 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		sweepGap: orDefault(cfg.SweepEvery, 5*time.Second),
 		tenants:  map[string]*tenant{},
 		closed:   map[string]string{},
+		ledger:   cfg.Ledger,
+		limits:   cfg.Breaker, deletions: cfg.Deletions,
+		horizon: cfg.Horizon,
 	}
+	v.reader, _ = cfg.Ledger.(LedgerReader)
+	v.unclean.Store(true) // an earlier process may have left some
 	if err := v.openTenants(ctx); err != nil {
 		return nil, fmt.Errorf("opening tenants: %w", err)
+	}
+	if err := v.follow(ctx); err != nil {
+		return nil, err
 	}
 	return v, nil
 }
@@ -149,9 +179,12 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Run sweeps what erasures left behind and opens tenants that came later or
-// could not be opened, until ctx ends. It returns nil then.
+// Run follows the ledger, sweeps what erasures left behind and opens tenants that
+// came later or could not be opened, until ctx ends. It returns nil then.
 func (v *Vault) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { v.runLedger(ctx) })
 	tick := time.NewTicker(v.sweepGap)
 	defer tick.Stop()
 	for {
@@ -166,6 +199,47 @@ func (v *Vault) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// runLedger tells the ledger what waits for it, and takes in what others told it.
+func (v *Vault) runLedger(ctx context.Context) {
+	if v.ledger == nil {
+		return
+	}
+	tick := time.NewTicker(ledgerEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			v.leave(ctx)
+			return
+		case <-tick.C:
+		}
+		if err := errors.Join(v.drain(ctx), v.follow(ctx)); err != nil && ctx.Err() == nil {
+			v.log.WarnContext(ctx, "the ledger could not be followed; trying again", "every", ledgerEvery, "error", err)
+		}
+	}
+}
+
+// leave tells the ledger what waits, and notes how far the database reflects it,
+// before the process ends.
+func (v *Vault) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
+	defer cancel()
+	if err := errors.Join(v.drain(ctx), v.follow(ctx)); err != nil {
+		v.log.WarnContext(ctx, "the ledger could not be followed to the end; the next start goes on", "error", err)
+	}
+}
+
+// leaveWithin bounds how long leave holds up the end of the process.
+const leaveWithin = 3 * time.Second
+
+// Close is for a process that does not [Vault.Run]: it tells the ledger what waits,
+// and notes how far the database reflects it.
+func (v *Vault) Close(ctx context.Context) {
+	if v.reader != nil {
+		v.leave(ctx)
 	}
 }
 
@@ -190,6 +264,14 @@ func (v *Vault) Ready(ctx context.Context) []Check {
 	checks := []Check{db}
 	if v.signer.get() == nil {
 		checks = append(checks, Check{Name: "signing key", Note: "not open: the key-encryption key did not answer, or `fieldvault migrate` has not run"})
+	}
+	if v.reader != nil {
+		c := v.gate.seen.Load()
+		line := Check{Name: "ledger", OK: c.open(), Note: whySilent}
+		if c != nil {
+			line.Note = c.why
+		}
+		checks = append(checks, line)
 	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()

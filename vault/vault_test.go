@@ -109,14 +109,14 @@ func TestNobodySeesAfterErasure(t *testing.T) {
 	if got := see(t, v, billing, "c-1", "email"); got != "plain: "+email {
 		t.Fatalf("before: %q", got)
 	}
-	first, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", "asked for")
+	first, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1", Reason: "asked for"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := see(t, v, billing, "c-1", "email"); got != "gone" {
 		t.Errorf("after: %q", got)
 	}
-	again, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", "")
+	again, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,8 @@ type writing struct {
 	idem   Idempotency
 	again  bool // an earlier attempt has recorded what was refused
 
+	incarnation string // of the database that the request was prepared on
+
 	items  []writeItem
 	people []*writePerson // by lookup, the order in which rows are locked
 }
@@ -161,7 +163,7 @@ func (w *writing) attempt(ctx context.Context) error {
 	for i, p := range w.people {
 		q.Items[i] = Ref{Lookup: p.lookup}
 	}
-	l, err := w.v.store.LoadForReveal(ctx, q)
+	l, err := seedWriter(w.v.store).LoadForReveal(ctx, q)
 	if err != nil {
 		return fmt.Errorf("loading: %w", err)
 	}
@@ -170,6 +172,10 @@ func (w *writing) attempt(ctx context.Context) error {
 	} else if reloaded {
 		return errRestart
 	}
+	if err := w.v.guard(ctx, l.Incarnation); err != nil {
+		return err
+	}
+	w.incarnation = l.Incarnation
 	for i, p := range w.people {
 		p.prepare(w, &l.Items[i])
 	}

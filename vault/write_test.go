@@ -124,7 +124,7 @@ func TestIdempotency(t *testing.T) {
 	if out, err := v.Vault.Put(t.Context(), app, w, once); err != nil || out.Revision != 4 {
 		t.Errorf("a day later = %+v, %v, want revision 4", out, err)
 	}
-	if _, err := v.Erase(t.Context(), v.As("dpo", ""), "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Vault.Put(t.Context(), app, w, once); !errors.Is(err, vault.ErrGone) {
@@ -185,7 +185,7 @@ func TestHold(t *testing.T) {
 	if err := v.SetHold(t.Context(), dpo, "c-1", true, "litigation"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Erase(t.Context(), dpo, "c-1", ""); !errors.Is(err, vault.ErrHeld) {
+	if _, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"}); !errors.Is(err, vault.ErrHeld) {
 		t.Errorf("erase: %v", err)
 	}
 	if err := v.Delete(t.Context(), app, "c-1", "customer", "self", 0); !errors.Is(err, vault.ErrHeld) {
@@ -205,7 +205,7 @@ func TestHold(t *testing.T) {
 	if err := v.SetHold(t.Context(), dpo, "c-1", false, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Erase(t.Context(), dpo, "c-1", ""); err != nil {
+	if _, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"}); err != nil {
 		t.Errorf("erase after the hold: %v", err)
 	}
 }

@@ -93,11 +93,11 @@ func (p *writePerson) prepare(w *writing, l *LoadedItem) {
 	case !w.t.marked(l.Subject):
 		p.failKnown(w, ErrIntegrity)
 		return
-	case l.Subject.State != Live:
+	case l.Subject.State != Live, w.v.erasedBefore(w.t, l.Subject.UID):
 		p.failKnown(w, ErrGone)
 		return
 	}
-	if _, keysStand := stands(l.Subject, l.Consents, l.Keys); !keysStand {
+	if _, keysStand := stands(l.Subject, l.Consents, l.Keys); !keysStand || w.v.revived(w.t, l.Subject.UID, l.Keys) {
 		p.failKnown(w, ErrIntegrity)
 		return
 	}
@@ -171,7 +171,7 @@ func (w *writing) openKeys(ctx context.Context) error {
 			}
 		}
 	}
-	if err := w.v.openHeld(ctx, open); err != nil {
+	if err := w.v.openHeld(ctx, w.t, open); err != nil {
 		return err
 	}
 	if err := w.v.makeHeld(ctx, mk); err != nil {
@@ -186,7 +186,7 @@ func (w *writing) openKeys(ctx context.Context) error {
 }
 
 // openHeld opens keys; one that does not open keeps a nil opened key.
-func (v *Vault) openHeld(ctx context.Context, list []*heldKey) error {
+func (v *Vault) openHeld(ctx context.Context, t *tenant, list []*heldKey) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (v *Vault) openHeld(ctx context.Context, list []*heldKey) error {
 	for i, k := range list {
 		sealed[i] = keyring.Sealed{ID: k.id, Wrapped: k.wrapped}
 	}
-	keys, errs, err := v.ring.Open(ctx, sealed)
+	keys, errs, err := v.openKeys(ctx, t, sealed)
 	if err != nil {
 		return fmt.Errorf("opening keys: %w", unavailable(err))
 	}

@@ -51,6 +51,9 @@ func migrate(c *cobra.Command, w world, cfg Config, grant string) error {
 	} else if err := migratePostgres(c, w, cfg.Store, grant); err != nil {
 		return err
 	}
+	if err := makeLedger(ctx, cfg.Ledger, grant); err != nil {
+		return err
+	}
 	p, err := openParts(ctx, cfg, log, true)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/fieldvault/fieldvault/vault/erasure"
 )
 
 // Config is every setting of the service. Each is a key of the file, a variable
@@ -31,10 +34,14 @@ type Config struct {
 	Tenant        string       `koanf:"tenant" help:"tenant to act in; for serve, the one that public routes mean without ?tenant="`
 	Store         StoreConfig  `koanf:"store"`
 	KEK           KEKConfig    `koanf:"kek"`
+	Ledger        LedgerConfig `koanf:"ledger"`
+	Erasure       EraseConfig  `koanf:"erasure"`
 	Auth          AuthConfig   `koanf:"auth"`
 	Cache         CacheConfig  `koanf:"cache"`
 	Limits        LimitsConfig `koanf:"limits"`
 	Log           LogConfig    `koanf:"log"`
+	Jobs          JobsConfig   `koanf:"jobs"`
+	Keeper        bool         `koanf:"keeper" help:"carry out rotations, retirements and trims that were asked for over HTTP: this process needs the keeper's rights, too"`
 	Shutdown      string       `koanf:"shutdown" help:"how long requests under way may take when the service stops"`
 }
 
@@ -99,6 +106,28 @@ type LocalConfig struct {
 	AllowClear     bool   `koanf:"allow_clear" help:"accept a file without a passphrase: whoever reads it reads everything"`
 }
 
+// LedgerConfig says where erasures are kept outside the database.
+type LedgerConfig struct {
+	File            string `koanf:"file" help:"file of the ledger of erasures, for a single node; keep copies of it apart from the database's"`
+	URL             string `koanf:"url" secret:"may hold a password" help:"postgres://... of a second database for the ledger, for several nodes"`
+	URLFile         string `koanf:"url_file" help:"file that holds the ledger's URL"`
+	AllowSameServer bool   `koanf:"allow_same_server" help:"accept a ledger on the database's own server, in a database of its own: a restore of the whole server undoes both"`
+	None            bool   `koanf:"none" help:"do without a ledger: a restore of the database then brings the erased back, and certificates say so"`
+}
+
+// EraseConfig says how much one person may erase alone, and what is promised of
+// backups.
+type EraseConfig struct {
+	PerHour            int    `koanf:"per_hour" help:"people that one principal may erase in an hour; beyond, a second person must approve; -1: any number"`
+	PerMille           int    `koanf:"per_mille" help:"thousandths of a tenant's people that may be erased in an hour by all together; -1: any part"`
+	DeletionsPerHour   int    `koanf:"deletions_per_hour" help:"records that one principal may delete in an hour; -1: any number"`
+	BackupRetention    string `koanf:"backup_retention" help:"how long backups of the database are kept, as 720h or 30d; none: there are none; empty: nothing is promised"`
+	KeyBackupRetention string `koanf:"key_backup_retention" help:"how long backups of the key store are kept"`
+	SnapshotRetention  string `koanf:"snapshot_retention" help:"how long snapshots of Vault are kept"`
+	TrimLag            string `koanf:"trim_lag" help:"within which time of an erasure the versions of the key-encryption key in use then are trimmed"`
+	IndexLag           string `koanf:"index_lag" help:"within which time of an erasure the versions of index keys in use then are destroyed"`
+}
+
 // AuthConfig says whose tokens count.
 type AuthConfig struct {
 	Audience string         `koanf:"audience" help:"aud that tokens must have"`
@@ -128,6 +157,11 @@ type LimitsConfig struct {
 	InFlight int     `koanf:"in_flight" help:"requests under way at the same time"`
 }
 
+// JobsConfig says how background work runs.
+type JobsConfig struct {
+	Pause string `koanf:"pause" help:"rest between two steps of a job, to leave room for requests; 0: none"`
+}
+
 // LogConfig says what is logged.
 type LogConfig struct {
 	Level  string `koanf:"level" help:"debug, info, warn or error"`
@@ -138,11 +172,13 @@ type LogConfig struct {
 func defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8420", MetricsListen: "127.0.0.1:8421", Tenant: "default",
-		Auth:   AuthConfig{Audience: "fieldvault", Leeway: "5s"},
-		Cache:  CacheConfig{Entries: 100_000, Age: "5m"},
-		Limits: LimitsConfig{Rate: 500, Burst: 1000, InFlight: 1024},
-		Log:    LogConfig{Level: "info", Format: "json"}, Shutdown: "20s",
-		KEK: KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
+		Erasure: EraseConfig{PerHour: 20, PerMille: 50, DeletionsPerHour: 1000},
+		Auth:    AuthConfig{Audience: "fieldvault", Leeway: "5s"},
+		Cache:   CacheConfig{Entries: 100_000, Age: "5m"},
+		Limits:  LimitsConfig{Rate: 500, Burst: 1000, InFlight: 1024},
+		Log:     LogConfig{Level: "info", Format: "json"}, Shutdown: "20s",
+		Jobs: JobsConfig{Pause: "20ms"},
+		KEK:  KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
 	}
 }
 
@@ -210,7 +246,7 @@ func configFlags(c *cobra.Command, prefixes ...string) {
 }
 
 // storeFlags adds the settings that verbs need which open store and keys themselves.
-func storeFlags(c *cobra.Command) { configFlags(c, "kek.", "store.", "tenant") }
+func storeFlags(c *cobra.Command) { configFlags(c, "kek.", "store.", "ledger.", "erasure.", "tenant") }
 
 // loadConfig reads defaults, then the file, then the environment, then flags.
 // An unknown key or variable is an error that names it; no error holds a value.
@@ -302,8 +338,72 @@ func (cfg *Config) check() error {
 	if _, err := duration("kek.vault.timeout", cfg.KEK.Vault.Timeout); err != nil {
 		return err
 	}
-	_, err = duration("shutdown", cfg.Shutdown)
+	for key, text := range map[string]string{"shutdown": cfg.Shutdown, "jobs.pause": cfg.Jobs.Pause} {
+		if _, err := duration(key, text); err != nil {
+			return err
+		}
+	}
+	if err := cfg.Ledger.check(); err != nil {
+		return err
+	}
+	_, err = cfg.Erasure.settings()
 	return err
+}
+
+// check refuses more than one ledger.
+func (l LedgerConfig) check() error {
+	n := 0
+	for _, set := range []bool{l.File != "", l.URL != "", l.None} {
+		if set {
+			n++
+		}
+	}
+	if n > 1 {
+		return withHint(errors.New("more than one of ledger.file, ledger.url and ledger.none is set"), "keep one of them")
+	}
+	return nil
+}
+
+// limits are what the breaker lets pass.
+func (e EraseConfig) limits() erasure.Limits {
+	return erasure.Limits{PerWindow: int64(e.PerHour), PerMille: int64(e.PerMille)}
+}
+
+// settings are what certificates may promise of backups.
+func (e EraseConfig) settings() (s erasure.Settings, err error) {
+	for _, part := range []struct {
+		key, text string
+		to        *time.Duration
+	}{
+		{"backup_retention", e.BackupRetention, &s.BackupRetention}, {"key_backup_retention", e.KeyBackupRetention, &s.KEKBackupRetention},
+		{"snapshot_retention", e.SnapshotRetention, &s.VaultSnapshotRetention}, {"trim_lag", e.TrimLag, &s.TrimLag}, {"index_lag", e.IndexLag, &s.IndexLag},
+	} {
+		if *part.to, err = retention("erasure."+part.key, part.text); err != nil {
+			return erasure.Settings{}, err
+		}
+	}
+	return s, nil
+}
+
+// retention parses how long something is kept: a duration, days as 30d, or none.
+func retention(key, text string) (time.Duration, error) {
+	switch days, isDays := strings.CutSuffix(text, "d"); {
+	case text == "":
+		return 0, nil
+	case text == "none":
+		return erasure.None, nil
+	case isDays:
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 1 || n > 36_500 {
+			return 0, withHint(fmt.Errorf("%s is no number of days", key), "write it as 30d, 720h or none")
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, withHint(fmt.Errorf("%s is no duration", key), "write it as 30d, 720h or none")
+	}
+	return d, nil
 }
 
 // checkEnviron refuses a database whose host another program's variables decide.
@@ -365,17 +465,22 @@ func yamlList(text string) ([]any, error) {
 
 // readFiles reads secrets that stand in files.
 func (cfg *Config) readFiles() error {
-	if cfg.Store.URLFile == "" {
+	return errors.Join(readURL("store", cfg.Store.URLFile, &cfg.Store.URL), readURL("ledger", cfg.Ledger.URLFile, &cfg.Ledger.URL))
+}
+
+// readURL reads the URL of a part that stands in a file.
+func readURL(part, path string, url *string) error {
+	if path == "" {
 		return nil
 	}
-	if cfg.Store.URL != "" {
-		return withHint(errors.New("store.url and store.url_file are both set"), "give one of them")
+	if *url != "" {
+		return withHint(fmt.Errorf("%s.url and %s.url_file are both set", part, part), "give one of them")
 	}
-	b, err := os.ReadFile(cfg.Store.URLFile)
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return withHint(fmt.Errorf("reading store.url_file: %w", err), "it must name a file that holds the URL and nothing else")
+		return withHint(fmt.Errorf("reading %s.url_file: %w", part, err), "it must name a file that holds the URL and nothing else")
 	}
-	cfg.Store.URL = strings.TrimSpace(string(b))
+	*url = strings.TrimSpace(string(b))
 	return nil
 }
 

@@ -140,6 +140,9 @@ func openDev(ctx context.Context, w world, cfg Config) (_ *parts, err error) {
 			return nil, withHint(fmt.Errorf("preparing the database: %w", err), "check --store: the server must run, and the role must be allowed to create tables")
 		}
 	}
+	if err := makeLedger(ctx, cfg.Ledger, ""); err != nil {
+		return nil, err
+	}
 	p, err := openParts(ctx, cfg, log, true)
 	if err != nil {
 		return nil, err
@@ -173,10 +176,15 @@ func devConfig(w world, o devOptions, dir string) (Config, error) {
 	cfg.Listen, cfg.MetricsListen = o.addr, "127.0.0.1:0"
 	cfg.Log = LogConfig{Level: "warn", Format: "text"}
 	cfg.Shutdown = "5s"
+	cfg.Keeper = true
 	cfg.Store.URL = "sqlite:" + filepath.Join(dir, "fieldvault.db")
 	cfg.Store.AllowUnverified = true
+	cfg.Ledger.File = filepath.Join(dir, "ledger")
 	if o.store != "" {
 		cfg.Store.URL = o.store
+		if o.dir == "" { // a ledger in a temporary folder would be missed by the next run
+			cfg.Ledger = LedgerConfig{None: true}
+		}
 	}
 	if o.vault == "" {
 		cfg.KEK.Local = LocalConfig{File: filepath.Join(dir, "kek.json"), AllowClear: true}

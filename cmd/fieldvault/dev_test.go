@@ -134,7 +134,7 @@ collections:
 `))
 	in := &installation{dir: dir, environ: []string{
 		"FIELDVAULT_STORE_URL=sqlite:" + filepath.Join(dir, "fieldvault.db"),
-		"FIELDVAULT_KEK_LOCAL_FILE=" + filepath.Join(dir, "kek.json"), "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true",
+		"FIELDVAULT_KEK_LOCAL_FILE=" + filepath.Join(dir, "kek.json"), "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true", "FIELDVAULT_LEDGER_FILE=" + filepath.Join(dir, "ledger"),
 	}}
 	in.run(t, "catalog", "apply", catalog)
 	s := dev0(t, "--dir", dir, "--no-sample")

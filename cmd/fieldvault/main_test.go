@@ -60,6 +60,7 @@ func setUpScript(e *testscript.Env) error {
 	e.Setenv("FIELDVAULT_STORE_URL", "sqlite:"+filepath.Join(e.WorkDir, "vault.db"))
 	e.Setenv("FIELDVAULT_KEK_LOCAL_FILE", filepath.Join(e.WorkDir, "kek.json"))
 	e.Setenv("FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR", "true")
+	e.Setenv("FIELDVAULT_LEDGER_FILE", filepath.Join(e.WorkDir, "ledger"))
 	return fs.WalkDir(sample.Files(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -40,6 +40,8 @@ type parts struct {
 	ring  *keyring.Ring
 	vault *vault.Vault
 
+	ledger vault.Ledger // nil: none
+
 	runs   []func(context.Context) error
 	closes []func() error
 }
@@ -72,10 +74,24 @@ func openParts(ctx context.Context, cfg Config, log *slog.Logger, create bool) (
 
 // openVault makes the core; tenants and signing key must have been made.
 func (p *parts) openVault(ctx context.Context) (err error) {
-	p.vault, err = vault.New(ctx, vault.Config{Store: p.store, Ring: p.ring, Now: now, NewID: newID, Logger: p.log})
+	if p.ledger, err = p.openLedger(ctx); err != nil {
+		return err
+	}
+	horizon, err := p.cfg.Erasure.settings()
+	if err != nil {
+		return err
+	}
+	p.vault, err = vault.New(ctx, vault.Config{
+		Store: p.store, Ring: p.ring, Now: now, NewID: newID, Logger: p.log, Ledger: p.ledger,
+		Breaker: p.cfg.Erasure.limits(), Deletions: int64(p.cfg.Erasure.DeletionsPerHour), Horizon: horizon,
+	})
 	if err != nil {
 		return withHint(fmt.Errorf("opening the vault: %w", err), "check that the database answers and that `fieldvault migrate` has run")
 	}
+	p.closes = append(p.closes, func() error {
+		p.vault.Close(context.WithoutCancel(ctx))
+		return nil
+	})
 	return nil
 }
 

@@ -28,7 +28,7 @@ func TestPostgresIsMigratedFirst(t *testing.T) {
 	dir := t.TempDir()
 	in := &installation{dir: dir, environ: []string{
 		"FIELDVAULT_STORE_URL=" + storetest.Postgres(t),
-		"FIELDVAULT_KEK_LOCAL_FILE=" + dir + "/kek.json", "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true",
+		"FIELDVAULT_KEK_LOCAL_FILE=" + dir + "/kek.json", "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true", "FIELDVAULT_LEDGER_FILE=" + dir + "/ledger",
 	}}
 	if said := fails(t, in.environ, "fsck"); !strings.Contains(said, "fieldvault migrate") {
 		t.Errorf("it said: %s", said)

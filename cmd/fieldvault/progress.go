@@ -62,6 +62,20 @@ func (b *progressBar) at(n int) {
 	}
 }
 
+// resize says how much work there is, once that is known.
+func (b *progressBar) resize(total int) {
+	if b.total = total; b.writer != nil && total > 0 {
+		b.tracker.UpdateTotal(int64(total))
+	}
+}
+
+// say changes the words beside the bar.
+func (b *progressBar) say(what string) {
+	if b.writer != nil {
+		b.tracker.UpdateMessage(what)
+	}
+}
+
 // report writes a line that stays, above the bar.
 func (b *progressBar) report(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)

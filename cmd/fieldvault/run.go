@@ -108,6 +108,8 @@ func run(ctx context.Context, w world) int {
 func nextOf(c *cobra.Command, err error) string {
 	var h *hint
 	switch {
+	case errors.Is(err, vault.ErrBehind):
+		return "the database was restored, or lags: run `fieldvault ledger replay` (the log of the service says more)"
 	case errors.As(err, &h):
 		return h.next
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
@@ -149,7 +151,7 @@ production: migrate, tenant create, catalog apply, policy apply, serve.`,
 	root.SetUsageFunc(usage)
 	root.PersistentFlags().Bool("json", false, "print the result as JSON on standard output")
 	root.AddCommand(
-		newDev(w), newServe(w), newMigrate(w), newTenant(w), newImport(w), newErase(w), newHold(w), newFsck(w),
+		newDev(w), newServe(w), newMigrate(w), newTenant(w), newImport(w), newErase(w), newApprove(w), newHold(w), newLedger(w), newKeys(w), newFsck(w),
 		newCatalog(w), newPolicy(w), newToken(w), newCertificate(w),
 	)
 	usageArgs(root)

@@ -70,6 +70,9 @@ func serve(c *cobra.Command, w world, cfg Config) (err error) {
 	if err := p.openVault(ctx); err != nil {
 		return err
 	}
+	if _, lent := p.ledger.(*lentLedger); lent {
+		return withHint(errors.New("another process holds the ledger's file"), "a file is the ledger of one node: end the other process, or set ledger.url_file for several nodes")
+	}
 	return p.serve(ctx, on, issuers, func(api, metrics string) error {
 		log.InfoContext(ctx, "serving", "url", api, "metrics", metrics, "version", version, "fips140", fipsMode())
 		if !asJSON(c) {
@@ -133,7 +136,7 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	api, err := httpapi.New(httpapi.Config{
 		Vault: p.vault, Auth: auth, Logger: p.log, Now: now, NewID: newID, DefaultTenant: p.cfg.Tenant,
 		Rate: p.cfg.Limits.Rate, Burst: p.cfg.Limits.Burst, MaxInFlight: p.cfg.Limits.InFlight,
-		Registerer: metrics, Version: version, Ready: p.readiness(auth),
+		Registerer: metrics, Version: version, Ready: p.readiness(auth), Keys: keeper(p.kek),
 	})
 	if err != nil {
 		return fmt.Errorf("making the HTTP API: %w", err)
@@ -147,5 +150,9 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	if err := ready(listeners[0].url(), metricsURL); err != nil {
 		return err
 	}
-	return serveAll(ctx, p.log, grace, listeners, append(p.runs, p.vault.Run, auth.Run))
+	work, err := p.runner(p.cfg.Keeper)
+	if err != nil {
+		return err
+	}
+	return serveAll(ctx, p.log, grace, listeners, append(p.runs, p.vault.Run, auth.Run, work.Run))
 }

@@ -159,7 +159,7 @@ func install(t *testing.T) *installation {
 	dir := t.TempDir()
 	in := &installation{dir: dir, environ: []string{
 		"FIELDVAULT_STORE_URL=sqlite:" + filepath.Join(dir, "vault.db"),
-		"FIELDVAULT_KEK_LOCAL_FILE=" + filepath.Join(dir, "kek.json"), "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true",
+		"FIELDVAULT_KEK_LOCAL_FILE=" + filepath.Join(dir, "kek.json"), "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true", "FIELDVAULT_LEDGER_FILE=" + filepath.Join(dir, "ledger"),
 	}}
 	in.sample(t)
 	in.run(t, "migrate")

@@ -37,7 +37,10 @@ func TestExplicitBatches(t *testing.T) {
 // A full batch of the largest items is parted by size, below what Vault takes.
 func TestLargeItems(t *testing.T) {
 	t.Parallel()
-	k := transittest.Start(t).KEK(t)
+	s := transittest.Start(t)
+	cfg := s.Config(transit.Auth{Token: s.RootToken})
+	cfg.Timeout = time.Minute // the work is large, and the machine may be busy
+	k := transittest.New(t, cfg)
 	key := newKey(t, k, "acme")
 	large := bytes.Repeat([]byte("0123456789abcdef"), 4<<10)
 	contexts, plaintexts := make([][]byte, 100), make([][]byte, 100)

@@ -45,7 +45,9 @@ type call struct {
 	key    string
 	accept string
 	heads  http.Header
-	gone   bool // 404 after a retry of unknown fate means that it is done
+	// accepted: 202 is a good answer, and not that a second person must approve.
+	accepted bool
+	gone     bool // 404 after a retry of unknown fate means that it is done
 }
 
 func (c *call) header(name, value string) {
@@ -134,7 +136,7 @@ func (c *call) again(err error) bool {
 		return true
 	case errors.As(err, &e) && e.Code == api.Unavailable:
 		return c.repeat != never
-	case errors.As(err, &e), errors.Is(err, ErrAnswer), errors.Is(err, errToken):
+	case errors.As(err, &e), errors.Is(err, ErrAnswer), errors.Is(err, errToken), isWaiting(err):
 		return false
 	}
 	return c.repeat != never // the connection broke: it may have been done
@@ -173,6 +175,8 @@ func (c *Client) attempt(ctx context.Context, k *call, address string) (body []b
 		return nil, 0, fmt.Errorf("reading the answer: %w", withoutURL(err))
 	case int64(len(body)) > c.cfg.MaxAnswer:
 		return nil, 0, fmt.Errorf("%w: it is longer than Config.MaxAnswer", ErrAnswer)
+	case res.StatusCode == http.StatusAccepted && !k.accepted:
+		return nil, 0, waiting(body)
 	case res.StatusCode >= 200 && res.StatusCode < 300:
 		return body, 0, nil
 	}

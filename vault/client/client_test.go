@@ -44,7 +44,7 @@ func serve(t testing.TB, gate func(http.Handler) http.Handler, o ...vaulttest.Op
 	h, err := httpapi.New(httpapi.Config{
 		Vault: v.Vault, Auth: roles{v}, Logger: slog.New(slog.DiscardHandler), Now: v.Clock.Now, NewID: vaulttest.NewID,
 		DefaultTenant: vaulttest.Tenant, Rate: 1000, Burst: 1000, MaxInFlight: 100,
-		Registerer: prometheus.NewRegistry(), Version: "test", Ready: v.Ready,
+		Registerer: prometheus.NewRegistry(), Version: "test", Ready: v.Ready, Keys: v.Keeper(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,12 +12,6 @@ func person(method string, r repeat, subject string, more ...string) *call {
 	return newCall(method, r, append([]string{"v1", "subjects", subject}, more...)...)
 }
 
-// Erase makes a person unreadable for ever and gives the signed certificate. It
-// may be repeated: the certificate stays the same. Code held under a legal hold.
-func (c *Client) Erase(ctx context.Context, subject, reason string, opts ...Option) (out api.Certificate, err error) {
-	return out, c.sendJSON(ctx, person(http.MethodPost, safely, subject, "erasure"), api.Reason{Reason: reason}, &out, opts...)
-}
-
 // Reenrol lets an erased person come back, as a new generation.
 func (c *Client) Reenrol(ctx context.Context, subject string, opts ...Option) (generation uint32, err error) {
 	var out api.Generation

@@ -96,7 +96,7 @@ func New(cfg Config) (http.Handler, error) {
 		underWay:   semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 		bodies:     bodyReader{semaphore.NewWeighted(bodyBudget)},
 	}
-	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), peopleRoutes(), consentRoutes(), settingsRoutes(), serviceRoutes())
+	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), peopleRoutes(), erasureRoutes(), keyRoutes(), consentRoutes(), settingsRoutes(), serviceRoutes())
 	for i := range routes {
 		s.mux.Method(routes[i].method, routes[i].path, s.handler(&routes[i]))
 	}

@@ -51,6 +51,8 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Version of the service, for the OpenAPI document.
 	Version string
+	// Keys reads how key-encryption keys stand.
+	Keys vault.KeyReader
 	// Ready says what /readyz answers.
 	Ready func(context.Context) []vault.Check
 }
@@ -71,6 +73,7 @@ func (c *Config) check() error {
 		{"MaxInFlight", c.MaxInFlight < 1},
 		{"Registerer", c.Registerer == nil},
 		{"Version", c.Version == ""},
+		{"Keys", c.Keys == nil},
 		{"Ready", c.Ready == nil},
 	}
 	var errs []error

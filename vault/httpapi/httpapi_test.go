@@ -81,7 +81,7 @@ func serve(tb testing.TB, change ...func(*httpapi.Config)) *world {
 	cfg := httpapi.Config{
 		Vault: w.vault.Vault, Auth: tokens{w.vault}, Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Now: w.vault.Clock.Now,
 		NewID: vaulttest.NewID, DefaultTenant: vaulttest.Tenant, Rate: 1000, Burst: 10_000, MaxInFlight: 100,
-		Registerer: w.metrics, Version: "test", Ready: w.vault.Ready,
+		Registerer: w.metrics, Version: "test", Ready: w.vault.Ready, Keys: w.vault.Keeper(),
 	}
 	for _, c := range change {
 		c(&cfg)

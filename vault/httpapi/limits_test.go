@@ -153,7 +153,7 @@ func TestNewRefusesGaps(t *testing.T) {
 		return httpapi.Config{
 			Vault: v.Vault, Auth: tokens{v}, Logger: slog.New(slog.DiscardHandler), Now: v.Clock.Now, NewID: vaulttest.NewID,
 			DefaultTenant: "default", Rate: 1, Burst: 1, MaxInFlight: 1, Registerer: prometheus.NewRegistry(), Version: "1",
-			Ready: func(context.Context) []vault.Check { return nil },
+			Ready: func(context.Context) []vault.Check { return nil }, Keys: v.Keeper(),
 		}
 	}
 	if _, err := httpapi.New(full()); err != nil {

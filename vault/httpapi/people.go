@@ -14,12 +14,6 @@ func peopleRoutes() []route {
 	done := []result{{status: 204, words: "Done"}}
 	return []route{
 		{
-			method: http.MethodPost, path: "/v1/subjects/{subject}/erasure", id: "erase", tag: "People", summary: "Erase a person",
-			detail: "Destroys the person's keys: from the answer on nobody reads anything of them, on any node. Again: the same certificate.",
-			in:     api.Reason{}, optional: true, serve: (*exchange).erase,
-			out: []result{{200, "The signed certificate", api.Certificate{}, ""}},
-		},
-		{
 			method: http.MethodPost, path: "/v1/subjects/{subject}/reenrolment", id: "reenrol", tag: "People",
 			summary: "Let an erased person come back", detail: "Opens a new generation. Nothing of the earlier ones comes back.",
 			serve: (*exchange).reenrol, out: []result{{200, "The new generation", api.Generation{}, ""}},
@@ -55,15 +49,6 @@ func (x *exchange) reason() (string, error) {
 	var in api.Reason
 	err := x.decode(&in)
 	return in.Reason, err
-}
-
-func (x *exchange) erase() (answer, error) {
-	why, err := x.reason()
-	if err != nil {
-		return answer{}, err
-	}
-	cert, err := x.vault.Erase(x.r.Context(), x.caller, x.params["subject"], why)
-	return signed(cert, err)
 }
 
 // signed answers a signed document byte for byte.

@@ -62,6 +62,12 @@ func problemOf(err error) *refusal {
 	if r.code == api.Unavailable {
 		r.retry = time.Second
 	}
+	switch {
+	case errors.Is(err, vault.ErrUnledgered):
+		r.detail = "It is done and in force, but not yet on record outside the database. Ask again: that completes it."
+	case errors.Is(err, vault.ErrBehind):
+		r.detail = "The database is being recovered; nothing is shown or stored until it has caught up with the ledger."
+	}
 	return r
 }
 

@@ -35,7 +35,9 @@ func recordRoutes() []route {
 		{
 			method: http.MethodDelete, path: recordPath, id: "deleteRecord", tag: "Fields", summary: "Remove a record",
 			detail: "Its revision goes on rising when it is written again.", ifMatch: true, purpose: optional,
-			serve: (*exchange).deleteRecord, out: []result{{status: 204, words: "Removed"}},
+			serve: (*exchange).deleteRecord, out: []result{
+				{status: 204, words: "Removed"}, {202, "A second person has to approve; then the same request does it", api.Approval{}, ""},
+			},
 		},
 		{
 			method: http.MethodGet, path: "/v1/subjects/{subject}/records", id: "listRecords", tag: "Fields",
@@ -100,7 +102,11 @@ func (x *exchange) getRecord() (answer, error) {
 }
 
 func (x *exchange) deleteRecord() (answer, error) {
-	return nothing(x.vault.Delete(x.r.Context(), x.caller, x.params["subject"], x.params["collection"], x.params["record"], x.match))
+	err := x.vault.Delete(x.r.Context(), x.caller, x.params["subject"], x.params["collection"], x.params["record"], x.match)
+	if waits, ok := waitsOf(err); ok {
+		return encoded(http.StatusAccepted, waits)
+	}
+	return nothing(err)
 }
 
 func (x *exchange) listRecords() (answer, error) {

@@ -22,6 +22,8 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/erasure"
+	"github.com/fieldvault/fieldvault/vault/ledger"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
 )
 
@@ -35,8 +37,14 @@ type Vault struct {
 	KEK   *cryptotest.KEK
 	Ring  *keyring.Ring
 	Clock *Clock
+	// Ledger is a file beside it; nil if the test wants none.
+	Ledger *ledger.File
 	// Path is the SQLite file; empty with a store of the test's own.
 	Path string
+	// LedgerPath is the ledger's file.
+	LedgerPath string
+
+	opts Options
 
 	mu       sync.Mutex
 	tampered bool
@@ -50,6 +58,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Catalog and Policy are applied instead of the sample's; "-" applies none.
 	Catalog, Policy string
+	// NoLedger: erasures are on record in the database alone.
+	NoLedger bool
+	// Limits are the breaker's; by default it lets everything pass.
+	Limits erasure.Limits
+	// Horizon is what is promised of backups; by default nothing.
+	Horizon erasure.Settings
 	// CacheAge is how long opened keys are kept; negative turns the cache off.
 	CacheAge time.Duration
 }
@@ -61,8 +75,12 @@ func New(tb testing.TB, opts ...Options) *Vault {
 	if len(opts) > 0 {
 		o = opts[0]
 	}
-	v := &Vault{Clock: NewClock(), KEK: cryptotest.NewKEK(tb), Store: o.Store}
+	if o.Limits == (erasure.Limits{}) {
+		o.Limits = erasure.Limits{PerWindow: -1, PerMille: -1}
+	}
+	v := &Vault{Clock: NewClock(), KEK: cryptotest.NewKEK(tb), Store: o.Store, opts: o}
 	ctx := context.WithoutCancel(tb.Context())
+	v.openLedger(tb)
 	if v.Store == nil {
 		v.Path = filepath.Join(tb.TempDir(), "vault.db")
 		s, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: v.Path, Now: v.Clock.Now})
@@ -90,11 +108,29 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	n, err := vault.New(context.WithoutCancel(tb.Context()), vault.Config{
+	cfg := vault.Config{
 		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
-	})
+		Breaker: v.opts.Limits, Horizon: v.opts.Horizon,
+	}
+	if v.Ledger != nil {
+		cfg.Ledger = v.Ledger
+	}
+	n, err := vault.New(context.WithoutCancel(tb.Context()), cfg)
 	must(tb, err)
 	return n
+}
+
+// openLedger makes the ledger's file.
+func (v *Vault) openLedger(tb testing.TB) {
+	tb.Helper()
+	if v.opts.NoLedger {
+		return
+	}
+	v.LedgerPath = filepath.Join(tb.TempDir(), "ledger")
+	f, err := ledger.CreateFile(context.WithoutCancel(tb.Context()), v.LedgerPath, NewID(), ledger.FileConfig{})
+	must(tb, err)
+	tb.Cleanup(func() { must(tb, f.Close()) })
+	v.Ledger = f
 }
 
 func (v *Vault) apply(tb testing.TB, o Options) {
@@ -140,6 +176,9 @@ func (v *Vault) Tampered() {
 	defer v.mu.Unlock()
 	v.tampered = true
 }
+
+// Keeper administers the key-encryption keys.
+func (v *Vault) Keeper() vault.KeyAdmin { return vault.NewKeyAdmin(v.KEK) }
 
 // As is a caller of the tenant with one role, for a purpose.
 func (v *Vault) As(role accessctl.Role, purpose accessctl.Purpose) accessctl.Caller {

@@ -16,7 +16,7 @@ import (
 // purpose or not at all.
 func openRoutes() []string {
 	return []string{
-		"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /v1/catalog", "GET /v1/audit/key",
+		"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /v1/catalog", "GET /v1/erasure-horizon", "GET /v1/audit/key",
 	}
 }
 

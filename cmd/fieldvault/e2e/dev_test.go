@@ -31,14 +31,14 @@ func TestD01CurlLines(t *testing.T) {
 	}
 	p := start(t, nil, "dev", "--addr", "127.0.0.1:0", "--dir", t.TempDir())
 	var lines []string
-	p.await(t, func(line string) bool {
+	p.Await(t, func(line string) bool {
 		if strings.HasPrefix(line, "curl ") {
 			lines = append(lines, line)
 		}
 		return strings.HasPrefix(line, "Ctrl-C")
 	})
 	if len(lines) != 3 {
-		t.Fatalf("dev prints %d curl lines:\n%s", len(lines), p.output())
+		t.Fatalf("dev prints %d curl lines:\n%s", len(lines), p.Output())
 	}
 	paste := func(line string) string {
 		t.Helper()
@@ -53,7 +53,7 @@ func TestD01CurlLines(t *testing.T) {
 			t.Errorf("line %d answers %s, want %s in it", i%3+1, got, want)
 		}
 	}
-	p.stop(t)
+	p.Stop(t)
 }
 
 // D02: what dev leaves on disk, says and measures after importing all 59 customers
@@ -79,7 +79,7 @@ func TestD02BytesOfDev(t *testing.T) {
 			t.Errorf("%s has mode %v (%v)", e.Name(), info.Mode(), err)
 		}
 	}
-	p.stop(t)
+	p.Stop(t)
 	found, err = c.FindInDir(dir)
 	must(t, err)
 	for _, f := range found {
@@ -112,14 +112,14 @@ func TestD03BytesOfDevInProduction(t *testing.T) {
 		must(t, err)
 		check(filepath.Base(d), found)
 	}
-	p.stop(t)
+	p.Stop(t)
 }
 
 func startDev(t *testing.T, env []string, args ...string) (devReady, *process) {
 	t.Helper()
 	p := start(t, env, append([]string{"dev", "--json", "--addr", "127.0.0.1:0"}, args...)...)
 	var r devReady
-	line := p.await(t, func(line string) bool { return strings.HasPrefix(line, "{") })
+	line := p.Await(t, func(line string) bool { return strings.HasPrefix(line, "{") })
 	must(t, json.Unmarshal([]byte(line), &r))
 	return r, p
 }
@@ -152,7 +152,7 @@ func devSearch(t *testing.T, r devReady, p *process) *cryptotest.Canaries {
 	a := w.do(t, call{token: r.Tokens["app"], purpose: "billing", path: recordPath("c-17", "invoice", "14") + "?fields=date,address,city,state,country,postal_code,total"})
 	a.want(t, "invoice 14", "200")
 	c := cryptotest.NewCanaries(sampleCanaries(t)...)
-	for what, b := range map[string][]byte{"the metrics page": w.get(t, r.Metrics).want(t, "metrics", "200").body, "the output": p.output()} {
+	for what, b := range map[string][]byte{"the metrics page": w.get(t, r.Metrics).want(t, "metrics", "200").body, "the output": p.Output()} {
 		for _, f := range c.Find(b) {
 			t.Errorf("%s: %s", what, f)
 		}

@@ -342,7 +342,7 @@ func serviceKilled(t *testing.T, w *world) {
 		})
 	}
 	time.Sleep(500 * time.Millisecond)
-	w.proc.kill()
+	w.proc.Kill()
 	w.keep(w.proc)
 	all.Wait()
 	w.client.CloseIdleConnections()

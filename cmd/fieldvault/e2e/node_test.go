@@ -61,9 +61,9 @@ func stoppedNode(t *testing.T, w *world) {
 	if got := w.at(t, other, read).view(t, "email"); got != "plain: "+email {
 		t.Fatalf("before: %q", got)
 	}
-	p.signal(t, syscall.SIGSTOP)
+	p.Signal(t, syscall.SIGSTOP)
 	w.erase(t, "n03").want(t, "erasing", "200")
-	p.signal(t, syscall.SIGCONT)
+	p.Signal(t, syscall.SIGCONT)
 	for range 20 {
 		if got := w.at(t, other, read).view(t, "email"); got != "410 gone" {
 			t.Errorf("after it went on: %q", got)

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -36,6 +37,15 @@ func (w *world) sql(t *testing.T, query string, args ...any) {
 	if err := w.trySQL(t, query, args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
+}
+
+// sqlAt runs a statement with all rights on another database than the world's.
+func sqlAt(t *testing.T, url, query string) {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), query)
+	must(t, errors.Join(err, db.Close()))
 }
 
 func (w *world) trySQL(t *testing.T, query string, args ...any) error {

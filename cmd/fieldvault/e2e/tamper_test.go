@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/crypto/field"
 )
 
@@ -267,7 +268,7 @@ func everyByte(t *testing.T, w *world) {
 		w.reveal(t, app, "support", "s08", "email,last_name").want(t, what, "500 integrity")
 	}
 	step := 2
-	if testing.Short() || raceEnabled {
+	if testing.Short() || processtest.RaceEnabled {
 		step = 5
 	}
 	for i := 0; i < len(whole); i += step {

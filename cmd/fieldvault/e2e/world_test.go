@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,9 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
+	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/crypto/cryptotest"
 	"github.com/fieldvault/fieldvault/crypto/transit/transittest"
 	"github.com/fieldvault/fieldvault/deploy/sample"
@@ -71,6 +69,8 @@ type world struct {
 	vault      *transittest.Server // production
 	vaultDir   string              // where its data are, if not in memory
 	database   string              // the owner's URL, production
+	apart      *storetest.Cluster  // the ledger's server, production
+	ledger     string              // the owner's URL of the ledger, production
 	role       string              // the service's role in PostgreSQL
 
 	mu       sync.Mutex
@@ -83,21 +83,17 @@ type world struct {
 // options say how a world differs from the usual.
 type options struct {
 	cold     bool // no key is kept in memory
+	perHour  int  // erasures that one principal may do alone; 0: any number
 	people   bool // the sample's customers and invoices
 	vaultDir bool // Vault's data outlives its process
-}
-
-// needProduction skips what needs PostgreSQL and Vault where that was not asked for.
-func needProduction(t *testing.T) {
-	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FIELDVAULT_E2E") == "" {
-		t.Skip("the production parts run with CI or FIELDVAULT_E2E set")
-	}
 }
 
 // newWorld sets everything up and starts the service.
 func newWorld(t *testing.T, production bool, o options) *world {
 	t.Helper()
+	if o.perHour == 0 {
+		o.perHour = -1
+	}
 	w := newClient(t, "")
 	w.owner, w.production, w.dir = t, production, t.TempDir()
 	w.home, w.away, w.flood = w.issuer(t, homeIssuer), w.issuer(t, awayIssuer), newKeySet(t)
@@ -113,6 +109,9 @@ func newWorld(t *testing.T, production bool, o options) *world {
 		w.vault = transittest.StartOwn(t, transittest.Options{Dir: w.vaultDir})
 		w.database, w.role = w.cluster.Database(t), "fv_node"
 		w.sql(t, `CREATE ROLE fv_node LOGIN`)
+		w.apart = storetest.StartCluster(t, storetest.ClusterOptions{Durable: o.vaultDir})
+		w.ledger = w.apart.Database(t)
+		sqlAt(t, w.ledger, `CREATE ROLE fv_node LOGIN`)
 	}
 	w.configure(t, o)
 	w.setUp(t, o)
@@ -158,7 +157,8 @@ func (w *world) configure(t *testing.T, o options) {
 	for _, who := range []string{"node", "keeper"} {
 		cfg := map[string]any{
 			"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0", "tenant": "default", "shutdown": "5s",
-			"log": map[string]any{"level": "debug", "format": "json"},
+			"log":    map[string]any{"level": "debug", "format": "json"},
+			"limits": map[string]any{"rate": 2000, "burst": 4000}, // every route is tried without a token
 			"auth": map[string]any{"audience": "fieldvault", "issuers": []any{
 				map[string]any{"name": homeIssuer, "tenants": []string{"default", "lab"}, "jwks_file": w.jwksFile(homeIssuer), "algorithms": []string{"EdDSA"}},
 				map[string]any{"name": floodIssuer, "tenants": []string{"lab"}, "jwks_url": w.flood.server.URL, "algorithms": []string{"EdDSA"}},
@@ -171,32 +171,38 @@ func (w *world) configure(t *testing.T, o options) {
 			if who == "node" {
 				store = w.as(t, w.role)
 			}
-			login := w.vault.AppRole(who, time.Hour, time.Hour)
-			secret := filepath.Join(w.dir, who+".secret")
-			must(t, os.WriteFile(secret, []byte(login.SecretID), 0o600))
-			kek = map[string]any{"vault": map[string]any{
-				"address": w.vault.Address, "mount": w.vault.Mount,
-				"approle": map[string]any{"role_id": login.RoleID, "secret_id_file": secret},
-			}}
+			kek = processtest.VaultSettings(t, w.vault, who, w.dir)
 		}
 		must(t, os.WriteFile(filepath.Join(w.dir, who+".url"), []byte(store), 0o600))
+		cfg["ledger"] = w.ledgerConfig(t, who)
+		cfg["erasure"] = map[string]any{"per_hour": o.perHour, "per_mille": -1, "deletions_per_hour": -1}
 		cfg["store"], cfg["kek"] = map[string]any{"url_file": filepath.Join(w.dir, who+".url")}, kek
 		if o.cold {
 			cfg["cache"] = map[string]any{"entries": 0, "age": "0"}
 		}
-		b, err := yaml.Marshal(cfg)
-		must(t, err)
-		must(t, os.WriteFile(w.config(who), b, 0o600))
+		processtest.WriteConfig(t, w.config(who), cfg)
 	}
 }
 
 // as is the database's URL for another role.
 func (w *world) as(t *testing.T, role string) string {
 	t.Helper()
-	u, err := url.Parse(w.database)
-	must(t, err)
-	u.User = url.User(role)
-	return u.String()
+	return processtest.As(t, w.database, role)
+}
+
+// ledgerConfig is where erasures are kept outside the database.
+func (w *world) ledgerConfig(t *testing.T, who string) map[string]any {
+	t.Helper()
+	if !w.production {
+		return map[string]any{"file": filepath.Join(w.dir, "ledger")}
+	}
+	at := w.ledger
+	if who == "node" {
+		at = processtest.As(t, at, w.role)
+	}
+	path := filepath.Join(w.dir, who+".ledger.url")
+	must(t, os.WriteFile(path, []byte(at), 0o600))
+	return map[string]any{"url_file": path}
 }
 
 func (w *world) config(who string) string { return filepath.Join(w.dir, who+".yaml") }
@@ -242,34 +248,50 @@ func (w *world) start(t *testing.T) {
 
 // serve starts one more process of the service, which ends with owner, and returns
 // where it listens.
-func (w *world) serve(t, owner *testing.T) (p *process, api, metrics string) {
+func (w *world) serve(t, owner *testing.T, flags ...string) (p *process, api, metrics string) {
 	t.Helper()
-	p = launch(t, nil, "serve", "--config", w.config("node"))
+	p = processtest.Build(t).Launch(t, nil, append([]string{"serve", "--config", w.config("node")}, flags...)...)
 	owner.Cleanup(func() {
-		p.kill()
+		p.Kill()
 		w.keep(p)
 	})
 	var ready struct {
 		Msg, URL, Metrics string
 	}
-	p.await(t, func(line string) bool {
+	p.Await(t, func(line string) bool {
 		return json.Unmarshal([]byte(line), &ready) == nil && ready.Msg == "serving"
 	})
 	return p, ready.URL, strings.TrimSuffix(ready.Metrics, "/metrics") + "/metrics"
+}
+
+// with runs the service with further flags until t ends, and says where: beside the
+// world's own, or, where the store is a single node's, in its place.
+func (w *world) with(t *testing.T, flags ...string) (api string) {
+	t.Helper()
+	if w.production {
+		_, api, _ = w.serve(t, t, flags...)
+		return api
+	}
+	w.client.CloseIdleConnections()
+	w.proc.Stop(t)
+	w.keep(w.proc)
+	w.proc, w.url, w.metrics = w.serve(t, w.owner, flags...)
+	t.Cleanup(func() { w.restart(w.owner) })
+	return w.url
 }
 
 // keep keeps what a process that has ended said.
 func (w *world) keep(p *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.said.Write(p.output())
+	w.said.Write(p.Output())
 }
 
 // restart ends the service in order and starts it again: nothing is in memory then.
 func (w *world) restart(t *testing.T) {
 	t.Helper()
 	w.client.CloseIdleConnections()
-	w.proc.stop(t)
+	w.proc.Stop(t)
 	w.keep(w.proc)
 	w.start(t)
 }
@@ -374,7 +396,7 @@ func (w *world) look(t *testing.T) {
 	if a := w.get(t, w.metrics); a.status == http.StatusOK {
 		w.clean(t, "the metrics page", a.body)
 	}
-	w.clean(t, "the process's output", w.proc.output())
+	w.clean(t, "the process's output", w.proc.Output())
 	w.mu.Lock()
 	said := bytes.Clone(w.said.Bytes())
 	w.mu.Unlock()
@@ -406,15 +428,15 @@ func (w *world) fsck(t *testing.T) []string {
 		Findings                []struct{ Tenant, What string }
 	}
 	cmd := start(t, nil, "fsck", "--json", "--config", w.config("node"))
-	line := cmd.await(t, func(line string) bool { return strings.HasPrefix(line, "{") })
+	line := cmd.Await(t, func(line string) bool { return strings.HasPrefix(line, "{") })
 	must(t, json.Unmarshal([]byte(line), &report))
-	<-cmd.ended
+	code := cmd.Wait()
 	list := make([]string, len(report.Findings))
 	for i, f := range report.Findings {
 		list[i] = f.Tenant + ": " + f.What
 	}
-	if want := min(len(list), 1); cmd.cmd.ProcessState.ExitCode() != want {
-		t.Errorf("fsck ended with code %d after %d findings", cmd.cmd.ProcessState.ExitCode(), len(list))
+	if want := min(len(list), 1); code != want {
+		t.Errorf("fsck ended with code %d after %d findings", code, len(list))
 	}
 	return list
 }
