@@ -98,13 +98,15 @@ func (v *Vault) follow(ctx context.Context) error {
 }
 
 // goOn follows the ledger on a database that has not changed. It says false if it
-// has, after all: its position went back.
+// has, after all: its position went back, or the ledger is shorter than it was.
 func (v *Vault) goOn(ctx context.Context, was *compared) (same bool, err error) {
 	position, head, err := v.positions(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, errLedgerShort):
+		return false, nil
+	case err != nil:
 		return false, err
-	}
-	if position < was.position || head < position {
+	case position < was.position || head < position:
 		return false, nil
 	}
 	if err := v.learn(ctx, head); err != nil {

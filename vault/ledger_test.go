@@ -293,6 +293,61 @@ func (f *flakyLedger) Append(ctx context.Context, entries []ledger.Entry) error 
 	return f.LedgerReader.Append(ctx, entries)
 }
 
+// A ledger that is found to be shorter than it was closes the gate, and is told
+// nothing: new entries would take the place of those that it lost.
+func TestALedgerThatLostEntriesIsToldNothing(t *testing.T) {
+	v := newVault(t)
+	for _, n := range []string{"c-1", "c-2", "c-3"} {
+		v.Put(t, n, "customer", "self", map[string]string{"email": email})
+	}
+	short := &shortLedger{LedgerReader: v.Ledger}
+	core, err := vault.New(t.Context(), vault.Config{
+		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: vaulttest.NewID, Logger: slog.New(slog.DiscardHandler), Ledger: short,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &vaulttest.Vault{Vault: core, Store: v.Store, KEK: v.KEK, Ring: v.Ring, Clock: v.Clock}
+	if _, err := core.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
+		t.Fatal(err)
+	}
+	core.Close(t.Context()) // it looks once more
+	if got := see(t, n, v.As("app", "support"), "c-3", "email"); got != "plain: "+email || !isReady(n) {
+		t.Errorf("with a whole ledger: %q", got)
+	}
+	short.lost = 1
+	core.Close(t.Context())
+	if got := see(t, n, v.As("app", "support"), "c-3", "email"); got != "unavailable" || isReady(n) {
+		t.Errorf("with a ledger that lost an entry: %q", got)
+	}
+	if _, err := core.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-2"}); !errors.Is(err, vault.ErrUnledgered) {
+		t.Errorf("an erasure then: %v", err)
+	}
+	if n, err := v.Ledger.Head(t.Context()); n != 1 || err != nil {
+		t.Errorf("it was told something: %d entries (%v)", n, err)
+	}
+	short.lost = 0
+	core.Close(t.Context())
+	core.Close(t.Context())
+	if got := see(t, n, v.As("app", "support"), "c-3", "email"); got != "plain: "+email || !isReady(n) {
+		t.Errorf("with the ledger back: %q", got)
+	}
+	if n, err := v.Ledger.Head(t.Context()); n != 2 || err != nil {
+		t.Errorf("what waited is not told: %d entries (%v)", n, err)
+	}
+}
+
+// A shortLedger lacks its last entries.
+type shortLedger struct {
+	vault.LedgerReader
+	lost int64
+}
+
+func (s *shortLedger) Head(ctx context.Context) (int64, error) {
+	n, err := s.LedgerReader.Head(ctx)
+	return n - s.lost, err
+}
+
 // I2: a row that SQL put back whole, mark and all, stays closed: the ledger's index
 // in memory knows.
 func TestAWholeRowPutBackStaysClosed(t *testing.T) {
