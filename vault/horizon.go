@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fieldvault/fieldvault/vault/erasure"
@@ -19,9 +20,11 @@ type Horizon struct {
 // Horizon says what erasures promise of backups, as configured, and how far the
 // destruction of keys has really gone. Public: it names nobody. ErrNotFound if
 // there is no such tenant.
-func (v *Vault) Horizon(_ context.Context, tenantName string) (Horizon, error) {
-	if _, ok := v.lookupTenant(tenantName); !ok {
-		return Horizon{}, ErrNotFound
+func (v *Vault) Horizon(ctx context.Context, tenantName string) (Horizon, error) {
+	if _, _, err := v.fresh(ctx, tenantName); errors.Is(err, ErrDenied) {
+		return Horizon{}, ErrNotFound // no such tenant
+	} else if err != nil {
+		return Horizon{}, err
 	}
 	return Horizon{Horizon: v.horizon.Horizon(v.now())}, nil
 }

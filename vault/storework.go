@@ -230,7 +230,8 @@ type RewrapTx interface {
 	// RewrapTenantKey writes a key of a tenant that still stands under version
 	// was, and says whether it does. No key is written below the KEKEpoch.
 	RewrapTenantKey(ctx context.Context, tenant, was int32, k TenantKey) (bool, error)
-	// DeleteTenantKey removes a key of a tenant and says whether there was one.
+	// DeleteTenantKey removes a key of a tenant and says whether there was one. On
+	// PostgreSQL only the owner of the tables may: a node destroys no tenant's keys.
 	DeleteTenantKey(ctx context.Context, tenant int32, label string) (bool, error)
 	// CountKeys says how many wrapped keys, of people and of the tenant itself,
 	// stand under each version of the key-encryption key.

@@ -216,7 +216,9 @@ func TestTheDocumentedConfigurationLoads(t *testing.T) {
 	dir := t.TempDir()
 	url := filepath.Join(dir, "url")
 	text = bytes.ReplaceAll(text, []byte("/run/secrets/fieldvault-database"), []byte(url))
-	for path, b := range map[string][]byte{url: []byte("postgres://fieldvault_node@db.example.org/fieldvault?sslmode=verify-full"), filepath.Join(dir, "serve.yaml"): text} {
+	ledger := filepath.Join(dir, "ledger")
+	text = bytes.ReplaceAll(text, []byte("/run/secrets/fieldvault-ledger"), []byte(ledger))
+	for path, b := range map[string][]byte{ledger: []byte("postgres://fieldvault_node@ledger.example.org/fieldvault_ledger?sslmode=verify-full"), url: []byte("postgres://fieldvault_node@db.example.org/fieldvault?sslmode=verify-full"), filepath.Join(dir, "serve.yaml"): text} {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ func grants() []grant {
 	return []grant{
 		{"SELECT", "goose_db_version"},
 		{"SELECT, INSERT, UPDATE", "tenant"},
-		{"SELECT, INSERT, UPDATE, DELETE", "tenant_key"},
+		{"SELECT, INSERT, UPDATE (kek_version, wrapped)", "tenant_key"}, // a rewrap
 		{"SELECT, INSERT", "document"},
 		{"SELECT, INSERT, UPDATE", "subject"},
 		{"SELECT, INSERT, UPDATE, DELETE", "data_key"},

@@ -344,7 +344,6 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error {
 				return second(tx.RewrapTenantKey(ctx, id, 1, vault.TenantKey{Label: "mac", KEKVersion: 2, Wrapped: []byte("w")}))
 			},
-			func(ctx context.Context, tx vault.Tx) error { return second(tx.DeleteTenantKey(ctx, id, "mac")) },
 			func(ctx context.Context, tx vault.Tx) error { return tx.RaiseKEKEpoch(ctx, id, 1) },
 		},
 	} {

@@ -109,7 +109,7 @@ func (w *world) cleanUnlessPlain(t *testing.T, what string, a answer, want strin
 // noDetails fails for text of a dependency.
 func (w *world) noDetails(t *testing.T, what string, a answer) {
 	t.Helper()
-	for _, word := range []string{"SQLSTATE", "pgx", "dial", "tcp", "127.0.0.1", "refused", "transit", "hvs.", "fv_node", "sealed)", "pq:", ".go:", "goroutine", "context deadline", "event_intake", "permission denied"} {
+	for _, word := range []string{"SQLSTATE", "pgx", "dial", "tcp", "127.0.0.1", "connection refused", "transit", "hvs.", "fv_node", "sealed)", "pq:", ".go:", "goroutine", "context deadline", "event_intake", "permission denied"} {
 		if strings.Contains(string(a.body), word) {
 			t.Errorf("%s says %q: %s", what, word, a.body)
 		}
@@ -286,6 +286,7 @@ func postgresReadOnly(t *testing.T, w *world) {
 // dropConnections ends the service's sessions, so that new settings of its role count.
 func (w *world) dropConnections(t *testing.T) {
 	t.Helper()
+	time.Sleep(time.Second) // a session that was beginning has begun
 	w.rows(t, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'fv_node'`)
 	deadline := time.Now().Add(patience)
 	for len(w.rows(t, `SELECT pid FROM pg_stat_activity WHERE usename = 'fv_node' AND backend_start < now() - interval '1 second'`)) > 0 {

@@ -250,7 +250,8 @@ func changedLog(t *testing.T, w *world) {
 	node := &world{production: true, database: w.as(t, w.role)}
 	for what, q := range map[string]string{
 		"change an event": `UPDATE event_intake SET leaf = leaf`, "delete an event": `DELETE FROM event_intake`, "empty the log": `TRUNCATE event_intake`,
-		"delete a person": `DELETE FROM subject`, "change a document": `UPDATE document SET body = body`, "change a tenant's key": `UPDATE tenant_key SET wrapped = wrapped`,
+		"delete a person": `DELETE FROM subject`, "change a document": `UPDATE document SET body = body`, "rename a tenant's key": `UPDATE tenant_key SET label = label`, "delete a tenant's key": `DELETE FROM tenant_key`,
+		"change a certificate": `UPDATE erasure SET certificate = certificate`, "delete a certificate": `DELETE FROM erasure`,
 		"drop a trigger": `DROP TRIGGER subject_guard ON subject`, "switch triggers off": `ALTER TABLE subject DISABLE TRIGGER USER`,
 		"play a replica": `SET session_replication_role = replica`, "change the past of a consent": `UPDATE consent_event SET decision = 'granted'`,
 	} {
