@@ -387,7 +387,7 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 		return tx.ReplaceIndex(ctx, t.row.ID, p.UID, ref, nil, nil)
 	})
 	if asksSecond(err) {
-		return v.ask(ctx, c, t, s, failed, &b)
+		return v.ask(ctx, c, t, failed, &b)
 	}
 	return err
 }

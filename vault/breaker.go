@@ -167,7 +167,7 @@ func (t *tenant) sealOf(a *Approval) []byte {
 }
 
 // ask records that something waits for a second person, and says so.
-func (v *Vault) ask(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, e audit.Event, b *breaking) error {
+func (v *Vault) ask(ctx context.Context, c accessctl.Caller, t *tenant, e audit.Event, b *breaking) error {
 	var stands Approval
 	err := v.store.Update(ctx, func(tx Tx) (err error) {
 		stands, _, err = tx.InsertApproval(ctx, v.approval(c, t, b))

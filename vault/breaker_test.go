@@ -30,13 +30,13 @@ func officer(v *vaulttest.Vault, name string) accessctl.Caller {
 	return c
 }
 
-func asked(t *testing.T, err error) *vault.ApprovalError {
+func asked(t *testing.T, err error) vault.ApprovalError {
 	t.Helper()
 	var waits *vault.ApprovalError
 	if !errors.As(err, &waits) {
 		t.Fatalf("the error is %v, want one that asks for a second person", err)
 	}
-	return waits
+	return *waits
 }
 
 // I17: the 21st erasure within an hour waits for a second, different person.

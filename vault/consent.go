@@ -258,11 +258,19 @@ func (r *consenting) shredGroups(ctx context.Context, tx Tx, p *Subject, e *audi
 			freed = append(freed, g.ID)
 		}
 	}
-	return freed, r.v.shredAll(ctx, tx, r.t, p, e, freed, &r.entries)
+	return freed, r.v.shredAll(ctx, tx, deed{r.t, p, e}, freed, &r.entries)
+}
+
+// A deed is what is done to a living person, in a transaction that has locked the row.
+type deed struct {
+	t *tenant
+	p *Subject
+	e *audit.Event
 }
 
 // shredAll destroys the keys of groups of a living person, and notes it for the ledger.
-func (v *Vault) shredAll(ctx context.Context, tx Tx, t *tenant, p *Subject, e *audit.Event, groups []uint32, list *[]ledger.Entry) error {
+func (v *Vault) shredAll(ctx context.Context, tx Tx, d deed, groups []uint32, list *[]ledger.Entry) error {
+	t, p := d.t, d.p
 	if len(groups) == 0 {
 		return nil
 	}
@@ -275,7 +283,7 @@ func (v *Vault) shredAll(ctx context.Context, tx Tx, t *tenant, p *Subject, e *a
 	if err != nil {
 		return fmt.Errorf("reading keys: %w", err)
 	}
-	entry := t.entryOf(ledger.EraseGroups, p, *e)
+	entry := t.entryOf(ledger.EraseGroups, p, *d.e)
 	for _, g := range groups {
 		entry.Groups = append(entry.Groups, ledger.GroupEpoch{Group: g, Epoch: keyOf(keys, g).Epoch})
 	}
@@ -285,7 +293,8 @@ func (v *Vault) shredAll(ctx context.Context, tx Tx, t *tenant, p *Subject, e *a
 
 // shredHeld destroys, when a hold is lifted, the keys that a withdrawal would
 // have destroyed while it was in force.
-func (v *Vault) shredHeld(ctx context.Context, tx Tx, t *tenant, s *settings, p *Subject, e *audit.Event, list *[]ledger.Entry) error {
+func (v *Vault) shredHeld(ctx context.Context, tx Tx, d deed, s *settings, list *[]ledger.Entry) error {
+	t, p := d.t, d.p
 	rows, stand, err := t.consents(ctx, tx, p)
 	if err != nil {
 		return err
@@ -297,14 +306,14 @@ func (v *Vault) shredHeld(ctx context.Context, tx Tx, t *tenant, s *settings, p 
 	var freed []uint32
 	for i := range s.catalog.Groups {
 		g := &s.catalog.Groups[i]
-		if k := keyOf(keys, g.ID); k != nil && k.Wrapped != nil && t.ended(p, rows, g, e.Time) {
+		if k := keyOf(keys, g.ID); k != nil && k.Wrapped != nil && t.ended(p, rows, g, d.e.Time) {
 			freed = append(freed, g.ID)
 		}
 	}
 	if len(freed) == 0 {
 		return nil
 	}
-	if err := v.shredAll(ctx, tx, t, p, e, freed, list); err != nil {
+	if err := v.shredAll(ctx, tx, d, freed, list); err != nil {
 		return err
 	}
 	return t.answer(ctx, tx, p, stand)

@@ -82,7 +82,7 @@ func (d *difference) say(e *ledger.Placed) {
 // flagKey names what later entries of its kind replace, a hold by its release; ""
 // for what is never replaced.
 func flagKey(e *ledger.Entry) string {
-	kind := ""
+	var kind string
 	switch e.Kind {
 	case ledger.Hold, ledger.Release:
 		kind = "hold"

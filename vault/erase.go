@@ -123,7 +123,7 @@ func (er *erasing) run(ctx context.Context, subject string) (json.RawMessage, er
 	})
 	switch {
 	case asksSecond(err):
-		return nil, v.ask(ctx, er.c, er.t, er.s, failed, &er.breaks)
+		return nil, v.ask(ctx, er.c, er.t, failed, &er.breaks)
 	case err != nil:
 		return nil, v.refused(ctx, er.t, failed, err)
 	}

@@ -80,7 +80,7 @@ func (er *erasing) permitList(ctx context.Context, subjects []string) error {
 	if asksSecond(err) {
 		e := v.event(er.t, er.s, er.c, accessctl.ActionErase)
 		e.UID = uuid.Nil
-		return v.ask(ctx, er.c, er.t, er.s, e, &b)
+		return v.ask(ctx, er.c, er.t, e, &b)
 	}
 	b.passed = true
 	er.breaks = b

@@ -63,7 +63,7 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 		if err := v.note(ctx, tx, t, &entries, entry); err != nil || a != accessctl.ActionHold || p.Held {
 			return err
 		}
-		return v.shredHeld(ctx, tx, t, s, p, e, &entries)
+		return v.shredHeld(ctx, tx, deed{t, p, e}, s, &entries)
 	})
 	if err != nil {
 		return err

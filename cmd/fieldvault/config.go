@@ -375,8 +375,11 @@ func (e EraseConfig) settings() (s erasure.Settings, err error) {
 		key, text string
 		to        *time.Duration
 	}{
-		{"backup_retention", e.BackupRetention, &s.BackupRetention}, {"key_backup_retention", e.KeyBackupRetention, &s.KEKBackupRetention},
-		{"snapshot_retention", e.SnapshotRetention, &s.VaultSnapshotRetention}, {"trim_lag", e.TrimLag, &s.TrimLag}, {"index_lag", e.IndexLag, &s.IndexLag},
+		{"backup_retention", e.BackupRetention, &s.BackupRetention},
+		{"key_backup_retention", e.KeyBackupRetention, &s.KEKBackupRetention},
+		{"snapshot_retention", e.SnapshotRetention, &s.VaultSnapshotRetention},
+		{"trim_lag", e.TrimLag, &s.TrimLag},
+		{"index_lag", e.IndexLag, &s.IndexLag},
 	} {
 		if *part.to, err = retention("erasure."+part.key, part.text); err != nil {
 			return erasure.Settings{}, err
@@ -476,7 +479,7 @@ func readURL(part, path string, url *string) error {
 	if *url != "" {
 		return withHint(fmt.Errorf("%s.url and %s.url_file are both set", part, part), "give one of them")
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return withHint(fmt.Errorf("reading %s.url_file: %w", part, err), "it must name a file that holds the URL and nothing else")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -189,11 +190,11 @@ func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, er
 		return job, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.Run(ctx) }) // it returns nil
 	defer func() {
 		cancel()
-		<-ended
+		running.Wait()
 	}()
 	began, bar := now(), newProgress(w.stderr, "rewrapping", int(job.Total))
 	for job.State == vault.JobQueued || job.State == vault.JobRunning {
