@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite" // what a DBA does to the file
 
+	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/deploy/sample"
 )
 
@@ -38,12 +40,21 @@ func TestMain(m *testing.M) {
 //	members file name...     the file, or stdout, is one JSON object with exactly these members
 //	sql statement            changes the SQLite file behind the program's back
 //	mode file octal          the file has this mode
+//
+// Scripts of many processes run where the condition [thorough] holds: with CI or
+// FIELDVAULT_E2E set, as `make test` does.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setUpScript,
+		Condition: func(name string) (bool, error) {
+			if name != "thorough" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return processtest.Thorough(), nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "embedded": embedded, "members": members, "sql": execSQL, "mode": mode,
 		},

@@ -23,6 +23,8 @@ func TestTampering(t *testing.T) {
 		t.Run(mode.name, func(t *testing.T) {
 			if mode.production {
 				needProduction(t)
+			} else if !mode.cold {
+				processtest.NeedTime(t)
 			}
 			t.Parallel()
 			w := newWorld(t, mode.production, options{cold: mode.cold})
