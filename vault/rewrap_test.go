@@ -15,6 +15,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
@@ -475,6 +476,7 @@ func TestARewrapWaitsForEarlierTransactions(t *testing.T) {
 // A rewrap that races a thousand erasures brings nobody back: between the answer of
 // the key-encryption key and the write of each batch, hundreds are erased.
 func TestRewrapRacingErasuresBringsNothingBack(t *testing.T) {
+	storetest.NeedTime(t)
 	v := newVault(t)
 	const people, erased = 1200, 1000
 	populate(t, v, people)

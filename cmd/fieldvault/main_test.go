@@ -20,8 +20,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite" // what a DBA does to the file
 
-	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/deploy/sample"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // TestMain makes the program a command of the scripts: this binary, run again.
@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			if name != "thorough" {
 				return false, fmt.Errorf("there is no condition %q", name)
 			}
-			return processtest.Thorough(), nil
+			return storetest.Thorough(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "embedded": embedded, "members": members, "sql": execSQL, "mode": mode,

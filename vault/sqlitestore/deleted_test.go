@@ -11,6 +11,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // found says how many of the secrets have a part in a file of the directory. A
@@ -18,10 +19,13 @@ import (
 func found(t *testing.T, dir string, secrets [][]byte) (n int) {
 	t.Helper()
 	parts := map[[8]byte][]int{}
+	begins := make([]bool, 1<<24) // which three bytes a part begins with
+	first := func(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 	for i, s := range secrets {
 		for at := 0; at+8 <= len(s); at += 8 {
 			k := [8]byte(s[at:])
 			parts[k] = append(parts[k], i)
+			begins[first(k[:])] = true
 		}
 	}
 	hits := map[int]bool{}
@@ -35,6 +39,9 @@ func found(t *testing.T, dir string, secrets [][]byte) (n int) {
 			t.Fatal(err)
 		}
 		for at := 0; at+8 <= len(b); at++ {
+			if !begins[first(b[at:])] {
+				continue
+			}
 			for _, i := range parts[[8]byte(b[at:])] {
 				hits[i] = true
 			}
@@ -129,6 +136,7 @@ func secretsOf(vs []victim) (out [][]byte) {
 // What an erasure and its sweep delete is, after a checkpoint, in no file: not
 // in free pages, not in the gaps of pages, not in the write-ahead log.
 func TestDeletedBytesAreGone(t *testing.T) {
+	storetest.NeedTime(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "vault.db")
 	s := open(t, path)

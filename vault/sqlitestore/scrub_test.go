@@ -12,6 +12,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // sound reports what SQLite's own check finds wrong with a file.
@@ -40,6 +41,7 @@ func logSize(t *testing.T, path string) int64 {
 // The log is brought home by the way, as far as readers let it, and what was
 // deleted before is then in it at most, never in the file.
 func TestLogStaysShort(t *testing.T) {
+	storetest.NeedTime(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "vault.db")
 	s := open(t, path)

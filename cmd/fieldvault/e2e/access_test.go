@@ -55,15 +55,15 @@ func (o operation) fill(subject string) string {
 
 func accessCases() []testCase {
 	return []testCase{
-		{"A01_every_route_without_a_token", everyRouteWithoutToken},
-		{"A02_another_tenant", anotherTenant},
-		{"A03_names_are_never_merged", namesAreNeverMerged},
-		{"A04_names_that_are_none", namesThatAreNone},
-		{"A07_purpose", purposeVariants},
-		{"A08_narrowed_tokens", narrowedTokens},
-		{"A10_alike_without_rights", alikeWithoutRights},
-		{"A11_a_forbid_that_fails", forbidThatFails},
-		{"A12_withdrawn_and_read_at_once", withdrawnAndRead},
+		{name: "A01_every_route_without_a_token", run: everyRouteWithoutToken},
+		{name: "A02_another_tenant", run: anotherTenant},
+		{name: "A03_names_are_never_merged", run: namesAreNeverMerged},
+		{name: "A04_names_that_are_none", run: namesThatAreNone},
+		{name: "A07_purpose", run: purposeVariants},
+		{name: "A08_narrowed_tokens", run: narrowedTokens},
+		{name: "A10_alike_without_rights", run: alikeWithoutRights},
+		{name: "A11_a_forbid_that_fails", run: forbidThatFails},
+		{name: "A12_withdrawn_and_read_at_once", run: withdrawnAndRead},
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 // All doors by which a value might leave.
 func doorCases() []testCase {
 	return []testCase{
-		{"A05_a_denied_field_by_every_door", deniedField},
-		{"A06_one_forbidden_item_of_a_batch", forbiddenItem},
-		{"A09_roles_without_plaintext", rolesWithoutPlaintext},
+		{name: "A05_a_denied_field_by_every_door", run: deniedField},
+		{name: "A06_one_forbidden_item_of_a_batch", run: forbiddenItem},
+		{name: "A09_roles_without_plaintext", run: rolesWithoutPlaintext, long: true},
 	}
 }
 

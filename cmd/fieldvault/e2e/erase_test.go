@@ -16,18 +16,18 @@ import (
 
 func eraseCases() []testCase {
 	return []testCase{
-		{"E01_twice_unknown_and_held", twiceUnknownAndHeld},
-		{"E02_certificates_verify_offline", certificatesVerifyOffline},
-		{"E03_fifty_first_writes_make_one_person", fiftyFirstWrites},
-		{"E04_another_life", anotherLife},
-		{"E05_reads_racing_an_erasure", readsRacingAnErasure},
-		{"E06_nothing_is_left_after_the_sweep", nothingIsLeft},
-		{"E07_nothing_comes_back", nothingComesBack},
-		{"E08_writes_racing_erasures", writesRacingErasures},
-		{"E09_holds_racing_erasures", holdsRacingErasures},
-		{"E10_long_writes_racing_erasures", longWritesRacingErasures},
-		{"E11_the_21st_erasure_waits_for_a_second_person", secondPerson},
-		{"E12_a_group_dies_and_the_person_lives_on", groupDies},
+		{name: "E01_twice_unknown_and_held", run: twiceUnknownAndHeld},
+		{name: "E02_certificates_verify_offline", run: certificatesVerifyOffline},
+		{name: "E03_fifty_first_writes_make_one_person", run: fiftyFirstWrites},
+		{name: "E04_another_life", run: anotherLife},
+		{name: "E05_reads_racing_an_erasure", run: readsRacingAnErasure, long: true},
+		{name: "E06_nothing_is_left_after_the_sweep", run: nothingIsLeft},
+		{name: "E07_nothing_comes_back", run: nothingComesBack},
+		{name: "E08_writes_racing_erasures", run: writesRacingErasures, long: true},
+		{name: "E09_holds_racing_erasures", run: holdsRacingErasures},
+		{name: "E10_long_writes_racing_erasures", run: longWritesRacingErasures, long: true},
+		{name: "E11_the_21st_erasure_waits_for_a_second_person", run: secondPerson},
+		{name: "E12_a_group_dies_and_the_person_lives_on", run: groupDies},
 	}
 }
 

@@ -19,15 +19,15 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true, options{vaultDir: true})
 	for _, c := range []testCase{
-		{"F01_vault_stands_still", vaultStandsStill},
-		{"F02_a_first_write_holds_no_lock", firstWriteHoldsNoLock},
-		{"F03_vault_is_sealed", vaultSealed},
-		{"F04_vault_is_killed_and_comes_back", vaultKilled},
-		{"F05_postgres_is_stopped", postgresStopped},
-		{"F06_postgres_stands_still", postgresStandsStill},
-		{"F07_postgres_is_read_only", postgresReadOnly},
-		{"F08_no_event_no_plaintext", noEventNoPlaintext},
-		{"F09_the_service_is_killed", serviceKilled},
+		{name: "F01_vault_stands_still", run: vaultStandsStill},
+		{name: "F02_a_first_write_holds_no_lock", run: firstWriteHoldsNoLock},
+		{name: "F03_vault_is_sealed", run: vaultSealed},
+		{name: "F04_vault_is_killed_and_comes_back", run: vaultKilled},
+		{name: "F05_postgres_is_stopped", run: postgresStopped},
+		{name: "F06_postgres_stands_still", run: postgresStandsStill},
+		{name: "F07_postgres_is_read_only", run: postgresReadOnly},
+		{name: "F08_no_event_no_plaintext", run: noEventNoPlaintext},
+		{name: "F09_the_service_is_killed", run: serviceKilled},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, w) })
 	}

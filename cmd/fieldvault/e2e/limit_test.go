@@ -18,16 +18,16 @@ import (
 
 func limitCases() []testCase {
 	return []testCase{
-		{"X01_pages", pages},
-		{"X02_forwarded_for_does_not_move_the_limit", forwardedFor},
-		{"X03_metacharacters_are_stored_verbatim", metacharacters},
-		{"X04_bodies_that_are_too_much", tooMuch},
-		{"X05_bodies_that_never_end", endlessBodies},
-		{"X06_slow_connections", slowConnections},
-		{"X07_a_thousand_reads_of_one_cold_person", thousandColdReads},
-		{"X08_wrong_input_is_named_and_never_shown", wrongInput},
-		{"X09_requests_that_are_none", noRequests},
-		{"X10_cold_reads_that_wait_for_vault", waitingColdReads},
+		{name: "X01_pages", run: pages},
+		{name: "X02_forwarded_for_does_not_move_the_limit", run: forwardedFor},
+		{name: "X03_metacharacters_are_stored_verbatim", run: metacharacters},
+		{name: "X04_bodies_that_are_too_much", run: tooMuch, long: true},
+		{name: "X05_bodies_that_never_end", run: endlessBodies},
+		{name: "X06_slow_connections", run: slowConnections},
+		{name: "X07_a_thousand_reads_of_one_cold_person", run: thousandColdReads, long: true},
+		{name: "X08_wrong_input_is_named_and_never_shown", run: wrongInput},
+		{name: "X09_requests_that_are_none", run: noRequests},
+		{name: "X10_cold_reads_that_wait_for_vault", run: waitingColdReads},
 	}
 }
 

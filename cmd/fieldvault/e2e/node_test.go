@@ -8,9 +8,9 @@ import (
 // nodeCases need a second process of the service on the same database.
 func nodeCases() []testCase {
 	return []testCase{
-		{"N01_erased_by_one_read_by_both", erasedByOne},
-		{"N02_withdrawn_at_one_read_at_the_other", withdrawnAtOne},
-		{"N03_a_node_that_was_stopped", stoppedNode},
+		{name: "N01_erased_by_one_read_by_both", run: erasedByOne},
+		{name: "N02_withdrawn_at_one_read_at_the_other", run: withdrawnAtOne},
+		{name: "N03_a_node_that_was_stopped", run: stoppedNode},
 	}
 }
 

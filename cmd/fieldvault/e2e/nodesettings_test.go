@@ -7,8 +7,8 @@ import (
 
 func settingsCases() []testCase {
 	return []testCase{
-		{"N04_a_policy_applied_at_one", policyAtOne},
-		{"N05_a_catalog_applied_at_one", catalogAtOne},
+		{name: "N04_a_policy_applied_at_one", run: policyAtOne},
+		{name: "N05_a_catalog_applied_at_one", run: catalogAtOne},
 	}
 }
 

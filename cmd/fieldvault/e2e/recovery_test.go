@@ -20,9 +20,9 @@ func TestRecovery(t *testing.T) {
 	needProduction(t)
 	t.Parallel()
 	for _, c := range []testCase{
-		{"R01_a_restored_backup", restoredBackup},
-		{"R02_a_standby_that_lagged_is_promoted", promotedStandby},
-		{"R03_the_synchronous_standby_is_gone", synchronousStandby},
+		{name: "R01_a_restored_backup", run: restoredBackup},
+		{name: "R02_a_standby_that_lagged_is_promoted", run: promotedStandby},
+		{name: "R03_the_synchronous_standby_is_gone", run: synchronousStandby},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, newWorld(t, true, options{vaultDir: true})) })
 	}

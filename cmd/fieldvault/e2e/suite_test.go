@@ -1,12 +1,17 @@
 package e2e_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/fieldvault/fieldvault/vault/storetest"
+)
 
 // A testCase is one numbered case of a suite, which runs in a world that earlier
 // cases have used: it makes people of its own.
 type testCase struct {
 	name string
 	run  func(t *testing.T, w *world)
+	long bool // in embedded mode it runs only if there is time for it
 }
 
 // TestEmbedded runs the cases that change nothing behind the service's back on
@@ -27,7 +32,12 @@ func suite(t *testing.T, w *world) {
 	t.Helper()
 	for _, group := range [][]testCase{viewCases(), accessCases(), doorCases(), tokenCases(), eraseCases(), limitCases(), nodeCases(), settingsCases()} {
 		for _, c := range group {
-			t.Run(c.name, func(t *testing.T) { c.run(t, w) })
+			t.Run(c.name, func(t *testing.T) {
+				if c.long && !w.production {
+					storetest.NeedTime(t)
+				}
+				c.run(t, w)
+			})
 		}
 	}
 	t.Run("Z01_the_world_after", func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // TestTampering changes the store with SQL, with the owner's rights and without any
@@ -23,8 +24,8 @@ func TestTampering(t *testing.T) {
 		t.Run(mode.name, func(t *testing.T) {
 			if mode.production {
 				needProduction(t)
-			} else if !mode.cold {
-				processtest.NeedTime(t)
+			} else {
+				storetest.NeedTime(t)
 			}
 			t.Parallel()
 			w := newWorld(t, mode.production, options{cold: mode.cold})
@@ -45,15 +46,15 @@ func TestTampering(t *testing.T) {
 
 func recordTampering() []testCase {
 	return []testCase{
-		{"S01_swapped_between_people", swappedPeople},
-		{"S02_swapped_between_records", swappedRecords},
-		{"S03_swapped_between_fields", swappedFields},
-		{"S04_moved_from_another_tenant", movedTenant},
-		{"S05_kept_from_another_life", keptFromLife},
-		{"S06_an_older_row_put_back", olderRow},
-		{"S07_older_ciphertext_in_a_newer_row", olderCiphertext},
-		{"S08_every_byte", everyByte},
-		{"S09_a_row_made_up", madeUpRow},
+		{name: "S01_swapped_between_people", run: swappedPeople},
+		{name: "S02_swapped_between_records", run: swappedRecords},
+		{name: "S03_swapped_between_fields", run: swappedFields},
+		{name: "S04_moved_from_another_tenant", run: movedTenant},
+		{name: "S05_kept_from_another_life", run: keptFromLife},
+		{name: "S06_an_older_row_put_back", run: olderRow},
+		{name: "S07_older_ciphertext_in_a_newer_row", run: olderCiphertext},
+		{name: "S08_every_byte", run: everyByte},
+		{name: "S09_a_row_made_up", run: madeUpRow},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func documentTampering() []testCase {
-	return []testCase{{"S27_a_policy_written_by_SQL", policyBySQL}}
+	return []testCase{{name: "S27_a_policy_written_by_SQL", run: policyBySQL}}
 }
 
 // Whoever may write rows writes no policy and no catalog.

@@ -19,11 +19,11 @@ import (
 
 func keyTampering() []testCase {
 	return []testCase{
-		{"S10_wrapped_keys_swapped", swappedKeys},
-		{"S11_wrapped_keys_changed", changedKeys},
-		{"S12_wrapped_keys_in_forms_that_are_none", wrongForms},
-		{"S13_a_tenants_keys_swapped", tenantKeys},
-		{"S14_a_row_that_cannot_be_read", unreadableRow},
+		{name: "S10_wrapped_keys_swapped", run: swappedKeys},
+		{name: "S11_wrapped_keys_changed", run: changedKeys},
+		{name: "S12_wrapped_keys_in_forms_that_are_none", run: wrongForms},
+		{name: "S13_a_tenants_keys_swapped", run: tenantKeys},
+		{name: "S14_a_row_that_cannot_be_read", run: unreadableRow},
 	}
 }
 
@@ -202,9 +202,9 @@ func tenantKeys(t *testing.T, w *world) {
 
 func indexTampering() []testCase {
 	return []testCase{
-		{"S30_one_value_in_two_places", oneValueInTwoPlaces},
-		{"S31_a_thief_with_a_dictionary", thiefWithDictionary},
-		{"S32_index_entries_moved", movedIndexEntries},
+		{name: "S30_one_value_in_two_places", run: oneValueInTwoPlaces},
+		{name: "S31_a_thief_with_a_dictionary", run: thiefWithDictionary},
+		{name: "S32_index_entries_moved", run: movedIndexEntries},
 	}
 }
 

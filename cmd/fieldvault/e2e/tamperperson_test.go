@@ -11,13 +11,13 @@ import (
 
 func personTampering() []testCase {
 	return []testCase{
-		{"S20_set_back_from_erased", setBackFromErased},
-		{"S21_consents_made_by_SQL", madeConsents},
-		{"S22_a_withdrawn_consent_put_back", consentPutBack},
-		{"S23_restriction_and_hold_by_SQL", flags},
-		{"S24_people_exchanged", exchangedPeople},
-		{"S25_the_log_cut_or_changed", changedLog},
-		{"S26_corrupt_looks_like_absent", corruptLooksAbsent},
+		{name: "S20_set_back_from_erased", run: setBackFromErased},
+		{name: "S21_consents_made_by_SQL", run: madeConsents},
+		{name: "S22_a_withdrawn_consent_put_back", run: consentPutBack},
+		{name: "S23_restriction_and_hold_by_SQL", run: flags},
+		{name: "S24_people_exchanged", run: exchangedPeople},
+		{name: "S25_the_log_cut_or_changed", run: changedLog},
+		{name: "S26_corrupt_looks_like_absent", run: corruptLooksAbsent},
 	}
 }
 

@@ -23,11 +23,11 @@ import (
 
 func tokenCases() []testCase {
 	return []testCase{
-		{"T01_forged_tokens", forgedTokens},
-		{"T02_keys_named_in_the_header", keysInTheHeader},
-		{"T03_how_the_token_is_sent", howTheTokenIsSent},
-		{"T04_a_key_set_that_is_rotated", rotatedKeySet},
-		{"T05_a_flood_of_unknown_keys", floodOfUnknownKeys},
+		{name: "T01_forged_tokens", run: forgedTokens},
+		{name: "T02_keys_named_in_the_header", run: keysInTheHeader},
+		{name: "T03_how_the_token_is_sent", run: howTheTokenIsSent},
+		{name: "T04_a_key_set_that_is_rotated", run: rotatedKeySet},
+		{name: "T05_a_flood_of_unknown_keys", run: floodOfUnknownKeys},
 	}
 }
 

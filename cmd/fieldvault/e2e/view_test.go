@@ -11,7 +11,7 @@ import (
 // by billing, by marketing with consent, and by nobody once erased.
 func viewCases() []testCase {
 	return []testCase{
-		{"W01_support_sees_masked", func(t *testing.T, w *world) {
+		{name: "W01_support_sees_masked", run: func(t *testing.T, w *world) {
 			for field, want := range map[string]string{
 				"email": "masked: l••••@embraer.com.br", "phone": "masked: •••• 5555", "fax": "masked: •••• 5566",
 			} {
@@ -20,7 +20,7 @@ func viewCases() []testCase {
 				}
 			}
 		}},
-		{"W02_billing_sees_plain", func(t *testing.T, w *world) {
+		{name: "W02_billing_sees_plain", run: func(t *testing.T, w *world) {
 			for field, want := range map[string]string{"email": "plain: luisg@embraer.com.br", "last_name": "plain: Gonçalves", "city": "plain: São José dos Campos"} {
 				if got := w.see(t, w.token(t, "billing"), "billing", "c-1", field); got != want {
 					t.Errorf("%s is %q, want %q", field, got, want)
@@ -31,7 +31,7 @@ func viewCases() []testCase {
 				t.Errorf("the date of invoice 14 is %q", got)
 			}
 		}},
-		{"W03_marketing_sees_with_consent", func(t *testing.T, w *world) {
+		{name: "W03_marketing_sees_with_consent", run: func(t *testing.T, w *world) {
 			token := w.token(t, "marketing")
 			sees := func(when, want string) {
 				t.Helper()
@@ -47,7 +47,7 @@ func viewCases() []testCase {
 			w.decide(t, "c-1", "marketing", "granted").want(t, "granting again", "200")
 			sees("with consent again", "plain: luisg@embraer.com.br")
 		}},
-		{"W04_nobody_sees_after_erasure", func(t *testing.T, w *world) {
+		{name: "W04_nobody_sees_after_erasure", run: func(t *testing.T, w *world) {
 			w.erase(t, "c-1").want(t, "erasing", "200")
 			for role, purpose := range map[string]string{"app": "billing", "support": "support", "billing": "billing", "marketing": "marketing"} {
 				if got := w.see(t, w.token(t, role), purpose, "c-1", "email"); got != "410 gone" {
@@ -64,7 +64,7 @@ func viewCases() []testCase {
 				t.Errorf("search finds the erased: %s", a.body)
 			}
 		}},
-		{"W05_the_person_sees_only_themself", func(t *testing.T, w *world) {
+		{name: "W05_the_person_sees_only_themself", run: func(t *testing.T, w *world) {
 			token := w.token(t, "subject", personal("c-17"))
 			if got := w.see(t, token, "self", "c-17", "email"); !strings.HasPrefix(got, "plain: ") {
 				t.Errorf("of themself: %q", got)
@@ -78,7 +78,7 @@ func viewCases() []testCase {
 			}
 			w.do(t, call{token: token, path: "/v1/subjects/c-18/export"}).notOK(t, "another's export")
 		}},
-		{"W06_personal_answers_are_not_stored", func(t *testing.T, w *world) {
+		{name: "W06_personal_answers_are_not_stored", run: func(t *testing.T, w *world) {
 			w.put(t, "w06", fields{"email": "w06@example.org"})
 			for what, a := range map[string]answer{
 				"a record": w.reveal(t, w.token(t, "billing"), "billing", "w06", "email"),

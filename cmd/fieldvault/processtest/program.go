@@ -25,6 +25,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/fieldvault/fieldvault/crypto/transit/transittest"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // Patience bounds what must happen and has no time of its own.
@@ -53,22 +54,10 @@ func Main(m *testing.M) int {
 // FIELDVAULT_E2E is set in the environment, so that plain `go test ./...` is quick.
 func NeedProduction(tb testing.TB) {
 	tb.Helper()
-	if !Thorough() {
+	if !storetest.Thorough() {
 		tb.Skip("the production parts run with CI or FIELDVAULT_E2E set, as `make test` does")
 	}
 }
-
-// NeedTime skips, under the same conditions, a test that needs only Go but as much
-// time as all others together.
-func NeedTime(tb testing.TB) {
-	tb.Helper()
-	if !Thorough() {
-		tb.Skip("what takes long runs with CI or FIELDVAULT_E2E set, as `make test` does")
-	}
-}
-
-// Thorough reports whether CI or FIELDVAULT_E2E is set in the environment.
-func Thorough() bool { return os.Getenv("CI") != "" || os.Getenv("FIELDVAULT_E2E") != "" }
 
 // A Program is the path of the built binary. Make one with [Build].
 type Program string
