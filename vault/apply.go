@@ -58,14 +58,8 @@ type nothingError struct{ people []*writePerson }
 func (*nothingError) Error() string { return "every item was refused" }
 
 func (w *writing) applyAll(ctx context.Context, tx Tx) error {
-	if w.v.reader != nil { // else a database that was restored meanwhile would take it
-		now, err := tx.Incarnation(ctx)
-		if err != nil {
-			return fmt.Errorf("reading the incarnation of the database: %w", err)
-		}
-		if now != w.incarnation {
-			return errRestart
-		}
+	if err := w.v.sameDatabase(ctx, tx, w.incarnation); err != nil {
+		return err
 	}
 	var none nothingError
 	for _, p := range w.people {
@@ -84,6 +78,22 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 		if err := w.v.append(ctx, tx, w.t.row.ID, e); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// sameDatabase is errRestart if the request was prepared on another incarnation of
+// the database: one that was restored meanwhile would take it.
+func (v *Vault) sameDatabase(ctx context.Context, tx Tx, incarnation string) error {
+	if v.reader == nil {
+		return nil
+	}
+	now, err := tx.Incarnation(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the incarnation of the database: %w", err)
+	}
+	if now != incarnation {
+		return errRestart
 	}
 	return nil
 }

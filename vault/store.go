@@ -52,6 +52,7 @@ type Tx interface {
 	LedgerTx
 	ErasureTx
 	ShredTx
+	ResealTx
 	BreakerTx
 	JobTx
 	RewrapTx

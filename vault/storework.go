@@ -79,6 +79,27 @@ type ShredTx interface {
 	DeleteShred(ctx context.Context, s Shred) error
 }
 
+// A Reseal says that a person's data key of one group was replaced by version
+// Version, and that values sealed with the one before may still stand in the
+// person's records. It is a row of the person's: the sweep removes it too.
+type Reseal struct {
+	Tenant  int32
+	UID     uuid.UUID
+	Group   uint32
+	Version uint32
+}
+
+// ResealTx keeps what is left to seal anew after the rotation of people's keys.
+type ResealTx interface {
+	// PutReseal stores a reseal, or raises the version of the one of the same
+	// (tenant, uid, group).
+	PutReseal(ctx context.Context, r Reseal) error
+	// Reseals lists at most limit of the tenant's, by place, after the given one.
+	Reseals(ctx context.Context, tenant int32, after KeyPlace, limit int) ([]Reseal, error)
+	// DeleteReseal removes exactly r: one whose version was raised stays.
+	DeleteReseal(ctx context.Context, r Reseal) error
+}
+
 // A Tally counts what one principal, or all of a tenant, destroyed since Since.
 type Tally struct {
 	Tenant int32
@@ -151,7 +172,7 @@ const (
 type Job struct {
 	ID     uuid.UUID
 	Tenant int32
-	Kind   string // "rewrap", "key_rotation"
+	Kind   string // "rewrap", "reseal", "key_rotation"
 	State  int16
 	Params []byte // JSON; no personal data
 	Cursor []byte // where the work stands; opaque to the store

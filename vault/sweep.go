@@ -52,7 +52,7 @@ func (v *Vault) Sweep(ctx context.Context) (int, error) {
 		}
 		switch {
 		case len(list) < limit || ctx.Err() != nil:
-			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.dropEffects(ctx), v.checkpoint(ctx))...)
+			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.resumeReseals(ctx), v.dropEffects(ctx), v.checkpoint(ctx))...)
 		case swept == 0 && limit < sweepMost:
 			limit *= 10
 		case swept == 0:

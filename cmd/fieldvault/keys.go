@@ -18,8 +18,9 @@ import (
 )
 
 func newKeys(w world) *cobra.Command {
-	c := group("keys", "Rotate, rewrap, retire and trim key-encryption keys",
-		newKeysStatus(w), newKeysRotate(w), newKeysRewrap(w), newKeysRetire(w), newKeysTrim(w))
+	c := group("keys", "Rotate, rewrap, retire and trim keys",
+		newKeysStatus(w), newKeysRotate(w), newKeysRewrap(w), newKeysRetire(w), newKeysTrim(w),
+		newRotateSubject(w), newRetireSubject(w))
 	c.Long = `The life of a version of a key-encryption key, while the service runs:
 
   rotate   as the keeper: add a version; everything new is wrapped under it
@@ -29,7 +30,10 @@ func newKeys(w world) *cobra.Command {
   trim     as the keeper: destroy the retired versions, for ever; whatever old
            backups hold under them is dead then
 
-Each refuses before the one above it is done, and says what is missing.`
+Each refuses before the one above it is done, and says what is missing.
+
+rotate-subject and retire-subject do the same to the data keys of one person,
+after somebody may have seen them in clear.`
 	return c
 }
 
@@ -174,7 +178,7 @@ on where it was. Needs a node's rights. Reads and writes go on all the while.`,
 			if err != nil {
 				return err
 			}
-			done, err := watch(c.Context(), w, p, job)
+			done, err := watch(c.Context(), w, p, job, "rewrapping")
 			if err != nil {
 				return err
 			}
@@ -184,7 +188,7 @@ on where it was. Needs a node's rights. Reads and writes go on all the while.`,
 
 // watch runs the jobs of this process until one of them has ended, and shows how
 // far it is.
-func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, error) {
+func watch(ctx context.Context, w world, p *parts, job vault.Job, doing string) (vault.Job, error) {
 	r, err := p.runner(false)
 	if err != nil {
 		return job, err
@@ -196,7 +200,7 @@ func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, er
 		cancel()
 		running.Wait()
 	}()
-	began, bar := now(), newProgress(w.stderr, "rewrapping", int(job.Total))
+	began, bar := now(), newProgress(w.stderr, doing, int(job.Total))
 	for job.State == vault.JobQueued || job.State == vault.JobRunning {
 		select {
 		case <-ctx.Done():
@@ -214,11 +218,11 @@ func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, er
 		bar.resize(int(job.Total))
 		bar.at(int(job.Done))
 		if left, known := jobs.ETA(job.Done, job.Total, began, now()); known {
-			bar.say(fmt.Sprintf("rewrapping, %s left", left.Round(time.Second)))
+			bar.say(fmt.Sprintf("%s, %s left", doing, left.Round(time.Second)))
 		}
 	}
 	if job.State == vault.JobFailed {
-		err = withHint(errors.New("the rewrap failed: "+job.Note), "mend that, and run it again")
+		err = withHint(errors.New(doing+" failed: "+job.Note), "mend that, and run it again")
 	}
 	bar.end(err)
 	return job, err

@@ -75,10 +75,13 @@ func stepError(err error) error {
 	return err
 }
 
-// runner runs the jobs of this process: rewrapping, and with the keeper's rights
+// runner runs the jobs of this process: rewrapping and re-sealing, and with the keeper's rights
 // the changes of keys, too.
 func (p *parts) runner(keeps bool) (*jobs.Runner, error) {
-	work := map[string]jobs.Worker{vault.JobRewrap: worker(p.vault.RewrapStep)}
+	work := map[string]jobs.Worker{
+		vault.JobRewrap: worker(p.vault.RewrapStep),
+		vault.JobReseal: worker(p.vault.ResealStep),
+	}
 	if keeps {
 		admin := keeper(p.kek)
 		step := worker(func(ctx context.Context, j vault.Job) (vault.Job, bool, error) {

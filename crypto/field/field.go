@@ -35,6 +35,7 @@
 package field
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 
@@ -48,7 +49,10 @@ const MaxValue = 64 << 10
 
 // Overhead is by how many bytes a ciphertext is longer than its value: Tink's
 // prefix (1 byte), the key id (4), the nonce (12) and the tag (16).
-const Overhead = 1 + 4 + 12 + 16
+const Overhead = keyPrefix + 12 + 16
+
+// keyPrefix is the length of Tink's prefix and the key id.
+const keyPrefix = 1 + 4
 
 // Key is an opened data key. It seals and opens the values of one person and
 // key group. It prints as [key], and it is safe for concurrent use.
@@ -104,6 +108,14 @@ func (k *Key) Open(p Place, sealed []byte) (secret.Bytes, error) {
 	v, err := k.open(sealed, p.appendData(buf[:0], labelValue))
 	k.giveBack(buf)
 	return v, err
+}
+
+// Current reports whether sealed, from [Key.Seal] or in a [Portable], was sealed
+// with the key that seals now: one of an earlier primary says no, and should be
+// sealed anew. It says nothing of whether sealed opens.
+func (k *Key) Current(sealed []byte) bool {
+	fresh, err := k.aead.Encrypt(nil, nil) // begins as everything that is sealed now
+	return err == nil && len(sealed) >= Overhead && bytes.Equal(sealed[:keyPrefix], fresh[:keyPrefix])
 }
 
 func (k *Key) seal(v secret.Bytes, ad []byte) ([]byte, error) {

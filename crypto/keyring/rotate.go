@@ -129,7 +129,8 @@ func (r *Ring) Rotate(ctx context.Context, old Sealed) (*field.Key, Sealed, erro
 
 // Retire removes all keys but the primary from a person's data key: what they
 // sealed does not open any more. The result, of the next version, is to be
-// stored in place of old. Errors are [ErrUnwrap] and [ErrUnavailable].
+// stored in place of old; old itself if there is only a primary. Errors are
+// [ErrUnwrap] and [ErrUnavailable].
 func (r *Ring) Retire(ctx context.Context, old Sealed) (*field.Key, Sealed, error) {
 	return r.edit(ctx, old, func(m *keyset.Manager, h *keyset.Handle) error {
 		for i := range h.Len() {
@@ -155,12 +156,17 @@ func (r *Ring) edit(ctx context.Context, old Sealed, change func(*keyset.Manager
 	if err != nil {
 		return nil, Sealed{}, err
 	}
+	had := h.Len()
 	m := keyset.NewManagerFromHandle(h)
 	if err := change(m, h); err != nil {
 		return nil, Sealed{}, fmt.Errorf("changing a keyset: %w", err)
 	}
 	if h, err = m.Handle(); err != nil {
 		return nil, Sealed{}, fmt.Errorf("changing a keyset: %w", err)
+	}
+	if h.Len() == had { // nothing to retire
+		key, err := primitive(h)
+		return key, old, err
 	}
 	key, plain, err := openHandle(h)
 	if err != nil {

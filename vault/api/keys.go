@@ -29,7 +29,7 @@ type KeyUses struct {
 // A Job is background work.
 type Job struct {
 	ID      string    `json:"id" format:"uuid"`
-	Kind    string    `json:"kind" enum:"rewrap,key_rotation,key_retirement,key_trim"`
+	Kind    string    `json:"kind" enum:"rewrap,reseal,key_rotation,key_retirement,key_trim"`
 	State   string    `json:"state" enum:"queued,running,done,failed"`
 	Done    int64     `json:"done" doc:"Units done"`
 	Total   int64     `json:"total" doc:"Of so many; 0: not known"`
@@ -43,4 +43,21 @@ type Job struct {
 // A Jobs answers GET /v1/jobs, newest first.
 type Jobs struct {
 	Jobs []Job `json:"jobs"`
+}
+
+// A SubjectKey is the data key of one key group of a person.
+type SubjectKey struct {
+	Group   string `json:"group" doc:"The key group; empty: what identifies the person"`
+	Version uint32 `json:"version" doc:"From 1; each rotation and each retirement makes the next"`
+}
+
+// A SubjectKeyRotation answers POST /v1/subjects/{subject}/key-rotation.
+type SubjectKeyRotation struct {
+	Keys []SubjectKey `json:"keys"`
+	Job  Job          `json:"job" doc:"Seals anew what stands; it goes on by itself"`
+}
+
+// SubjectKeys answers POST /v1/subjects/{subject}/key-retirement.
+type SubjectKeys struct {
+	Keys []SubjectKey `json:"keys"`
 }

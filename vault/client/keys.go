@@ -30,6 +30,23 @@ func (c *Client) askKey(ctx context.Context, what string) (out api.Job, err erro
 	return out, c.send(ctx, k, &out)
 }
 
+// RotateSubjectKeys gives a person new data keys, after a compromise. The job seals
+// anew what stands; ciphertexts that you keep are moved with [Client.Reencrypt].
+func (c *Client) RotateSubjectKeys(ctx context.Context, subject string) (out api.SubjectKeyRotation, err error) {
+	k := person(http.MethodPost, never, subject, "key-rotation")
+	k.accepted = true
+	return out, c.send(ctx, k, &out)
+}
+
+// RetireSubjectKeys removes a person's earlier data keys for ever: ciphertexts that
+// were not moved open no more. Code conflict while the job of the rotation is not
+// done, held under a legal hold.
+func (c *Client) RetireSubjectKeys(ctx context.Context, subject string) ([]api.SubjectKey, error) {
+	var out api.SubjectKeys
+	err := c.send(ctx, person(http.MethodPost, never, subject, "key-retirement"), &out)
+	return out.Keys, err
+}
+
 // Jobs lists background work, newest first.
 func (c *Client) Jobs(ctx context.Context) ([]api.Job, error) {
 	var out api.Jobs

@@ -31,6 +31,18 @@ func keyRoutes() []route {
 			serve:  requestKey(vault.JobTrim), out: []result{job},
 		},
 		{
+			method: http.MethodPost, path: "/v1/subjects/{subject}/key-rotation", id: "rotateSubjectKeys", tag: "Keys",
+			summary: "Give a person new data keys, after a compromise",
+			detail:  "Values are sealed with them from the answer on. Earlier keys open what they sealed, until they are retired: move ciphertexts of your own with /v1/reencrypt.",
+			serve:   (*exchange).rotateSubject, out: []result{{202, "The keys, and the job that seals anew what stands", api.SubjectKeyRotation{}, ""}},
+		},
+		{
+			method: http.MethodPost, path: "/v1/subjects/{subject}/key-retirement", id: "retireSubjectKeys", tag: "Keys",
+			summary: "Remove a person's earlier data keys for ever",
+			detail:  "What they sealed opens no more, wherever it is kept. Refused under a hold, and while the job of the rotation is not done.",
+			serve:   (*exchange).retireSubject, out: []result{{200, "The keys as they stand", api.SubjectKeys{}, ""}},
+		},
+		{
 			method: http.MethodGet, path: "/v1/jobs", id: "jobs", tag: "Service", summary: "Background work",
 			serve: (*exchange).jobs, out: []result{{200, "Newest first", api.Jobs{}, ""}},
 		},
@@ -74,6 +86,30 @@ func requestKey(kind string) func(*exchange) (answer, error) {
 		}
 		return encoded(http.StatusAccepted, x.jobOf(&j))
 	}
+}
+
+func (x *exchange) rotateSubject() (answer, error) {
+	keys, job, err := x.vault.RotatePerson(x.r.Context(), x.caller, x.params["subject"])
+	if err != nil {
+		return answer{}, err
+	}
+	return encoded(http.StatusAccepted, api.SubjectKeyRotation{Keys: subjectKeys(keys), Job: x.jobOf(&job)})
+}
+
+func (x *exchange) retireSubject() (answer, error) {
+	keys, err := x.vault.RetirePerson(x.r.Context(), x.caller, x.params["subject"])
+	if err != nil {
+		return answer{}, err
+	}
+	return encoded(http.StatusOK, api.SubjectKeys{Keys: subjectKeys(keys)})
+}
+
+func subjectKeys(list []vault.PersonKey) []api.SubjectKey {
+	out := make([]api.SubjectKey, len(list))
+	for i, k := range list {
+		out[i] = api.SubjectKey(k)
+	}
+	return out
 }
 
 func (x *exchange) jobs() (answer, error) {

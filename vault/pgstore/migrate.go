@@ -156,6 +156,7 @@ func grants() []grant {
 		{"SELECT, UPDATE", "ledger"},
 		{"SELECT, INSERT", "erasure"},
 		{"SELECT, INSERT, UPDATE, DELETE", "shred"},
+		{"SELECT, INSERT, UPDATE, DELETE", "reseal"},
 		{"SELECT, INSERT, UPDATE", "tally"},
 		{"SELECT, INSERT, UPDATE", "approval"},
 		{"SELECT, INSERT, UPDATE, DELETE", "job"},

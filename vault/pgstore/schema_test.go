@@ -282,6 +282,7 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 	next := vault.DataKey{Group: 2, Epoch: 1, Version: 2, KEKVersion: 2, Wrapped: []byte("next")}
 	outbox := vault.OutboxEntry{ID: uuid.New(), Body: []byte("entry")}
 	shred := vault.Shred{Tenant: id, UID: p.UID, Group: 3, Epoch: 3}
+	reseal := vault.Reseal{Tenant: id, UID: p.UID, Group: 2, Version: 2}
 	asked := vault.Approval{
 		ID: uuid.New(), Tenant: id, Kind: "erasure", Digest: hash("d"), Asker: hash("a"), State: vault.ApprovalPending,
 		Created: now(), Expires: now().Add(time.Hour),
@@ -305,6 +306,9 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error { return tx.PutShred(ctx, shred) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.Shreds(ctx, 1)) },
 			func(ctx context.Context, tx vault.Tx) error { return tx.DeleteShred(ctx, shred) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.PutReseal(ctx, reseal) },
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.Reseals(ctx, id, vault.KeyPlace{}, 1)) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.DeleteReseal(ctx, reseal) },
 		},
 		"breaker": {
 			func(ctx context.Context, tx vault.Tx) error {

@@ -35,6 +35,8 @@ func sweeps() []string {
     SELECT key FROM effect WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM shred WHERE tenant = $1 AND uid = $2 AND grp IN (
     SELECT grp FROM shred WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM reseal WHERE tenant = $1 AND uid = $2 AND grp IN (
+    SELECT grp FROM reseal WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 	}
 }
 

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Ledger", ledger},
 		{"Erasures", erasures},
 		{"Shreds", shreds},
+		{"Reseals", reseals},
 		{"Breaker", breaker},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},

@@ -11,11 +11,11 @@ import (
 )
 
 // fillRows is how many rows fill stores beside the directory.
-const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2
+const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2 + 1
 
 // fill stores rows of a uid in every table that bears rows of people: two
 // keys, two records, three index entries, one current consent of a history of
-// two, one effect, two shreds.
+// two, one effect, two shreds, one reseal.
 func (w *world) fill(tenant int32, uid uuid.UUID) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) error {
@@ -28,6 +28,9 @@ func (w *world) fill(tenant int32, uid uuid.UUID) {
 			if err := tx.PutShred(ctx, s); err != nil {
 				return err
 			}
+		}
+		if err := tx.PutReseal(ctx, fillReseal(tenant, uid)); err != nil {
+			return err
 		}
 		_, _, err := tx.InsertEffect(ctx, fillEffect(tenant, uid))
 		return err
@@ -50,6 +53,10 @@ func fillShreds(tenant int32, uid uuid.UUID) []vault.Shred {
 	return []vault.Shred{{Tenant: tenant, UID: uid, Group: 2, Epoch: 1}, {Tenant: tenant, UID: uid, Group: 3, Epoch: 2}}
 }
 
+func fillReseal(tenant int32, uid uuid.UUID) vault.Reseal {
+	return vault.Reseal{Tenant: tenant, UID: uid, Group: 2, Version: 2}
+}
+
 // filled reports rows of a uid that fill stored and that are not as they were.
 func (w *world) filled(what string, tenant int32, uid uuid.UUID) {
 	w.Helper()
@@ -63,6 +70,7 @@ func (w *world) filled(what string, tenant int32, uid uuid.UUID) {
 	}
 	w.keeps(what+": effect", fillEffect(tenant, uid))
 	w.equal(what+": shreds", w.shredsOf(tenant, uid), fillShreds(tenant, uid))
+	w.equal(what+": reseals", ofPerson(w.resealsOf(tenant, vault.KeyPlace{}, 1000), uid), []vault.Reseal{fillReseal(tenant, uid)})
 }
 
 // sweepAll sweeps in steps until nothing is left, and says how much was there.
@@ -148,6 +156,7 @@ func sweepOne(w *world, limit int) {
 		w.Error("an effect is left")
 	}
 	w.equal("shreds", w.shredsOf(tenant, s.UID), []vault.Shred{})
+	w.equal("reseals", ofPerson(w.resealsOf(tenant, vault.KeyPlace{}, 1000), s.UID), []vault.Reseal{})
 	w.stands("the directory", s)
 	w.filled("the neighbour", neighbour.Tenant, neighbour.UID)
 	w.filled("the same uid in another tenant", twin.Tenant, twin.UID)

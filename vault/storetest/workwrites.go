@@ -96,6 +96,12 @@ func erasureWrites() []write {
 		{"DeleteShred", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.DeleteShred(ctx, fillShreds(s.Tenant, s.UID)[0])
 		}},
+		{"PutReseal", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.PutReseal(ctx, vault.Reseal{Tenant: s.Tenant, UID: s.UID, Group: 2, Version: 9})
+		}},
+		{"DeleteReseal", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.DeleteReseal(ctx, fillReseal(s.Tenant, s.UID))
+		}},
 		{"LockTally", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, err := tx.LockTally(ctx, s.Tenant, hash("new"), instant(7))
 			return err
@@ -173,6 +179,7 @@ type workDump struct {
 	Position  int64
 	Last      vault.Erasure
 	Shreds    []vault.Shred
+	Reseals   []vault.Reseal
 	Tallies   []vault.Tally
 	Approvals []vault.Approval
 	Jobs      []vault.Job
@@ -182,6 +189,7 @@ type workDump struct {
 func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	w.Helper()
 	d.Outbox, d.Position, d.Shreds = w.outbox(1000), w.ledgerPosition(), w.shredsOf(s.Tenant, s.UID)
+	d.Reseals = w.resealsOf(s.Tenant, vault.KeyPlace{}, 1000)
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	last, err := w.lastErasure(stagedErasure(s))
 	w.is("LastErasure", err, nil)

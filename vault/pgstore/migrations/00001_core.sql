@@ -250,6 +250,15 @@ CREATE TABLE shred (
 );
 COMMENT ON TABLE shred IS 'Groups of the living that were erased, and whose remains are not cleaned up yet.';
 
+CREATE TABLE reseal (
+    grp     bigint  NOT NULL CHECK (grp >= 1),
+    version bigint  NOT NULL CHECK (version >= 1),
+    tenant  integer NOT NULL,
+    uid     uuid    NOT NULL,
+    PRIMARY KEY (tenant, uid, grp)
+);
+COMMENT ON TABLE reseal IS 'Data keys that were replaced, and whose values are not sealed anew yet.';
+
 CREATE TABLE tally (
     count  bigint      NOT NULL CHECK (count >= 0),
     since  timestamptz NOT NULL,
@@ -303,5 +312,6 @@ CREATE INDEX job_ended ON job (updated) WHERE state IN (3, 4);
 COMMENT ON TABLE job IS 'Bounded work that one node at a time does. Of one kind a tenant has at most one that is not over.';
 
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
-    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, tally,
+    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal,
+    tally,
     approval, job FROM PUBLIC;

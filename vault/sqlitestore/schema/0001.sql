@@ -230,6 +230,15 @@ CREATE TABLE shred (
   PRIMARY KEY (tenant, uid, grp)
 ) STRICT;
 
+-- Data keys that were replaced, and whose values are not sealed anew yet.
+CREATE TABLE reseal (
+  tenant  INTEGER NOT NULL REFERENCES tenant (id),
+  uid     BLOB    NOT NULL CHECK (length(uid) = 16),
+  grp     INTEGER NOT NULL CHECK (grp BETWEEN 1 AND 4294967295),
+  version INTEGER NOT NULL CHECK (version BETWEEN 1 AND 4294967295),
+  PRIMARY KEY (tenant, uid, grp)
+) STRICT;
+
 CREATE TABLE tally (
   tenant INTEGER NOT NULL REFERENCES tenant (id),
   key    BLOB    NOT NULL CHECK (length(key) = 32),
