@@ -215,6 +215,16 @@ func TestPeopleAndSettings(t *testing.T) {
 	if keys, err := op.VerifierKeys(ctx); err != nil || len(keys) != 1 {
 		t.Errorf("%v %v", keys, err)
 	}
+	if _, err := app.Put(ctx, client.Ref{Subject: "c-2", Collection: "customer", Record: "self"}, map[string]any{"city": "Ulm"}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := op.RotateSubjectKeys(ctx, "c-2"); err != nil || len(r.Keys) != 2 || r.Job.Kind != "reseal" {
+		t.Errorf("%+v %v", r, err)
+	}
+	var e *client.Error
+	if _, err := op.RetireSubjectKeys(ctx, "c-2"); !errors.As(err, &e) || e.Code != api.Conflict || !strings.Contains(e.Detail, "reseal") {
+		t.Errorf("retired while the job waits: %v", err)
+	}
 	check("alive", op.Alive(ctx))
 	if h, err := op.Ready(ctx); err != nil || h.Status != "ok" {
 		t.Errorf("%+v %v", h, err)

@@ -22,7 +22,7 @@ SELECT tenant, uid, grp, version FROM reseal
 WHERE tenant = $1 AND (uid, grp) > ($2, $3) ORDER BY uid, grp LIMIT $4`
 
 func (t *tx) Reseals(ctx context.Context, tenant int32, after vault.KeyPlace, limit int) ([]vault.Reseal, error) {
-	return rows(ctx, t, "listing reseals", listReseals, []any{tenant, id(after.UID), after.Group, limit},
+	return rows(ctx, t, "listing reseals", listReseals, []any{tenant, anyID(after.UID), after.Group, limit},
 		func(r pgx.CollectableRow) (s vault.Reseal, err error) {
 			err = r.Scan(&s.Tenant, &s.UID, &s.Group, &s.Version)
 			return s, err

@@ -186,6 +186,9 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		if err := tx.PutConsent(ctx, tenant, p.UID, c); err != nil {
 			return err
 		}
+		if err := tx.PutReseal(ctx, vault.Reseal{Tenant: tenant, UID: p.UID, Group: 2, Version: 2}); err != nil {
+			return err
+		}
 		if err := tx.PutShred(ctx, vault.Shred{Tenant: tenant, UID: p.UID, Group: 3, Epoch: 2}); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ func eraseCases() []testCase {
 		{name: "E10_long_writes_racing_erasures", run: longWritesRacingErasures, long: true},
 		{name: "E11_the_21st_erasure_waits_for_a_second_person", run: secondPerson},
 		{name: "E12_a_group_dies_and_the_person_lives_on", run: groupDies},
+		{name: "E13_a_persons_keys_are_rotated", run: personRotated},
 	}
 }
 
