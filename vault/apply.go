@@ -373,6 +373,9 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 	var failed audit.Event
 	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error {
 		failed = *e
+		if err := v.stillOpen(ctx, tx); err != nil {
+			return err
+		}
 		ref := RecordRef{Collection: coll.ID, Record: record}
 		rec, err := tx.LockRecord(ctx, t.row.ID, p.UID, ref, v.newID())
 		if err != nil {

@@ -120,6 +120,11 @@ func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
 	var uid uuid.UUID
 	err := r.v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) (err error) {
 		uid, r.entries = p.UID, nil
+		if r.event.Decision != consent.Withdrawn {
+			if err := r.v.stillOpen(ctx, tx); err != nil {
+				return err
+			}
+		}
 		e.Purpose = r.d.Purpose
 		e.Subject = []audit.Attr{{Key: "decision", Value: r.d.Decision}}
 		freed, err = r.apply(ctx, tx, p, e)

@@ -71,6 +71,22 @@ func (v *Vault) guard(ctx context.Context, incarnation string) error {
 	return nil
 }
 
+// stillOpen is guard inside a transaction that shows or begins something: a database
+// that was restored since the request was let in takes nothing of it.
+func (v *Vault) stillOpen(ctx context.Context, tx Tx) error {
+	if v.reader == nil {
+		return nil
+	}
+	now, err := tx.Incarnation(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the incarnation of the database: %w", err)
+	}
+	if c := v.gate.seen.Load(); c == nil || c.incarnation != now || !c.open() {
+		return ErrBehind
+	}
+	return nil
+}
+
 // follow takes in what is new in the ledger. While the gate is open and the database
 // is the same, what is new was done by nodes on this very database: nothing has to be
 // compared, and the database's position goes on. Else it compares. Run calls it.

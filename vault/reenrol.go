@@ -41,6 +41,9 @@ func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string)
 	}
 	p.Mark, p.Certificate = t.mark(&p, nil), old.Certificate
 	err = v.store.Update(ctx, func(tx Tx) error {
+		if err := v.stillOpen(ctx, tx); err != nil {
+			return err
+		}
 		if err := tx.UpdateSubject(ctx, p, old.Generation); err != nil {
 			return err
 		}
