@@ -4,6 +4,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -21,11 +22,14 @@ import (
 const (
 	seedNoFence   = "cache-without-fence" // a read trusts what an earlier one has loaded
 	seedFence50ms = "fence-50ms"          // the same, for 50 ms
-	seedRewrap    = "rewrap-upsert"       // a rewrap inserts the key that it read before an erasure
+	seedRewrap    = "rewrap-upsert"       // a rewrap stores the keys that it has moved whether or not their rows still stand
 	seedPut       = "put-cached-key"      // a write goes by what an earlier one has loaded, and does not look again
 	seedNoLock    = "no-row-lock"         // a transaction checks the person's row and does not lock it
 	seedCachedYes = "consent-cached"      // a node that has seen a consent does not look again
 )
+
+// seededRewrap is how long a rewrap with seedRewrap waits before it stores.
+const seededRewrap = time.Second
 
 var seed = os.Getenv("FIELDVAULT_TEST_SEED")
 
@@ -110,24 +114,18 @@ func (s seededWriter) LoadForReveal(ctx context.Context, q LoadQuery) (*Loaded, 
 }
 
 func (s *seededStore) Update(ctx context.Context, f func(Tx) error) error {
-	var lost []func()
-	err := s.Store.Update(ctx, func(tx Tx) error {
-		lost = nil
-		return f(&seededTx{Tx: tx, s: s, lost: &lost})
-	})
-	if err == nil {
-		for _, again := range lost {
-			go again()
-		}
-	}
-	return err
+	return s.Store.Update(ctx, func(tx Tx) error { return f(&seededTx{Tx: tx, s: s}) })
+}
+
+// Settle is the store's.
+func (s *seededStore) Settle(ctx context.Context) error {
+	return s.Store.(Settler).Settle(ctx)
 }
 
 type seededTx struct {
 	Tx
 	s     *seededStore
 	blind bool // seedPut: this is a write, which does not look
-	lost  *[]func()
 }
 
 func (t *seededTx) Subject(ctx context.Context, tenant int32, lookup []byte, lock Lock) (Subject, error) {
@@ -154,28 +152,28 @@ func (t *seededTx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]Dat
 	return t.Tx.Keys(ctx, tenant, uid)
 }
 
-// DestroyKeys leaves a rewrap under way that has read the keys before.
-func (t *seededTx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]DataKey, error) {
+// RewrapKeys updates the rows that stand, and inserts those that do not. It is as
+// slow as on a busy machine: people are erased, and swept, meanwhile.
+func (t *seededTx) RewrapKeys(ctx context.Context, tenant int32, keys []Rewrapped) (int, error) {
 	if seed != seedRewrap {
-		return t.Tx.DestroyKeys(ctx, tenant, uid)
+		return t.Tx.RewrapKeys(ctx, tenant, keys)
 	}
-	keys, err := t.Tx.Keys(ctx, tenant, uid)
+	time.Sleep(seededRewrap)
+	n, err := t.Tx.RewrapKeys(ctx, tenant, keys)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	*t.lost = append(*t.lost, func() {
-		ctx := context.WithoutCancel(ctx)
-		time.Sleep(20 * time.Millisecond)
-		_ = t.s.Store.Update(ctx, func(tx Tx) error { // a rewrap that failed has done no harm
-			for _, k := range keys {
-				if _, err := tx.InsertKey(ctx, tenant, uid, k); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-	return t.Tx.DestroyKeys(ctx, tenant, uid)
+	for _, k := range keys {
+		again := DataKey{Group: k.Group, Epoch: k.Epoch, Version: k.Version, KEKVersion: k.Next, Wrapped: k.Wrapped}
+		stored, err := t.Tx.InsertKey(ctx, tenant, k.UID, again)
+		if err != nil && !errors.Is(err, ErrStaleKEK) {
+			return n, err
+		}
+		if stored {
+			n++
+		}
+	}
+	return n, nil
 }
 
 var seededConsents sync.Map

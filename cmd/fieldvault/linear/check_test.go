@@ -57,6 +57,20 @@ func TestChecks(t *testing.T) {
 		{"erased without an answer, and read", []moment{say(3, 0, op{kind: erase}, got{}), say(7, 8, read, sees("a", 1))}, true, true},
 		{"erased, and written", []moment{say(3, 4, op{kind: erase}, ended), say(5, 6, op{kind: put, email: "b"}, got{code: ok, rev: 2})}, false, true},
 		{"erased twice", []moment{say(3, 4, op{kind: erase}, ended), say(5, 6, op{kind: erase}, ended)}, true, true},
+		{"a group erased, and what it sealed read", []moment{
+			say(3, 4, op{kind: patch, hobby: "h"}, got{code: ok, rev: 2}), say(5, 6, op{kind: grant}, yes), say(7, 8, op{kind: eraseGroup}, ended),
+			say(9, 10, sold, got{code: ok, rev: 2, email: "=a", hobby: "=h"}),
+		}, false, false},
+		{"a group erased, and the rest read", []moment{
+			say(3, 4, op{kind: patch, hobby: "h"}, got{code: ok, rev: 2}), say(5, 6, op{kind: grant}, yes), say(7, 8, op{kind: eraseGroup}, ended),
+			say(9, 10, sold, sees("a", 2)),
+		}, true, true},
+		{"a group erased, and written anew", []moment{
+			say(3, 4, op{kind: eraseGroup}, ended), say(5, 6, op{kind: grant}, yes), say(7, 8, op{kind: patch, hobby: "h"}, got{code: ok, rev: 2}),
+			say(9, 10, sold, got{code: ok, rev: 2, email: "=a", hobby: "=h"}),
+		}, true, true},
+		{"a group erased, and the person gone", []moment{say(3, 4, op{kind: eraseGroup}, ended), say(5, 6, read, got{code: gone})}, false, true},
+		{"a group of the held erased", []moment{say(3, 4, op{kind: hold}, yes), say(5, 6, op{kind: eraseGroup}, ended)}, false, true},
 		{"another life, empty", []moment{say(3, 4, op{kind: erase}, ended), say(5, 6, op{kind: reenrol}, got{code: ok, gen: 2}), say(7, 8, read, got{code: notFound})}, true, true},
 		{"another life with the old value", []moment{say(3, 4, op{kind: erase}, ended), say(5, 6, op{kind: reenrol}, got{code: ok, gen: 2}), say(7, 8, read, sees("a", 1))}, false, false},
 		{"another life with a new value", []moment{say(3, 4, op{kind: erase}, ended), say(5, 6, op{kind: reenrol}, got{code: ok, gen: 2}), say(7, 8, op{kind: put, email: "b"}, got{code: ok, rev: 1}), say(9, 10, read, sees("b", 1))}, true, true},
@@ -64,6 +78,15 @@ func TestChecks(t *testing.T) {
 			say(3, 4, op{kind: encrypt, email: "x"}, ended), say(5, 6, op{kind: erase}, ended), say(7, 8, op{kind: reenrol}, got{code: ok, gen: 2}),
 			say(9, 10, op{kind: decrypt, email: "x", gen: 1}, got{code: ok, email: "=x"}),
 		}, false, false},
+		{"the old life's ciphertext, sealed again", []moment{
+			say(3, 4, op{kind: encrypt, email: "x"}, ended), say(5, 6, op{kind: erase}, ended), say(7, 8, op{kind: reenrol}, got{code: ok, gen: 2}),
+			say(9, 10, op{kind: reencrypt, email: "x", gen: 1}, got{code: ok, gen: 2}),
+		}, false, true},
+		{"the old life's ciphertext, refused", []moment{
+			say(3, 4, op{kind: encrypt, email: "x"}, ended), say(5, 6, op{kind: erase}, ended), say(7, 8, op{kind: reenrol}, got{code: ok, gen: 2}),
+			say(9, 10, op{kind: put, email: "b"}, got{code: ok, rev: 1}), say(11, 12, op{kind: reencrypt, email: "x", gen: 1}, got{code: gone}),
+			say(13, 14, read, sees("b", 1)),
+		}, true, true},
 		{"the held erased", []moment{say(3, 4, op{kind: hold}, yes), say(5, 6, op{kind: erase}, ended)}, false, true},
 		{"the held refused", []moment{say(3, 4, op{kind: hold}, yes), say(5, 6, op{kind: erase}, got{code: held}), say(7, 8, op{kind: put, email: "b"}, got{code: held})}, true, true},
 		{"refused without a hold", []moment{say(5, 6, op{kind: erase}, got{code: held})}, false, true},

@@ -41,8 +41,8 @@ func answered(out got, err error) got {
 // outcome is answered for an item of a batch.
 func outcome(out got, o api.Outcome) got { return answered(out, client.ItemError(0, o)) }
 
-// ask does an operation on one person. For a decryption k is the ciphertext; a
-// successful encryption returns one.
+// ask does an operation on one person. For a decryption, or one that is
+// sealed again, k is the ciphertext; a successful encryption returns one.
 func (d *doors) ask(ctx context.Context, subject string, in op, k kept) (got, kept) {
 	switch in.kind {
 	case put, patch, remove:
@@ -53,14 +53,17 @@ func (d *doors) ask(ctx context.Context, subject string, in op, k kept) (got, ke
 		return d.find(ctx, subject, in), kept{}
 	case encrypt:
 		return d.seal(ctx, subject, in)
+	case reencrypt:
+		out, err := d.app.Reencrypt(ctx, []api.DecryptItem{{Subject: subject, Field: collection + ".email", Ciphertext: k.text}})
+		return sealed(in, out, err)
 	case decrypt:
 		out, err := d.app.Decrypt(ctx, []api.DecryptItem{{Subject: subject, Field: collection + ".email", Ciphertext: k.text}})
 		if err != nil {
 			return refused(err), kept{}
 		}
 		return outcome(got{email: view(api.Field{View: out[0].View, Value: out[0].Value, Reason: out[0].Reason})}, out[0].Outcome), kept{}
-	case erase:
-		return d.end(ctx, subject), kept{}
+	case erase, eraseGroup:
+		return d.end(ctx, subject, in), kept{}
 	default:
 		return d.decide(ctx, subject, in), kept{}
 	}
@@ -161,6 +164,11 @@ func (d *doors) seal(ctx context.Context, subject string, in op) (got, kept) {
 		return got{code: "no JSON"}, kept{}
 	}
 	out, err := d.app.Encrypt(ctx, []api.EncryptItem{{Subject: subject, Field: collection + ".email", Plaintext: value}})
+	return sealed(in, out, err)
+}
+
+// sealed is the answer that holds a ciphertext of the operation's value.
+func sealed(in op, out []api.EncryptResult, err error) (got, kept) {
 	if err != nil {
 		return refused(err), kept{}
 	}
@@ -174,8 +182,15 @@ func (d *doors) seal(ctx context.Context, subject string, in op) (got, kept) {
 	return got{code: ok, gen: p.Generation}, kept{text: out[0].Ciphertext, value: in.email, gen: p.Generation}
 }
 
-func (d *doors) end(ctx context.Context, subject string) got {
-	cert, err := d.officer.Erase(ctx, subject, "asked for it")
+// end erases a person, or the group leisure of one.
+func (d *doors) end(ctx context.Context, subject string, in op) got {
+	var cert api.Certificate
+	var err error
+	if in.kind == erase {
+		cert, err = d.officer.Erase(ctx, subject, "asked for it")
+	} else {
+		cert, err = d.officer.EraseGroups(ctx, subject, "asked for it", []string{"leisure"})
+	}
 	if err != nil {
 		return refused(err)
 	}

@@ -7,9 +7,11 @@
 // Three processes of `fieldvault serve` stand on one PostgreSQL and one real Vault.
 // Workers choose a person, an operation and a node at random, many at once for few
 // people, so that operations collide: put, patch, delete, reveal, batches of both,
-// reads under a purpose that needs consent, search, encrypt, decrypt, consent
-// granted and withdrawn, hold and release, restriction, erasure, re-enrolment.
-// Meanwhile nodes are stopped (SIGSTOP), go on, and are killed and started again.
+// reads under a purpose that needs consent, search, encrypt, decrypt, re-encrypt,
+// consent granted and withdrawn, hold and release, restriction, erasure of a person or
+// of one key group, re-enrolment. Meanwhile nodes are stopped (SIGSTOP), go on, and are
+// killed and started again, and a keeper rotates the key-encryption key, waits for the
+// rewrap, retires and trims what was before, and begins again.
 // People retire after some dozens of operations and new ones take their place.
 //
 // # What is checked
@@ -19,8 +21,8 @@
 //     An operation without an answer (a time-out, a broken connection, 503) may
 //     have its effect at any time after its call, or never.
 //   - The scan for I1, which knows nothing of the model: once an answer has said
-//     that a person is erased, no operation that starts later shows a value that was
-//     known before the erasure began.
+//     that a person, or a key group, is erased, no operation that starts later shows a
+//     value of it that was known before the erasure began.
 //   - At rest, after the load, `fieldvault fsck` finds nothing.
 //   - No planted value, and no name of a person, stands in what the nodes said, in
 //     PostgreSQL's log and files, or in a dump.

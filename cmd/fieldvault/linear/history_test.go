@@ -172,21 +172,32 @@ func stuck(history []entry) string {
 }
 
 // scan is the check of I1 that needs no model: once an answer has said that the
-// person is erased, nothing that starts after it shows a value that was known before
-// that operation began. It returns the entries that do.
-func scan(history []entry) (wrong []entry) {
+// person, or the group leisure, is erased, nothing that starts after it shows a value
+// of the person, or of the group, that was known before that operation began. It
+// returns the entries that do.
+func scan(history []entry) []entry {
 	known := map[string]time.Duration{} // since when an answer has vouched for a value
-	var ends []entry                    // answers that say erased, by their time
+	var ends, groups []entry            // answers that say erased
 	for _, e := range history {
 		for _, v := range e.vouches() {
 			if at, ok := known[v]; !ok || e.ret < at {
 				known[v] = e.ret
 			}
 		}
-		if e.out.code == gone && e.in.kind != decrypt || e.in.kind == erase && e.out.code == ok {
+		if e.out.code == gone && e.in.kind != decrypt && e.in.kind != reencrypt || e.in.kind == erase && e.out.code == ok {
 			ends = append(ends, e)
 		}
+		if e.in.kind == eraseGroup && e.out.code == ok {
+			groups = append(groups, e)
+		}
 	}
+	hobby := func(e entry) []string { return entry{out: got{hobby: e.out.hobby}}.shows() }
+	return append(after(history, ends, known, entry.shows), after(history, groups, known, hobby)...)
+}
+
+// after lists what shows a value that was known before one of the ends began that an
+// answer had told of.
+func after(history, ends []entry, known map[string]time.Duration, shows func(entry) []string) (wrong []entry) {
 	slices.SortFunc(ends, func(a, b entry) int { return cmp.Compare(a.ret, b.ret) })
 	reads := slices.Clone(history)
 	slices.SortFunc(reads, func(a, b entry) int { return cmp.Compare(a.call, b.call) })
@@ -195,7 +206,7 @@ func scan(history []entry) (wrong []entry) {
 		for ; i < len(ends) && ends[i].ret < e.call; i++ {
 			dead = max(dead, ends[i].call)
 		}
-		for _, v := range e.shows() {
+		for _, v := range shows(e) {
 			if at, ok := known[v]; ok && at < dead {
 				wrong = append(wrong, e)
 			}

@@ -19,7 +19,7 @@ var (
 func TestLinearizable(t *testing.T) {
 	g := newGrounds(t)
 	c := newCluster(t, g, processtest.Build(t))
-	p := plan{seed: *seed, workers: 12, people: 8, most: 80, ops: *atLeast, faults: true, sold: 35, weights: usual()}
+	p := plan{seed: *seed, workers: 12, people: 8, most: 80, ops: *atLeast, faults: true, rotates: true, sold: 35, weights: usual()}
 	if p.seed == 0 {
 		p.seed = newSeed()
 	}
@@ -33,6 +33,9 @@ func TestLinearizable(t *testing.T) {
 	t.Logf("answers:\n%s", l.answers())
 	if l.kills == 0 || l.pauses == 0 {
 		t.Error("no node was killed, or none was stopped")
+	}
+	if most := 1 + int(l.took/(2*time.Minute)); l.keys.rewraps < most || l.keys.moved == 0 || l.keys.trims == 0 {
+		t.Errorf("of the keys: %s; want at least %d rewraps", l.keys, most)
 	}
 	for _, k := range order() {
 		if l.tally[k][ok] < 5 {

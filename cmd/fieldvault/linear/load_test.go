@@ -24,6 +24,7 @@ type plan struct {
 	lasts   time.Duration // and at least so long
 	faults  bool          // stop and kill nodes
 	first   bool          // with the first violation, the operations alone suffice
+	rotates bool          // give the keys new versions all the while, and destroy the old ones
 	sold    int           // of a hundred reads, how many are for marketing
 	weights map[kind]int
 }
@@ -31,14 +32,14 @@ type plan struct {
 // usual is how often which operation is chosen.
 func usual() map[kind]int {
 	return map[kind]int{
-		reveal: 30, put: 14, patch: 8, remove: 2, search: 8, encrypt: 5, decrypt: 9, grant: 4, withdraw: 4, consents: 2,
-		hold: 1, release: 1, restrict: 1, unrestrict: 1, erase: 4, reenrol: 1,
+		reveal: 30, put: 14, patch: 8, remove: 2, search: 8, encrypt: 5, decrypt: 9, reencrypt: 3, grant: 4, withdraw: 4, consents: 2,
+		hold: 1, release: 1, restrict: 1, unrestrict: 1, erase: 4, eraseGroup: 2, reenrol: 1,
 	}
 }
 
 // order is the order in which operations are weighed.
 func order() []kind {
-	return []kind{reveal, put, patch, remove, search, encrypt, decrypt, grant, withdraw, consents, hold, release, restrict, unrestrict, erase, reenrol}
+	return []kind{reveal, put, patch, remove, search, encrypt, decrypt, reencrypt, grant, withdraw, consents, hold, release, restrict, unrestrict, erase, eraseGroup, reenrol}
 }
 
 // A violation is what one of the checks found.
@@ -62,6 +63,7 @@ type load struct {
 
 	ops, people   atomic.Int64
 	kills, pauses int
+	keys          turns
 	values        atomic.Int64 // so that no two are the same
 	pool          []atomic.Pointer[person]
 	full          chan *person // with a complete history
@@ -81,11 +83,16 @@ func run(t *testing.T, c *cluster, p plan) *load {
 		l.pool[i].Store(l.born())
 	}
 	d := &dice{p.seed}
-	var workers, checkers sync.WaitGroup
+	var workers, checkers, keeper sync.WaitGroup
 	checkers.Go(l.check)
 	for range p.workers {
 		mine := d.split()
 		workers.Go(func() { l.work(t, mine) })
+	}
+	if p.rotates {
+		mine := d.split()
+		c.model = "" // copies of it will have no keys
+		keeper.Go(func() { l.turn(t, mine) })
 	}
 	for told := l.began; !l.done(); {
 		if p.faults {
@@ -100,6 +107,7 @@ func run(t *testing.T, c *cluster, p plan) *load {
 	l.stop.Store(true)
 	workers.Wait()
 	l.took = time.Since(l.began)
+	keeper.Wait() // its last turn ends, too
 	for i := range l.pool {
 		if p := l.pool[i].Load(); !p.retired {
 			l.full <- p
@@ -286,7 +294,7 @@ func (l *load) choose(d *dice, p *person) (op, kept) {
 		}
 	case encrypt:
 		in.email = l.email()
-	case decrypt:
+	case decrypt, reencrypt:
 		k := p.ciphers[max(0, len(p.ciphers)-1-d.n(3))]
 		in.email, in.gen = k.value, k.gen
 		return in, k
@@ -303,7 +311,7 @@ func (l *load) pick(d *dice, p *person) kind {
 	weight := func(k kind) int {
 		w := l.weights[k]
 		switch {
-		case (k == grant || k == withdraw) && !p.born, k == decrypt && len(p.ciphers) == 0:
+		case (k == grant || k == withdraw) && !p.born, (k == decrypt || k == reencrypt) && len(p.ciphers) == 0:
 			return 0 // a grant makes a person in two steps, which the model has not
 		case k == reenrol && p.erased, k == release && p.held, k == unrestrict && p.limited:
 			return 15 * w
@@ -372,7 +380,7 @@ func (l *load) count(e entry) {
 func (l *load) answers() string {
 	var b strings.Builder
 	for _, k := range order() {
-		fmt.Fprintf(&b, "%-10s", k)
+		fmt.Fprintf(&b, "%-11s", k)
 		for _, code := range slices.Sorted(maps.Keys(l.tally[k])) {
 			fmt.Fprintf(&b, " %s %d", cmp.Or(code, "no answer"), l.tally[k][code])
 		}
@@ -390,6 +398,6 @@ func (l *load) String() string {
 			steps += n
 		}
 	}
-	return fmt.Sprintf("%d operations (%d steps of %d people, %d without an answer, %d erasures) in %.0f s; %d kills, %d stops; %d violations, %d unknown; seed %d",
-		l.ops.Load(), steps, l.people.Load(), lost, l.tally[erase][ok], l.took.Seconds(), l.kills, l.pauses, len(l.found), l.undecided, l.seed)
+	return fmt.Sprintf("%d operations (%d steps of %d people, %d without an answer, %d erasures, %d of a group) in %.0f s; %d kills, %d stops; %s; %d violations, %d unknown; seed %d",
+		l.ops.Load(), steps, l.people.Load(), lost, l.tally[erase][ok], l.tally[eraseGroup][ok], l.took.Seconds(), l.kills, l.pauses, l.keys, len(l.found), l.undecided, l.seed)
 }

@@ -18,6 +18,7 @@ const (
 	search     kind = "search"
 	encrypt    kind = "encrypt"
 	decrypt    kind = "decrypt"
+	reencrypt  kind = "reencrypt"
 	grant      kind = "grant"
 	withdraw   kind = "withdraw"
 	consents   kind = "consents"
@@ -26,6 +27,7 @@ const (
 	restrict   kind = "restrict"
 	unrestrict kind = "unrestrict"
 	erase      kind = "erase"
+	eraseGroup kind = "erase group"
 	reenrol    kind = "reenrol"
 )
 
@@ -59,12 +61,12 @@ const (
 type op struct {
 	kind    kind
 	rec     int    // put, patch, delete, reveal, search: which record
-	email   string // put, patch, search, decrypt: the value; "": not named
+	email   string // put, patch, search, decrypt, reencrypt: the value; "": not named
 	city    string // put, patch
-	hobby   string // put, patch: in a group of keys that rests on consent to marketing alone
+	hobby   string // put, patch: in the group of keys leisure, which rests on consent to marketing alone
 	ifMatch uint64 // put, patch
 	purpose string // reveal
-	gen     uint32 // decrypt: the life of the ciphertext, as its header says
+	gen     uint32 // decrypt, reencrypt: the life of the ciphertext, as its header says
 }
 
 // A got is what was answered. Its zero value is no answer: it may have happened,
@@ -72,7 +74,7 @@ type op struct {
 type got struct {
 	code        string // ok, or the API's
 	rev         uint64 // put, patch, reveal
-	gen         uint32 // encrypt: of the ciphertext; erase: of the certificate; reenrol
+	gen         uint32 // encrypt, reencrypt: of the ciphertext; erase, erase group: of the certificate; reenrol
 	found       bool   // search
 	consent     string // consents: of marketing
 	email, city string // reveal, decrypt: "=value", "hidden: reason", or "" where the field is absent
@@ -131,8 +133,18 @@ func (s state) apply(in op) (state, got) {
 		return s.write(in)
 	case reveal, decrypt:
 		return s, s.read(in)
+	case reencrypt:
+		if in.gen != s.gen {
+			return s, got{code: gone}
+		}
+		return s, got{code: ok, gen: s.gen}
 	case encrypt:
 		return s, got{code: ok, gen: s.gen}
+	case eraseGroup:
+		if s.held {
+			return s, got{code: held}
+		}
+		return s.without(), got{code: ok, gen: s.gen}
 	default:
 		return s.decide(in)
 	}
@@ -238,9 +250,15 @@ func (s state) decide(in op) (state, got) {
 // shred forgets what rests on a consent that was withdrawn, unless a hold keeps it.
 func (s state) shred() state {
 	if s.consent == "withdrawn" && !s.held {
-		for i := range s.recs {
-			s.recs[i].hobby = ""
-		}
+		return s.without()
+	}
+	return s
+}
+
+// without forgets what the group leisure sealed. All else lives on.
+func (s state) without() state {
+	for i := range s.recs {
+		s.recs[i].hobby = ""
 	}
 	return s
 }

@@ -50,6 +50,7 @@ const policyText = `
 @id("app") permit(principal in Role::"app", action, resource);
 @id("marketing") permit(principal in Role::"marketing", action == Action::"reveal", resource) when { context.purpose == "marketing" };
 @id("officer") permit(principal in Role::"dpo", action, resource);
+@id("operator") permit(principal in Role::"operator", action, resource is Service);
 `
 
 const (
@@ -66,8 +67,8 @@ type grounds struct {
 	postgres *storetest.Cluster
 	vault    *transittest.Server
 	signer   *jwtauth.Signer
-	model    string // a database with a tenant, its catalog and policy, which clusters get a copy of
-	copies   int
+	model    string // a database with a tenant, its catalog and policy, which clusters get a copy of; "": none yet
+	made     int
 }
 
 func newGrounds(t *testing.T) *grounds {
@@ -98,11 +99,23 @@ func (g *grounds) sql(t *testing.T, statement string) {
 // copy makes a database like the first one, and a ledger like its.
 func (g *grounds) copy(t *testing.T) (database, ledger string) {
 	t.Helper()
-	g.copies++
-	name := fmt.Sprint("copy_", g.copies)
-	g.sql(t, `CREATE DATABASE `+name+` TEMPLATE `+g.model)
-	g.sql(t, `CREATE DATABASE `+name+`_ledger TEMPLATE `+g.model+`_ledger`)
+	name := g.create(t, "copy", g.model)
 	return g.postgres.URL(name), g.postgres.URL(name + "_ledger")
+}
+
+// create makes a database and one for its ledger, like another two.
+func (g *grounds) create(t *testing.T, kind, like string) (name string) {
+	t.Helper()
+	g.made++
+	name = fmt.Sprint(kind, "_", g.made)
+	for _, part := range []string{"", "_ledger"} {
+		statement := `CREATE DATABASE ` + name + part
+		if like != "" {
+			statement += ` TEMPLATE ` + like + part
+		}
+		g.sql(t, statement)
+	}
+	return name
 }
 
 // A cluster is three nodes on one database.
@@ -138,9 +151,7 @@ func newCluster(t *testing.T, g *grounds, program processtest.Program, env ...st
 		c.canaries[i] = strings.ToLower(rand.Text()[:16])
 	}
 	if g.model == "" {
-		g.model = "model"
-		g.sql(t, `CREATE DATABASE model`)
-		g.sql(t, `CREATE DATABASE model_ledger`)
+		g.model = g.create(t, "model", "")
 		c.database, c.ledger = g.postgres.URL(g.model), g.postgres.URL(g.model+"_ledger")
 		c.configure(t)
 		c.setUp(t)

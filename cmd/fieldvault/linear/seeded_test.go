@@ -25,6 +25,12 @@ func quick(workers, people int, most time.Duration, weights map[kind]int) plan {
 	return plan{workers: workers, people: people, most: 50, ops: 500, lasts: most, first: true, sold: 50, weights: weights}
 }
 
+// rotating is the load while keys get new versions.
+func rotating(p plan) plan {
+	p.rotates = true
+	return p
+}
+
 // with changes the usual weights.
 func with(change map[kind]int) map[kind]int {
 	m := usual()
@@ -38,10 +44,10 @@ func bugs() []bug {
 	consenting := with(map[kind]int{reveal: 60, put: 25, patch: 2, search: 2, decrypt: 2, grant: 15, withdraw: 15, erase: 1})
 	const long = 40 * time.Second
 	return []bug{
-		{"", quick(6, 4, 0, usual())},
+		{"", rotating(quick(6, 4, 10*time.Second, usual()))},
 		{"cache-without-fence", quick(6, 6, long, usual())},
 		{"fence-50ms", quick(6, 3, long, usual())},
-		{"rewrap-upsert", quick(6, 4, 0, lives)}, // no history shows it
+		{"rewrap-upsert", rotating(quick(6, 6, 20*time.Second, lives))}, // no history shows it
 		{"put-cached-key", quick(6, 6, long, lives)},
 		{"no-row-lock", quick(8, 2, long, officers)},
 		{"consent-cached", quick(6, 6, long, consenting)},
@@ -64,6 +70,9 @@ func TestSeededBugsAreCaught(t *testing.T) {
 			l := run(t, newCluster(t, g, program, "FIELDVAULT_TEST_SEED="+b.name), p)
 			l.atRest(t)
 			t.Log(l)
+			if p.rotates && l.keys.rewraps == 0 {
+				t.Error("no key was moved to another version")
+			}
 			fmt.Fprintf(&table, "| %s |", b.name)
 			for _, c := range checks {
 				fmt.Fprintf(&table, " %d |", l.by(c))
