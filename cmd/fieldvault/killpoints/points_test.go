@@ -36,23 +36,34 @@ type lane struct {
 
 // lanes are all points, in the order of the documentation.
 func lanes() []lane {
-	return []lane{{"people", false, peoplePoints()}, {"keys", false, keyPoints()}, {"filed", true, filePoints()}}
+	return []lane{
+		{"people", false, peoplePoints()}, {"remains", false, remainsPoints()},
+		{"keys", false, keyPoints()}, {"recovery", false, replayPoints()}, {"filed", true, filePoints()},
+	}
 }
 
-// peoplePoints are those of requests about people, and of what follows from them.
+// peoplePoints are those of requests about people.
 func peoplePoints() []point {
 	var list []point
 	add := adding(&list)
 	loaded := point{nth: varied, kill: killNode(nil)}
-	cleaning := point{prepare: leaveRemains, kill: killNode(nil), nth: func(round int) int { return 1 + round%3 }}
 	add("put", loaded, "put-wrapped", "put-stored", "put-committed")
 	add("erase", loaded, "erase-fenced", "erase-groups-shredded", "erase-committed", "erase-told")
+	return list
+}
+
+// remainsPoints are those of what follows from an erasure.
+func remainsPoints() []point {
+	var list []point
+	add := adding(&list)
+	loaded := point{nth: varied, kill: killNode(nil)}
+	cleaning := point{prepare: leaveRemains, kill: killNode(nil), nth: func(round int) int { return 1 + round%3 }}
 	add("ledger", loaded, "outbox-told", "ledger-asking", "ledger-committed")
 	add("clean-up", cleaning, "sweep-deleted", "sweep-between", "sweep-forgetting", "clean-dropped", "clean-between")
 	return list
 }
 
-// keyPoints are those of keys, and of the recovery of a database.
+// keyPoints are those of key-encryption keys.
 func keyPoints() []point {
 	var list []point
 	add := adding(&list)
@@ -62,6 +73,13 @@ func keyPoints() []point {
 	add("rotation", point{kill: killVerb("keys", "rotate"), repair: rewrapAfter}, "rotate-rotated")
 	add("rotation", point{prepare: rotated, kill: killVerb("keys", "retire"), repair: retireAgain}, "retire-between")
 	add("rotation", point{prepare: retired, kill: killVerb("keys", "trim", "--yes"), repair: trimAgain}, "trim-recorded", "trim-trimmed")
+	return list
+}
+
+// replayPoints are those of the recovery of a database.
+func replayPoints() []point {
+	var list []point
+	add := adding(&list)
 	few := func(round int) int { return 1 + round%4 }
 	add("replay", point{nth: few, prepare: restore, kill: killReplay, repair: replayAgain}, "replay-applied", "replay-between")
 	add("replay", point{prepare: restore, kill: killReplay}, "replay-done")
