@@ -38,11 +38,12 @@ vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
 vault/jobs:
-vault/ledger:
+vault/failpoint:
+vault/ledger:                 vault/failpoint
 vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
-vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/ledger
-vault/pgstore:                vault vault/ledger accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
+vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger
+vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit crypto/secret

@@ -12,6 +12,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // effectLife is how long a repeated request has no second effect.
@@ -79,6 +80,7 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 			return err
 		}
 	}
+	failpoint.Hit("put-stored")
 	return nil
 }
 

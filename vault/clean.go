@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // cleanPage is how many records one transaction of the clean-up rewrites.
@@ -61,6 +62,7 @@ func (v *Vault) cleanShred(ctx context.Context, t *tenant, s Shred) (done bool, 
 		var page []Record
 		err := v.store.Update(ctx, func(tx Tx) (err error) {
 			page, err = v.cleanRecords(ctx, tx, t, s, after)
+			failpoint.Hit("clean-dropped")
 			return err
 		})
 		if errors.Is(err, errNotNow) {
@@ -72,6 +74,7 @@ func (v *Vault) cleanShred(ctx context.Context, t *tenant, s Shred) (done bool, 
 		if len(page) > 0 {
 			v.unclean.Store(true)
 		}
+		failpoint.Hit("clean-between")
 		if len(page) < cleanPage {
 			break
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/evidence"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
@@ -127,12 +128,15 @@ func (er *erasing) run(ctx context.Context, subject string) (json.RawMessage, er
 	case err != nil:
 		return nil, v.refused(ctx, er.t, failed, err)
 	}
+	failpoint.Hit("erase-committed")
 	v.unclean.Store(true)
 	v.ring.Forget(er.t.row.Name, done.uid)
 	if done.again {
 		return done.cert, v.drain(ctx) // what was noted then must be in the ledger now
 	}
-	return done.cert, v.tell(ctx, done.entries)
+	err = v.tell(ctx, done.entries)
+	failpoint.Hit("erase-told")
+	return done.cert, err
 }
 
 // apply does the erasure inside the transaction. p is locked; live or erased.
@@ -180,6 +184,7 @@ func (er *erasing) applyPerson(ctx context.Context, tx Tx, p *Subject, e audit.E
 	if err := er.t.change(ctx, tx, p); err != nil {
 		return err
 	}
+	failpoint.Hit("erase-fenced")
 	if err := er.v.append(ctx, tx, er.t.row.ID, e); err != nil {
 		return err
 	}
@@ -223,6 +228,7 @@ func (er *erasing) applyGroups(ctx context.Context, tx Tx, p *Subject, e audit.E
 			return err
 		}
 	}
+	failpoint.Hit("erase-groups-shredded")
 	if done.cert, err = er.certify(ctx, tx, p, e, approver, keys); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // JobRewrap is the kind of the jobs that [Vault.RewrapStep] does.
@@ -141,12 +142,14 @@ func (v *Vault) RotateKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmi
 		return 0, Job{}, err
 	}
 	err = v.onKEK(ctx, t, v.keyEvent(t, s, c, codeRotate, k, 0), func() (err error) {
+		failpoint.Hit("rotate-recorded")
 		version, err = admin.Rotate(ctx, k.name)
 		return keyStore("rotating a key-encryption key", err)
 	})
 	if err != nil {
 		return 0, Job{}, err
 	}
+	failpoint.Hit("rotate-rotated")
 	job, err = v.enqueueRewrap(ctx, c, k)
 	return version, job, err
 }
@@ -209,6 +212,7 @@ func (v *Vault) RetireKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmi
 		if err := admin.SetMinimum(ctx, k.name, st.MinDecrypt, version); err != nil {
 			return keyStore("setting what a key-encryption key may wrap with", err)
 		}
+		failpoint.Hit("retire-between")
 		if err := v.proveNoneBelow(ctx, k, version, st.Latest); err != nil {
 			return err
 		}
@@ -276,7 +280,10 @@ func (v *Vault) TrimKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmin,
 		return 0, err
 	}
 	return version, v.onKEK(ctx, t, v.keyEvent(t, s, c, codeTrim, k, version), func() error {
-		return keyStore("trimming a key-encryption key", admin.Trim(ctx, k.name, version))
+		failpoint.Hit("trim-recorded")
+		err := admin.Trim(ctx, k.name, version)
+		failpoint.Hit("trim-trimmed")
+		return keyStore("trimming a key-encryption key", err)
 	})
 }
 

@@ -53,6 +53,9 @@ func (v *Vault) RequestKEK(ctx context.Context, c accessctl.Caller, kind string)
 // KeyStep carries out a job of the keeper, as an operator at the machine: by names
 // the process. The error is a *KeyError where the change is refused for a reason that
 // waiting does not mend by itself.
+//
+// A step may be repeated: one that was taken over from a process that had retired or
+// trimmed, and died before it could say so, is done. A rotation may add two versions.
 func (v *Vault) KeyStep(ctx context.Context, by accessctl.Caller, admin KeyAdmin, j Job) (next Job, done bool, err error) {
 	k, err := v.kekOf(ctx, j.Tenant)
 	if err != nil {
@@ -75,8 +78,37 @@ func (v *Vault) KeyStep(ctx context.Context, by accessctl.Caller, admin KeyAdmin
 	default:
 		err = fmt.Errorf("a job of no kind of the keeper's: %w", ErrIntegrity)
 	}
+	var refused *KeyError
+	if errors.As(err, &refused) && j.Fence > 1 { // an earlier owner has perhaps done it
+		done, err := v.keyDone(ctx, admin, k, &j)
+		if err != nil || done {
+			return j, done, err
+		}
+	}
 	j.Done, j.Total = 1, 1
 	return j, err == nil, err
+}
+
+// keyDone says whether nothing is left to retire, or to trim, and notes it.
+func (v *Vault) keyDone(ctx context.Context, admin KeyAdmin, k kek, j *Job) (done bool, err error) {
+	st, err := admin.Status(ctx, k.name)
+	if err != nil {
+		return false, keyStore("reading a key-encryption key", err)
+	}
+	switch j.Kind {
+	case JobRetire:
+		epoch, err := v.epoch(ctx, k)
+		if err != nil {
+			return false, err
+		}
+		done = st.MinDecrypt > 1 && st.MinDecrypt == epoch
+		j.Note = fmt.Sprintf("versions below %d open no more", epoch)
+	case JobTrim:
+		done = st.MinAvailable > 1 && st.MinAvailable == st.MinDecrypt
+		j.Note = fmt.Sprintf("versions below %d are destroyed", st.MinAvailable)
+	}
+	j.Done, j.Total = 1, 1
+	return done, nil
 }
 
 // Jobs lists the tenant's jobs, newest first, at most MaxPage.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
@@ -142,6 +143,7 @@ func (v *Vault) move(ctx context.Context, waiting []OutboxEntry) (moved int, err
 	if len(ids) == 0 {
 		return 0, nil
 	}
+	failpoint.Hit("outbox-told")
 	err = v.store.Update(ctx, func(tx Tx) error { return tx.DeleteOutbox(ctx, ids) })
 	if err != nil {
 		return 0, fmt.Errorf("emptying the outbox: %w", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/accessctl/consent"
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
@@ -95,6 +96,7 @@ func (r *replaying) pass(ctx context.Context, progress func(done, all int64)) (m
 			progress(int64(i+1), int64(len(d.list)))
 		}
 	}
+	failpoint.Hit("replay-done")
 	err = r.v.raisePosition(ctx, head, l.Incarnation)
 	return err == nil, err
 }
@@ -123,11 +125,14 @@ func (r *replaying) entry(ctx context.Context, id int32, e *ledger.Entry) error 
 			return r.keepCertificate(ctx, tx, t, e)
 		}
 		applied = true
-		return r.apply(ctx, tx, t, e)
+		err = r.apply(ctx, tx, t, e)
+		failpoint.Hit("replay-applied")
+		return err
 	})
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("replay-between")
 	if applied {
 		r.done.Applied++
 		r.v.unclean.Store(true)

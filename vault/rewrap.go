@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // rewrapBatch is how many data keys one step moves: one request to the
@@ -153,6 +154,7 @@ func (v *Vault) rewrapOwn(ctx context.Context, k kek) (target int32, moved, stuc
 	if target == 0 {
 		return 0, 0, 0, fmt.Errorf("no key of the tenant itself opens: %w", ErrIntegrity)
 	}
+	failpoint.Hit("rewrap-own-wrapped")
 	err = v.store.Update(ctx, func(tx Tx) error {
 		moved = 0
 		for i := range next {
@@ -203,6 +205,7 @@ func (v *Vault) rewrapPage(ctx context.Context, k kek, cur *rewrapCursor, j *Job
 			Next: int32(out[i].Version), Wrapped: out[i].Bytes, //nolint:gosec // ParseWrapped has bounded it
 		})
 	}
+	failpoint.Hit("rewrap-wrapped")
 	var moved int
 	err = v.store.Update(ctx, func(tx Tx) (err error) {
 		moved, err = tx.RewrapKeys(ctx, k.row, list)
@@ -211,6 +214,7 @@ func (v *Vault) rewrapPage(ctx context.Context, k kek, cur *rewrapCursor, j *Job
 	if err != nil {
 		return false, fmt.Errorf("storing rewrapped keys: %w", err)
 	}
+	failpoint.Hit("rewrap-stored")
 	j.Done += int64(moved)
 	last := page[len(page)-1]
 	cur.UID, cur.Group = last.UID, last.Group
@@ -252,6 +256,7 @@ func (v *Vault) raise(ctx context.Context, k kek, cur *rewrapCursor, j *Job) err
 	if err != nil {
 		return fmt.Errorf("raising the epoch of a key-encryption key: %w", err)
 	}
+	failpoint.Hit("rewrap-raised")
 	if err := v.settle(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // How much one transaction of the sweep removes, and how many people it lists:
@@ -110,6 +112,7 @@ func (v *Vault) sweepOne(ctx context.Context, t *tenant, s Subject) error {
 		var n int
 		err := v.store.Update(ctx, func(tx Tx) (err error) {
 			n, err = tx.Sweep(ctx, s.Tenant, s.UID, sweepRows)
+			failpoint.Hit("sweep-deleted")
 			return err
 		})
 		if err != nil {
@@ -118,6 +121,7 @@ func (v *Vault) sweepOne(ctx context.Context, t *tenant, s Subject) error {
 		if n == 0 {
 			break
 		}
+		failpoint.Hit("sweep-between")
 	}
 	err := v.store.Update(ctx, func(tx Tx) error {
 		now, err := tx.Subject(ctx, s.Tenant, s.Lookup, ExclusiveLock)
@@ -128,6 +132,7 @@ func (v *Vault) sweepOne(ctx context.Context, t *tenant, s Subject) error {
 			return nil // swept or re-enrolled by another; or changed outside: fsck names it
 		}
 		now.UID = uuid.Nil
+		failpoint.Hit("sweep-forgetting")
 		return t.change(ctx, tx, &now)
 	})
 	if err != nil {

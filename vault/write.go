@@ -14,6 +14,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // Put stores one record: it replaces what stands, or with w.Patch merges. The
@@ -185,6 +186,7 @@ func (w *writing) attempt(ctx context.Context) error {
 	if err := w.apply(ctx); err != nil {
 		return err
 	}
+	failpoint.Hit("put-committed")
 	for _, p := range w.people {
 		p.keep(w.v.ring)
 	}

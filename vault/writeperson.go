@@ -13,6 +13,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // The reserved group of keys that seal the external id and words about the person.
@@ -221,6 +222,7 @@ func (v *Vault) makeHeld(ctx context.Context, list []*heldKey) error {
 	for i, k := range list {
 		k.opened, k.wrapped = keys[i], wrapped[i]
 	}
+	failpoint.Hit("put-wrapped")
 	return nil
 }
 

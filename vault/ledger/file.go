@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
 // maxBatch bounds what is written before the disk is asked to keep it, less one
@@ -210,7 +212,9 @@ func (f *File) keep(b *batch) error {
 	if len(b.ids) == 0 {
 		return nil
 	}
-	if err := writeSynced(f.d, b.start, b.frames); err != nil {
+	err := writeSynced(f.d, b.start, b.frames)
+	failpoint.Hit("ledger-file-synced")
+	if err != nil {
 		f.mu.Lock()
 		f.broken = true
 		f.mu.Unlock()
@@ -230,6 +234,7 @@ func writeSynced(d disk, at int64, b []byte) error {
 	if _, err := d.WriteAt(b, at); err != nil {
 		return err
 	}
+	failpoint.Hit("ledger-file-written")
 	return d.Sync()
 }
 

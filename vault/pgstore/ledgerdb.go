@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
@@ -247,6 +248,7 @@ func (l *Ledger) insert(ctx context.Context, batch []*toAppend) error {
 	for i, e := range batch {
 		list[i], bodies[i] = anyID(e.id), e.body
 	}
+	failpoint.Hit("ledger-asking")
 	var conflicts []int64
 	err := l.repeat(ctx, appendingEntries, func() (bool, error) {
 		err := l.with(ctx, appendingEntries, func(ctx context.Context, conn *pgxpool.Conn) error {
@@ -264,6 +266,7 @@ func (l *Ledger) insert(ctx context.Context, batch []*toAppend) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("ledger-committed")
 	for _, n := range conflicts {
 		batch[n-1].conflict = true
 	}

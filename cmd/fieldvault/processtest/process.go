@@ -153,6 +153,16 @@ func (p *Process) Wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// Ended is closed when the process has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Crashed waits until the process has ended, and says whether SIGKILL ended it.
+func (p *Process) Crashed() bool {
+	<-p.ended
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
 // Signal sends a signal to the process.
 func (p *Process) Signal(tb testing.TB, s syscall.Signal) {
 	tb.Helper()
