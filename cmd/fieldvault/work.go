@@ -75,10 +75,15 @@ func stepError(err error) error {
 	return err
 }
 
-// runner runs the jobs of this process: rewrapping, and with the keeper's rights
-// the changes of keys, too.
+// runner runs the jobs of this process: rewrapping and re-indexing, and with the
+// keeper's rights the changes of keys, too.
 func (p *parts) runner(keeps bool) (*jobs.Runner, error) {
-	work := map[string]jobs.Worker{vault.JobRewrap: worker(p.vault.RewrapStep)}
+	work := map[string]jobs.Worker{
+		vault.JobRewrap: worker(p.vault.RewrapStep),
+		vault.JobReindex: worker(func(ctx context.Context, j vault.Job) (vault.Job, bool, error) {
+			return p.vault.ReindexStep(ctx, operator(p.cfg.Tenant, "operator"), j)
+		}),
+	}
 	if keeps {
 		admin := keeper(p.kek)
 		step := worker(func(ctx context.Context, j vault.Job) (vault.Job, bool, error) {
