@@ -62,6 +62,14 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 	if err := w.v.sameDatabase(ctx, tx, w.incarnation); err != nil {
 		return err
 	}
+	// The versions of an index that a write stores entries of are those of the
+	// catalog: once one was applied, and the transactions that had begun have ended,
+	// all entries follow it.
+	if now, err := tx.CatalogVersion(ctx, w.t.row.ID); err != nil {
+		return fmt.Errorf("reading the version of the catalog: %w", err)
+	} else if now != w.s.catalog.Version {
+		return errRestart
+	}
 	var none nothingError
 	for _, p := range w.people {
 		was := p.live()
@@ -316,11 +324,11 @@ func (w *writing) entries(it *writeItem) ([]IndexEntry, error) {
 		if f.field.Index == nil || f.null {
 			continue
 		}
-		e, err := w.t.indexEntry(it.coll, f.field, f.value)
+		list, err := w.t.indexEntries(it.coll, f.field, f.value)
 		if err != nil {
-			return nil, err
+			return nil, w.t.unlessNewer(w.s, err)
 		}
-		entries = append(entries, e)
+		entries = append(entries, list...)
 	}
 	return entries, nil
 }

@@ -33,9 +33,10 @@ type KeyReader interface {
 }
 
 // A KeyError says why a version of a key-encryption key cannot be retired or
-// trimmed now, and what to do. It is an ErrConflict.
+// trimmed now, or the key of an index exchanged or used, and what to do. It is an
+// ErrConflict.
 type KeyError struct {
-	Why, Next string // in words; no names but those of keys
+	Why, Next string // in words; no names but those of keys and of the catalog
 }
 
 // Error is why, and what next.

@@ -45,7 +45,7 @@ func (v *Vault) ApplyPolicy(ctx context.Context, c accessctl.Caller, source []by
 		return 0, findings, invalid("policy", "has errors; `fieldvault policy check` lists them")
 	}
 	d := Document{Version: version, Body: source, Source: source}
-	return version, findings, v.publish(ctx, c, t, s, DocumentPolicy, d)
+	return version, findings, v.publish(ctx, c, t, s, publication{kind: DocumentPolicy, doc: d})
 }
 
 // Policy returns the tenant's policy to callers who may inspect it; ErrNotFound if

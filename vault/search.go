@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,13 +25,28 @@ const cursorLife = time.Hour
 // planned collision of the index never shows a stranger. A match counts only where
 // the caller, under the purpose, holds the action search on the field. A cursor serves
 // the same caller, purpose and query for an hour.
+//
+// A *KeyError says that the field was indexed a short while ago, and that a job still
+// indexes records from before.
 func (v *Vault) Search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
+	for range attempts {
+		m, err := v.search(ctx, c, q)
+		if !errors.Is(err, errRestart) {
+			return m, err
+		}
+	}
+	return Matches{}, fmt.Errorf("%w: the catalog or policy changes all the while", ErrUnavailable)
+}
+
+// search is one try. errRestart says that the settings it went by are not the ones
+// in force: an index may have another version by now.
+func (v *Vault) search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
 	t, s, err := v.permitRecords(ctx, c, accessctl.ActionSearch, "", q.Collection)
 	if err != nil {
 		return Matches{}, err
 	}
 	if err := v.pinIndexKeys(ctx, t, s); err != nil {
-		return Matches{}, err
+		return Matches{}, v.unlessOutdated(ctx, t, s, err)
 	}
 	sr, err := newSearching(v, c, t, s, q)
 	if err != nil {
@@ -65,6 +81,11 @@ func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query)
 		return nil, invalid("field", "is not in the catalog")
 	case f.Index == nil:
 		return nil, invalid("field", "is not indexed: only fields with an index can be searched")
+	case len(f.Index.Searched()) == 0:
+		return nil, &KeyError{
+			Why:  "the field " + coll.Name + "." + f.Name + " cannot be searched yet: a job indexes the records that were there before it had an index",
+			Next: "wait until the job reindex is done (GET /v1/jobs)",
+		}
 	}
 	var err error
 	if q.Limit, err = pageLimit(q.Limit); err != nil {
@@ -79,12 +100,12 @@ func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query)
 	if err != nil {
 		return nil, valueError(coll, f, err)
 	}
-	e, err := t.entry(coll, f, sr.want)
+	entries, err := t.entriesOf(coll, f, f.Index.Searched(), sr.want)
 	if err != nil {
-		return nil, err
+		return nil, t.unlessNewer(s, err)
 	}
 	sr.index = IndexQuery{
-		Tenant: t.row.ID, Collection: coll.ID, Field: f.ID, Values: []IndexEntry{e}, Limit: q.Limit,
+		Tenant: t.row.ID, Collection: coll.ID, Field: f.ID, Values: entries, Limit: q.Limit,
 	}
 	return sr, sr.resume()
 }
@@ -97,25 +118,6 @@ func pageLimit(n int) (int, error) {
 		return 0, invalid("limit", "must be from 1 to 1000")
 	}
 	return n, nil
-}
-
-// entry is the index entry of a normalised value.
-func (t *tenant) entry(c *catalog.Collection, f *catalog.Field, normalised secret.Bytes) (IndexEntry, error) {
-	k := t.indexKey(indexLabel(c.ID, f.ID, f.Index.Version))
-	if k == nil {
-		return IndexEntry{}, fmt.Errorf("%w: an index key is not open", ErrUnavailable)
-	}
-	return IndexEntry{Field: f.ID, Version: f.Index.Version, Value: k.Index(normalised, f.Index.Bits)}, nil
-}
-
-// indexEntry is the index entry of a stored value.
-func (t *tenant) indexEntry(c *catalog.Collection, f *catalog.Field, value secret.Bytes) (IndexEntry, error) {
-	n, err := f.Normalise(value)
-	if err != nil {
-		return IndexEntry{}, fmt.Errorf("%w: a value has no index form", ErrIntegrity)
-	}
-	defer n.Wipe()
-	return t.entry(c, f, n)
 }
 
 func (sr *searching) run(ctx context.Context) (Matches, error) {
@@ -140,7 +142,7 @@ func (sr *searching) run(ctx context.Context) (Matches, error) {
 	if _, reloaded, err := v.at(ctx, t, sr.r.s, l); err != nil {
 		return Matches{}, err
 	} else if reloaded {
-		return Matches{}, fmt.Errorf("%w: the catalog or policy has just changed", ErrUnavailable)
+		return Matches{}, errRestart
 	}
 	if err := v.guard(ctx, l.Incarnation); err != nil {
 		return Matches{}, err
@@ -275,7 +277,7 @@ type cursor struct {
 }
 
 func (sr *searching) label() string {
-	filter := sr.r.t.mac.Sum("search", []byte(sr.q.Collection), []byte(sr.q.Field), sr.index.Values[0].Value)
+	filter := sr.r.t.mac.Sum("search", []byte(sr.q.Collection), []byte(sr.q.Field), sr.want.Expose())
 	return cursorLabel(sr.r.c, "search", filter[:])
 }
 

@@ -91,7 +91,8 @@ func (v *Vault) loadCurrent(ctx context.Context, t *tenant) error {
 	return nil
 }
 
-// adopt makes s the settings, unless newer ones are known.
+// adopt makes s the settings, unless newer ones are known, and forgets index keys
+// that they do not need: what still goes by earlier ones begins again.
 func (t *tenant) adopt(s *settings) {
 	for {
 		have := t.settings.Load()
@@ -99,6 +100,7 @@ func (t *tenant) adopt(s *settings) {
 			return
 		}
 		if t.settings.CompareAndSwap(have, s) {
+			t.unpin()
 			return
 		}
 	}
@@ -302,81 +304,6 @@ func (v *Vault) permitService(ctx context.Context, c accessctl.Caller, a accessc
 	return nil, nil, ErrDenied
 }
 
-// ApplyCatalog makes source, YAML of at most MaxDocument bytes, the tenant's
-// catalog: the next version, with the ids of the present one kept. It returns the
-// version in force afterwards, 0 for none, and what changes. With dryRun, or where
-// nothing changes, nothing is applied.
-//
-// An *InvalidError lists what is wrong, by line. An index that is new or changed on
-// a field that stands is refused: a search would miss what is stored. ErrConflict:
-// another catalog was applied meanwhile.
-func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (int64, []catalog.Change, error) {
-	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
-	if err != nil {
-		return 0, nil, err
-	}
-	if len(source) > MaxDocument {
-		return 0, nil, ErrTooLarge
-	}
-	parsed, err := catalog.Parse(source)
-	if err != nil {
-		return 0, nil, problems("catalog", err)
-	}
-	prev, err := v.storedCatalog(ctx, t)
-	if err != nil {
-		return 0, nil, err
-	}
-	next, err := parsed.Assign(prev)
-	if err != nil {
-		return 0, nil, problems("catalog", err)
-	}
-	if err := checkIndexes(prev, next); err != nil {
-		return 0, nil, err
-	}
-	changes := catalog.Diff(prev, next)
-	if dryRun || prev != nil && len(changes) == 0 {
-		return versionOf(prev), changes, nil
-	}
-	if err := ensureKeys(ctx, v.store, v.ring, t.row.ID, t.row.Name, indexLabels(next)); err != nil {
-		return 0, nil, err
-	}
-	body, err := catalog.Marshal(next)
-	if err != nil {
-		return 0, nil, fmt.Errorf("encoding the catalog: %w", err)
-	}
-	d := Document{Version: next.Version, Body: body, Source: source}
-	return next.Version, changes, v.publish(ctx, c, t, s, DocumentCatalog, d)
-}
-
-// checkIndexes refuses an index that is new or changed on a field that may have
-// values already: a search would not find them.
-func checkIndexes(prev, next *catalog.Catalog) error {
-	if prev == nil {
-		return nil
-	}
-	var list []Problem
-	for i := range next.Collections {
-		c := &next.Collections[i]
-		old, ok := prev.CollectionByID(c.ID)
-		for j := range c.Fields {
-			f := &c.Fields[j]
-			if !ok || f.Index == nil {
-				continue
-			}
-			if was, ok := old.FieldByID(f.ID); ok && (was.Index == nil || was.Index.Version != f.Index.Version) {
-				list = append(list, Problem{
-					Field: c.Name + "." + f.Name,
-					Rule:  "cannot be indexed otherwise: values that are stored would not be found; add a field with the index, and write them there",
-				})
-			}
-		}
-	}
-	if len(list) > 0 {
-		return &InvalidError{Problems: list}
-	}
-	return nil
-}
-
 func versionOf(c *catalog.Catalog) int64 {
 	if c == nil {
 		return 0
@@ -431,21 +358,17 @@ func documentParts(kind string, d *Document) [][]byte {
 	return [][]byte{[]byte(kind), []byte(strconv.FormatInt(d.Version, 10)), d.Body, d.Source}
 }
 
-// indexLabels names the index keys that a catalog needs.
-func indexLabels(cat *catalog.Catalog) (labels []string) {
-	for i := range cat.Collections {
-		c := &cat.Collections[i]
-		for j := range c.Fields {
-			if f := &c.Fields[j]; f.Index != nil {
-				labels = append(labels, indexLabel(c.ID, f.ID, f.Index.Version))
-			}
-		}
-	}
-	return labels
+// A publication is the next version of a document, and what is done with it.
+type publication struct {
+	kind string
+	doc  Document
+	job  *Job // to be asked for in the same transaction, if not nil
+	need bool // not published unless the job is a new one
 }
 
 // publish stores the next version of a document with its event, and uses it.
-func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, kind string, d Document) error {
+func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, p publication) error {
+	kind, d := p.kind, p.doc
 	d.By, d.Created = c.Actor(), v.now()
 	mac := t.mac.Sum("document", documentParts(kind, &d)...)
 	d.Body = append(mac[:], d.Body...)
@@ -455,11 +378,24 @@ func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *s
 		}
 		e := v.event(t, s, c, accessctl.ActionConfigure)
 		e.Code = kind
-		e.Subject = []audit.Attr{{Key: "version", Value: strconv.FormatInt(d.Version, 10)}}
+		if p.job != nil {
+			job, isNew, err := tx.InsertJob(ctx, *p.job)
+			if err != nil {
+				return err
+			}
+			if !isNew && p.need {
+				return errIndexing
+			}
+			e.Subject = []audit.Attr{{Key: "job", Value: job.ID.String()}}
+		}
+		e.Subject = append(e.Subject, audit.Attr{Key: "version", Value: strconv.FormatInt(d.Version, 10)})
 		return v.append(ctx, tx, t.row.ID, e)
 	})
-	if errors.Is(err, ErrStale) {
+	switch {
+	case errors.Is(err, ErrStale):
 		return fmt.Errorf("%w: another version was applied meanwhile", ErrConflict)
+	case errors.Is(err, errIndexing):
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("storing the %s: %w", kind, err)

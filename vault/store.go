@@ -114,6 +114,10 @@ type Document struct {
 type DocumentTx interface {
 	// Document reads a version, or the current one for 0. ErrNoRow if absent.
 	Document(ctx context.Context, tenant int32, kind string, version int64) (Document, error)
+	// CatalogVersion is the version of the current catalog; 0: none yet. ErrNoRow if
+	// there is no such tenant. On PostgreSQL it is the one of the last commit before
+	// the call, also late in a transaction.
+	CatalogVersion(ctx context.Context, tenant int32) (int64, error)
 	// InsertDocument appends the next version. ErrStale unless d.Version is
 	// the current one plus one. The versions that LoadForReveal returns are
 	// those of the last commit.
@@ -231,6 +235,8 @@ type RecordTx interface {
 	// ListRecords lists undeleted records by (collection, record), after the
 	// given one; collection 0 is all. No sealed bytes.
 	ListRecords(ctx context.Context, tenant int32, uid uuid.UUID, collection uint32, after RecordRef, limit int) ([]Record, error)
+	// CountRecords says how many undeleted records the tenant has.
+	CountRecords(ctx context.Context, tenant int32) (int64, error)
 }
 
 // An IndexEntry is one blind-index value of a field.
@@ -238,6 +244,13 @@ type IndexEntry struct {
 	Field   uint32
 	Version uint32
 	Value   []byte
+}
+
+// An IndexVersion names all entries of a field that were made under one key.
+type IndexVersion struct {
+	Collection uint32
+	Field      uint32
+	Version    uint32
 }
 
 // An IndexQuery asks for the live records whose field has one of the values.
@@ -264,6 +277,9 @@ type IndexTx interface {
 	// ReplaceIndex deletes the record's entries of the named fields (nil: of
 	// all fields) and stores the new ones.
 	ReplaceIndex(ctx context.Context, tenant int32, uid uuid.UUID, ref RecordRef, fields []uint32, entries []IndexEntry) error
+	// DeleteIndex removes at most limit entries of one version of the index of a
+	// field, of all people, and says how many; 0 means none are left.
+	DeleteIndex(ctx context.Context, tenant int32, q IndexVersion, limit int) (int, error)
 	// SearchIndex lists candidates of live people by (uid, record), joined by
 	// the live uid, without repetition.
 	SearchIndex(ctx context.Context, q IndexQuery) ([]Candidate, error)

@@ -172,7 +172,7 @@ const (
 type Job struct {
 	ID     uuid.UUID
 	Tenant int32
-	Kind   string // "rewrap", "reseal", "key_rotation"
+	Kind   string // "rewrap", "reseal", "reindex", "key_rotation"
 	State  int16
 	Params []byte // JSON; no personal data
 	Cursor []byte // where the work stands; opaque to the store
@@ -251,8 +251,9 @@ type RewrapTx interface {
 	// RewrapTenantKey writes a key of a tenant that still stands under version
 	// was, and says whether it does. No key is written below the KEKEpoch.
 	RewrapTenantKey(ctx context.Context, tenant, was int32, k TenantKey) (bool, error)
-	// DeleteTenantKey removes a key of a tenant and says whether there was one. On
-	// PostgreSQL only the owner of the tables may: a node destroys no tenant's keys.
+	// DeleteTenantKey removes an index key of a tenant and says whether there was one.
+	// The schema lets no other key of a tenant be deleted: without it, nobody is found
+	// or believed any more. That is an error, and nothing is deleted.
 	DeleteTenantKey(ctx context.Context, tenant int32, label string) (bool, error)
 	// CountKeys says how many wrapped keys, of people and of the tenant itself,
 	// stand under each version of the key-encryption key.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,35 +48,6 @@ type tenant struct {
 func (t *tenant) hash(subject string) []byte {
 	h := t.lookup.Sum("subject", []byte(subject))
 	return h[:]
-}
-
-func indexLabel(collection, fieldID, version uint32) string {
-	return labelIndex + strconv.FormatUint(uint64(collection), 10) + "/" +
-		strconv.FormatUint(uint64(fieldID), 10) + "/" + strconv.FormatUint(uint64(version), 10)
-}
-
-func (t *tenant) indexKey(label string) *field.IndexKey {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.index[label]
-}
-
-// pinned says whether all the keys are at hand.
-func (t *tenant) pinned(labels []string) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	for _, l := range labels {
-		if t.index[l] == nil {
-			return false
-		}
-	}
-	return true
-}
-
-func (t *tenant) pinIndex(label string, k *field.IndexKey) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.index[label] = k
 }
 
 // A signerSlot holds the service's signing key once it is open.

@@ -122,6 +122,9 @@ func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Actio
 		has := w.d.Has(accessctl.ActionWrite, s.fields)
 		if has {
 			if err := v.pinIndexKeys(ctx, t, s); err != nil {
+				if err = v.unlessOutdated(ctx, t, s, err); errors.Is(err, errRestart) {
+					continue
+				}
 				return nil, err
 			}
 			resolve(w)

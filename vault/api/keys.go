@@ -29,7 +29,7 @@ type KeyUses struct {
 // A Job is background work.
 type Job struct {
 	ID      string    `json:"id" format:"uuid"`
-	Kind    string    `json:"kind" enum:"rewrap,reseal,key_rotation,key_retirement,key_trim"`
+	Kind    string    `json:"kind" enum:"rewrap,reseal,reindex,key_rotation,key_retirement,key_trim"`
 	State   string    `json:"state" enum:"queued,running,done,failed"`
 	Done    int64     `json:"done" doc:"Units done"`
 	Total   int64     `json:"total" doc:"Of so many; 0: not known"`

@@ -1,6 +1,9 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Assign gives a copy of a parsed catalog the ids and the version under which
 // it follows prev, or those of a first catalog when prev is nil. Neither c nor
@@ -10,9 +13,13 @@ import "slices"
 // keeps its id. Everything else gets an id that was never given before. A
 // renamed_from whose change was made in an earlier version may stay.
 //
+// A field that was there before and gets an index, or another version of one,
+// is to be filled: see Index.
+//
 // An error is an *Error: a field's type or group changed (add a field and
-// back-fill instead), renamed_from names nothing, or a purpose's version fell
-// or did not rise with its basis.
+// back-fill instead), renamed_from names nothing, a purpose's version fell
+// or did not rise with its basis, or an index's version was used before, or rises
+// while the one before is still filled.
 func (c *Catalog) Assign(prev *Catalog) (*Catalog, error) {
 	out := c.clone()
 	if prev == nil {
@@ -131,12 +138,14 @@ func (a *assigner) fields(path string, c, prev *Collection) {
 		f := &c.Fields[i]
 		path := path + ".fields." + f.Name
 		old := predecessor(&a.checker, path, prev.fields, f.Name, f.RenamedFrom, a.prev.Version)
-		if old == nil {
+		isNew := old == nil
+		if isNew {
 			next++
 			old = &Field{ID: next, Type: f.Type, Group: f.Group}
 		}
 		kept[old.ID] = true
 		a.field(path, f, old)
+		a.index(path+".index", f, old, isNew)
 	}
 	for _, f := range prev.Fields {
 		if !kept[f.ID] {
@@ -159,19 +168,69 @@ func (a *assigner) field(path string, f, old *Field) {
 	if f.Group != old.Group {
 		a.add(path+".group", "was "+old.Group+" and cannot be changed"+instead)
 	}
+}
+
+// index gives the version of a field's index, and says whether it is to be filled.
+func (a *assigner) index(path string, f, old *Field, isNew bool) {
 	f.IndexVersion = old.IndexVersion
 	if f.Index == nil {
 		return
 	}
-	if !sameIndex(f, old) {
+	stated, same := f.Index.Version, sameIndex(f, old)
+	if !same {
 		f.IndexVersion++
 	}
+	if stated != 0 && stated < f.IndexVersion {
+		a.add(path+".version", "must be "+strconv.FormatUint(uint64(f.IndexVersion), 10)+
+			" or more: what is below was used before; leave it out to keep the version in force")
+	}
+	f.IndexVersion = max(f.IndexVersion, stated)
 	f.Index.Version = f.IndexVersion
+	switch raised := f.IndexVersion > old.IndexVersion; {
+	case isNew:
+	case !same:
+		f.Index.Filling = true
+	case raised && old.Index.Filling:
+		a.add(path+".version", "cannot rise while version "+strconv.FormatUint(uint64(old.IndexVersion), 10)+
+			" is not complete: let the job that indexes the records end first")
+	case raised:
+		f.Index.Filling, f.Index.Previous = true, old.Index.Version
+	default:
+		f.Index.Filling, f.Index.Previous = old.Index.Filling, old.Index.Previous
+	}
 }
 
 // sameIndex says whether index values of both can be compared.
 func sameIndex(f, old *Field) bool {
 	return old.Index != nil && f.Index.Kind == old.Index.Kind && f.Index.Bits == old.Index.Bits && f.Region == old.Region
+}
+
+// Filling says whether an index of the catalog is being filled.
+func (c *Catalog) Filling() bool {
+	for i := range c.Collections {
+		for j := range c.Collections[i].Fields {
+			if x := c.Collections[i].Fields[j].Index; x != nil && x.Filling {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Filled is the next version of the catalog, in which every index covers all
+// records by its latest version alone.
+func (c *Catalog) Filled() *Catalog {
+	out := c.clone()
+	out.Version = c.Version + 1
+	for i := range out.Collections {
+		for j := range out.Collections[i].Fields {
+			if x := out.Collections[i].Fields[j].Index; x != nil {
+				x.Filling, x.Previous = false, 0
+			}
+		}
+	}
+	out.link()
+	return out
 }
 
 func maxRetired(list []Retired, least uint32) uint32 {

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -215,5 +216,76 @@ func TestIndexVersionRises(t *testing.T) {
 		if got != step.want || f.IndexVersion != step.last {
 			t.Errorf("step %d: index version %d of %d, want %d of %d", i, got, f.IndexVersion, step.want, step.last)
 		}
+	}
+}
+
+// TestExchangeOfAnIndexKey walks through versions that the source states: what is
+// written and searched while an index is filled, and afterwards.
+func TestExchangeOfAnIndexKey(t *testing.T) {
+	src := func(index string) string { return strings.Replace(base, "[support]", "[support]"+index, 1) }
+	c := assign(t, nil, src(""))
+	for i, step := range []struct {
+		index             string
+		filled            bool // first, the index was filled
+		written, searched []uint32
+	}{
+		{", index: {kind: equality}", false, []uint32{1}, nil},
+		{", index: {kind: equality, version: 1}", false, []uint32{1}, nil},
+		{", index: {kind: equality}", true, []uint32{1}, []uint32{1}},
+		{", index: {kind: equality, version: 2}", false, []uint32{1, 2}, []uint32{1, 2}},
+		{", index: {kind: equality}", false, []uint32{1, 2}, []uint32{1, 2}},
+		{", index: {kind: equality, version: 2}", true, []uint32{2}, []uint32{2}},
+		{", index: {kind: equality, version: 9}", false, []uint32{2, 9}, []uint32{2, 9}},
+		{"", false, nil, nil},
+		{", index: {kind: equality}", true, []uint32{10}, nil},
+	} {
+		if step.filled {
+			c = c.Filled()
+		}
+		c = assign(t, c, src(step.index))
+		b, err := catalog.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = catalog.Unmarshal(b); err != nil {
+			t.Fatal(err)
+		}
+		x := field(t, c, "customer.email").Index
+		if x == nil {
+			x = &catalog.Index{}
+			if c.Filling() || step.written != nil {
+				t.Errorf("step %d: no index", i)
+			}
+			continue
+		}
+		if !slices.Equal(x.Written(), step.written) || !slices.Equal(x.Searched(), step.searched) {
+			t.Errorf("step %d: version %v is written, %v searched, want %v and %v", i, x.Written(), x.Searched(), step.written, step.searched)
+		}
+		if want := len(step.searched) != 1; c.Filling() != want {
+			t.Errorf("step %d: filling %v, want %v", i, c.Filling(), want)
+		}
+	}
+	filling := assign(t, assign(t, nil, src(", index: {kind: equality}")), src(", index: {kind: equality, version: 3}"))
+	for index, want := range map[string]string{
+		", index: {kind: equality, version: 4}":           "cannot rise while version 3 is not complete: let the job that indexes the records end first",
+		", index: {kind: equality, version: 2}":           "must be 3 or more: what is below was used before; leave it out to keep the version in force",
+		", index: {kind: equality, bits: 9, version: 3}":  "must be 4 or more: what is below was used before; leave it out to keep the version in force",
+		", index: {kind: equality, version: 0}":           "must be from 1 to 1000000",
+		", index: {kind: equality, version: -1}":          "must be from 1 to 1000000",
+		", index: {kind: equality, version: 1000001}":     "must be from 1 to 1000000",
+		", index: {kind: equality, version: two}":         "must be a whole number",
+		", index: {kind: equality, version: 4294967297 }": "must be from 1 to 1000000",
+	} {
+		parsed, err := catalog.Parse([]byte(src(index)))
+		if err == nil {
+			_, err = parsed.Assign(filling)
+		}
+		if err == nil || !strings.Contains(err.Error(), "customer.fields.email.index.version: "+want) {
+			t.Errorf("%s: %v, want %q", index, err, want)
+		}
+	}
+	want := []string{"collections.customer.fields.email.index: its key is exchanged: version 3 follows 1; a job indexes the existing records again, and searches find them all the while"}
+	if got := words(catalog.Diff(assign(t, nil, src(", index: {kind: equality}")), filling)); !slices.Equal(got, want) {
+		t.Errorf("changes: %q", got)
 	}
 }

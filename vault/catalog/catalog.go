@@ -146,11 +146,37 @@ type Index struct {
 	Kind string `json:"kind"`
 	Bits int    `json:"bits"`
 
-	// Version is 0 until Assign. It rises when what is indexed changes, so
-	// that values of the old and the new form are never compared; records
-	// written before need to be indexed again. Package vault refuses the change
-	// on a field that stands.
+	// Version names the key of the index, and with it all entries that were made
+	// under that key. After Parse it is the one that the source states, or 0; Assign
+	// gives one. It rises when the source states a higher one, which exchanges the
+	// key, and when what is indexed changes, so that values of the old and the new
+	// form are never compared.
 	Version uint32 `json:"version"`
+
+	// Filling says that records written before the field had this version may have
+	// no entries of it yet: they are indexed again. Filled ends it.
+	Filling bool `json:"filling,omitempty"`
+
+	// Previous is the version that is searched and written beside Version while that
+	// is filled; 0 if no version covers all records then, and nothing can be found.
+	Previous uint32 `json:"previous,omitempty"`
+}
+
+// Written lists the versions of which a write stores entries.
+func (x *Index) Written() []uint32 {
+	if x.Previous != 0 {
+		return []uint32{x.Previous, x.Version}
+	}
+	return []uint32{x.Version}
+}
+
+// Searched lists the versions of which a search looks for entries: none while no
+// version covers all records.
+func (x *Index) Searched() []uint32 {
+	if x.Filling && x.Previous == 0 {
+		return nil
+	}
+	return x.Written()
 }
 
 // Purpose is why a field is read, in words for the person concerned.

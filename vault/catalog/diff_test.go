@@ -50,7 +50,7 @@ func TestDiff(t *testing.T) {
 		`collections.client.fields.phone.index: it can no longer be searched`,
 		`collections.client.fields.phone.mask: its mask changes from "last2" to "last4"`,
 		`collections.client.fields.phone.region: its region changes from "DE" to "AT"`,
-		`collections.client.fields.mobile.index: it can be searched, by an index of 64 bits: existing records need to be indexed`,
+		`collections.client.fields.mobile.index: it can be searched, by an index of 64 bits, once a job has indexed the existing records`,
 		`collections.client.fields.full_name.mask: its mask changes from "initial" to "full"`,
 		`collections.client.fields.full_name.retention: data are kept for 366 days instead of without limit`,
 		`! collections.client.fields.pulse: field pulse is new: number, for fitness`,

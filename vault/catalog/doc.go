@@ -35,7 +35,7 @@
 //	        classification: contact      # default: personal
 //	        purposes: [support]
 //	        group: default
-//	        index: {kind: equality, bits: 64}
+//	        index: {kind: equality, bits: 64, version: 2} # version: raise it to exchange the key
 //	        mask: email                  # default: the type's own
 //	        retention: 730
 //	        renamed_from: mail

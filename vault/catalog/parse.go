@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -150,14 +151,30 @@ func (r *reader) field(e entry, region string) Field {
 		f.Region = region
 	}
 	if x, ok := o.values["index"]; ok && x.value != nil {
-		p := r.object(x.value, x.path, "kind", "bits")
-		f.Index = &Index{Kind: p.text("kind"), Bits: p.integer("bits", IndexBitsDefault)}
+		f.Index = r.index(x)
 	}
 	if s, ok := o.values["schema"]; ok && s.value != nil {
 		f.Schema = r.json(s.value, s.path)
 	}
 	return f
 }
+
+func (r *reader) index(e entry) *Index {
+	p := r.object(e.value, e.path, "kind", "bits", "version")
+	x := &Index{Kind: p.text("kind"), Bits: p.integer("bits", IndexBitsDefault)}
+	if v, stated := p.values["version"]; stated && v.value != nil {
+		n := p.integer("version", 1)
+		if n < 1 || n > maxIndexVersion {
+			r.add(place(v.value), v.path, "must be from 1 to "+strconv.Itoa(maxIndexVersion))
+			n = 1
+		}
+		x.Version = uint32(n) //nolint:gosec // it is in range
+	}
+	return x
+}
+
+// maxIndexVersion is the highest version of an index that a source may state.
+const maxIndexVersion = 1_000_000
 
 // titleOr reads the title, or makes one of the name: first_name, First name.
 func titleOr(o object, name string) string {

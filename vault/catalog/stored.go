@@ -91,8 +91,12 @@ func (k *checker) fieldIDs(path string, f *Field, ids map[uint32]bool) {
 	if g, ok := k.c.groups[f.Group]; !ok || g.ID != f.GroupID {
 		k.add(path+".group_id", "is not the id of the group")
 	}
-	if f.Index != nil && (f.Index.Version < 1 || f.Index.Version != f.IndexVersion) {
+	switch x := f.Index; {
+	case x == nil:
+	case x.Version < 1 || x.Version != f.IndexVersion:
 		k.add(path+".index.version", "must be the highest index version")
+	case x.Previous >= x.Version || x.Previous != 0 && !x.Filling:
+		k.add(path+".index.previous", "must be a lower version, of an index that is being filled")
 	}
 }
 

@@ -26,6 +26,13 @@ func (t *tx) Document(ctx context.Context, tenant int32, kind string, version in
 	return d, err
 }
 
+const catalogVersion = `SELECT catalog_version FROM tenant WHERE id = $1`
+
+func (t *tx) CatalogVersion(ctx context.Context, tenant int32) (version int64, err error) {
+	err = t.row(ctx, "reading the version of a catalog", catalogVersion, []any{tenant}, &version)
+	return version, err
+}
+
 // The tenant's row says which versions are current, and its lock lets one
 // writer at a time append.
 const (

@@ -42,6 +42,18 @@ func (t *tx) ReplaceIndex(ctx context.Context, tenant int32, uid uuid.UUID, ref 
 	return err
 }
 
+const deleteIndexVersion = `
+DELETE FROM search_index
+WHERE tenant = $1 AND collection = $2 AND field = $3 AND version = $4 AND (value, uid, record) IN (
+    SELECT value, uid, record FROM search_index
+    WHERE tenant = $1 AND collection = $2 AND field = $3 AND version = $4
+    ORDER BY value, uid, record LIMIT $5)`
+
+func (t *tx) DeleteIndex(ctx context.Context, tenant int32, q vault.IndexVersion, limit int) (int, error) {
+	n, err := t.exec(ctx, "removing a version of an index", deleteIndexVersion, tenant, q.Collection, q.Field, q.Version, limit)
+	return int(n), err
+}
+
 func indexArrays(entries []vault.IndexEntry) (versions []uint32, values [][]byte) {
 	versions, values = make([]uint32, len(entries)), make([][]byte, len(entries))
 	for i, e := range entries {

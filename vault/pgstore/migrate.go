@@ -137,12 +137,12 @@ type grant struct{ rights, table string }
 
 // grants are what the service needs, and no more: it cannot change or delete
 // an event, a document, a certificate or a past decision, nor delete a person's
-// row or an approval.
+// row, an approval, or a key of a tenant that is not one of an index.
 func grants() []grant {
 	return []grant{
 		{"SELECT", "goose_db_version"},
 		{"SELECT, INSERT, UPDATE", "tenant"},
-		{"SELECT, INSERT, UPDATE (kek_version, wrapped)", "tenant_key"}, // a rewrap
+		{"SELECT, INSERT, UPDATE (kek_version, wrapped), DELETE", "tenant_key"}, // a rewrap; index keys
 		{"SELECT, INSERT", "document"},
 		{"SELECT, INSERT, UPDATE", "subject"},
 		{"SELECT, INSERT, UPDATE, DELETE", "data_key"},

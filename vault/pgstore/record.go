@@ -116,3 +116,15 @@ func (t *tx) ListRecords(ctx context.Context, tenant int32, uid uuid.UUID, colle
 			return v, err
 		})
 }
+
+const countRecords = `SELECT count(*) FROM record WHERE tenant = $1 AND sealed IS NOT NULL`
+
+// CountRecords reads a whole table and may take minutes; the transaction has them.
+func (t *tx) CountRecords(ctx context.Context, tenant int32) (n int64, err error) {
+	const doing = "counting records"
+	if err := t.extend(ctx, doing, wholeTables); err != nil {
+		return 0, err
+	}
+	err = t.row(ctx, doing, countRecords, []any{tenant}, &n)
+	return n, err
+}

@@ -92,6 +92,7 @@ func (t *tx) RewrapTenantKey(ctx context.Context, tenant, was int32, k vault.Ten
 
 const deleteTenantKey = `DELETE FROM tenant_key WHERE tenant = $1 AND label = $2`
 
+// DeleteTenantKey is refused by a trigger for all but index keys.
 func (t *tx) DeleteTenantKey(ctx context.Context, tenant int32, label string) (bool, error) {
 	n, err := t.exec(ctx, "deleting a tenant's key", deleteTenantKey, tenant, label)
 	return n == 1, err

@@ -30,6 +30,17 @@ func (t *tx) Document(ctx context.Context, tenant int32, kind string, version in
 	return d, nil
 }
 
+func (t *tx) CatalogVersion(ctx context.Context, tenant int32) (int64, error) {
+	version, err := one(ctx, t, `
+		SELECT coalesce((SELECT max(version) FROM document WHERE tenant = t.id AND kind = 'catalog'), 0)
+		FROM tenant t WHERE t.id = ?1`,
+		func(r *sql.Rows) (n int64, err error) { return n, r.Scan(&n) }, tenant)
+	if err != nil && !errors.Is(err, vault.ErrNoRow) {
+		err = fmt.Errorf("reading the version of a catalog: %w", err)
+	}
+	return version, err
+}
+
 func (t *tx) InsertDocument(ctx context.Context, tenant int32, kind string, d vault.Document) error {
 	if err := t.text(kind, d.By); err != nil {
 		return err

@@ -45,6 +45,17 @@ func (t *tx) clearIndex(ctx context.Context, tenant int32, uid uuid.UUID, ref va
 	return nil
 }
 
+func (t *tx) DeleteIndex(ctx context.Context, tenant int32, q vault.IndexVersion, limit int) (int, error) {
+	n, err := t.exec(ctx, `
+		DELETE FROM search_index WHERE rowid IN
+		  (SELECT rowid FROM search_index WHERE tenant = ?1 AND collection = ?2 AND field = ?3 AND version = ?4 LIMIT ?5)`,
+		tenant, q.Collection, q.Field, q.Version, atMost(limit))
+	if err != nil {
+		return 0, fmt.Errorf("removing a version of an index: %w", err)
+	}
+	return int(n), nil
+}
+
 func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candidate, error) {
 	if err := t.text(q.AfterRec); err != nil {
 		return nil, err

@@ -86,3 +86,11 @@ func (t *tx) ListRecords(ctx context.Context, tenant int32, uid uuid.UUID, colle
 	}
 	return out, nil
 }
+
+func (t *tx) CountRecords(ctx context.Context, tenant int32) (int64, error) {
+	n, err := t.number(ctx, `SELECT count(*) FROM record WHERE tenant = ?1 AND deleted = 0`, tenant)
+	if err != nil {
+		return 0, fmt.Errorf("counting records: %w", err)
+	}
+	return n, nil
+}

@@ -28,6 +28,22 @@ CREATE TABLE tenant_key (
 );
 COMMENT ON TABLE tenant_key IS 'Secrets of tenants, wrapped by the key-encryption key.';
 
+-- Only index keys are ever destroyed: without the others, nobody is found or believed.
+-- +goose StatementBegin
+CREATE FUNCTION tenant_key_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND OLD.label LIKE 'index/%' THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'a tenant keeps its keys' USING ERRCODE = 'integrity_constraint_violation';
+END;
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER tenant_key_guard BEFORE DELETE ON tenant_key
+    FOR EACH ROW EXECUTE FUNCTION tenant_key_guard();
+CREATE TRIGGER tenant_key_guard_truncate BEFORE TRUNCATE ON tenant_key
+    FOR EACH STATEMENT EXECUTE FUNCTION tenant_key_guard();
+
 CREATE TABLE document (
     tenant  integer     NOT NULL REFERENCES tenant (id),
     kind    text COLLATE "C" NOT NULL CHECK (kind IN ('catalog', 'policy')),

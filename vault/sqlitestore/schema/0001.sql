@@ -18,6 +18,12 @@ CREATE TABLE tenant_key (
   PRIMARY KEY (tenant, label)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER tenant_key_stays BEFORE DELETE ON tenant_key
+WHEN substr(OLD.label, 1, 6) <> 'index/'
+BEGIN
+  SELECT RAISE (ABORT, 'a tenant keeps its keys; only index keys are destroyed');
+END;
+
 CREATE TABLE document (
   tenant  INTEGER NOT NULL REFERENCES tenant (id),
   kind    TEXT    NOT NULL CHECK (kind IN ('catalog', 'policy')),

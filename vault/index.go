@@ -1,0 +1,161 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// The label of the key of one version of a field's index.
+func (x IndexVersion) label() string {
+	return labelIndex + strconv.FormatUint(uint64(x.Collection), 10) + "/" +
+		strconv.FormatUint(uint64(x.Field), 10) + "/" + strconv.FormatUint(uint64(x.Version), 10)
+}
+
+// parseIndexLabel is the reverse of label.
+func parseIndexLabel(label string) (x IndexVersion, ok bool) {
+	rest, ok := strings.CutPrefix(label, labelIndex)
+	parts := strings.Split(rest, "/")
+	if !ok || len(parts) != 3 {
+		return IndexVersion{}, false
+	}
+	for i, to := range []*uint32{&x.Collection, &x.Field, &x.Version} {
+		n, err := strconv.ParseUint(parts[i], 10, 32)
+		if err != nil {
+			return IndexVersion{}, false
+		}
+		*to = uint32(n)
+	}
+	return x, x.label() == label
+}
+
+// indexLabels names the index keys that a catalog needs.
+func indexLabels(cat *catalog.Catalog) (labels []string) {
+	eachIndex(cat, func(c *catalog.Collection, f *catalog.Field) {
+		for _, version := range f.Index.Written() {
+			labels = append(labels, IndexVersion{c.ID, f.ID, version}.label())
+		}
+	})
+	return labels
+}
+
+// fillingLabels names the index keys whose entries do not cover all records yet.
+func fillingLabels(cat *catalog.Catalog) (labels []string) {
+	eachIndex(cat, func(c *catalog.Collection, f *catalog.Field) {
+		if f.Index.Filling {
+			labels = append(labels, IndexVersion{c.ID, f.ID, f.Index.Version}.label())
+		}
+	})
+	return labels
+}
+
+func eachIndex(cat *catalog.Catalog, do func(*catalog.Collection, *catalog.Field)) {
+	for i := range cat.Collections {
+		c := &cat.Collections[i]
+		for j := range c.Fields {
+			if c.Fields[j].Index != nil {
+				do(c, &c.Fields[j])
+			}
+		}
+	}
+}
+
+// obsolete says whether no catalog from this one on can need the version again. A
+// version that the catalog does not know may be of one that is just being applied.
+func obsolete(cat *catalog.Catalog, x IndexVersion) bool {
+	c, ok := cat.CollectionByID(x.Collection)
+	if !ok {
+		return slices.ContainsFunc(cat.RetiredCollections, func(r catalog.Retired) bool { return r.ID == x.Collection })
+	}
+	f, ok := c.FieldByID(x.Field)
+	if !ok {
+		return slices.ContainsFunc(c.Retired, func(r catalog.Retired) bool { return r.ID == x.Field })
+	}
+	return x.Version <= f.IndexVersion && (f.Index == nil || !slices.Contains(f.Index.Written(), x.Version))
+}
+
+func (t *tenant) indexKey(label string) *field.IndexKey {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.index[label]
+}
+
+// pinned says whether all the keys are at hand.
+func (t *tenant) pinned(labels []string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, l := range labels {
+		if t.index[l] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *tenant) pinIndex(label string, k *field.IndexKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.index[label] = k
+}
+
+// unpin forgets the index keys that the settings at hand do not need.
+func (t *tenant) unpin() {
+	s := t.settings.Load()
+	if s == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for label := range t.index {
+		if !slices.Contains(s.indexes, label) {
+			delete(t.index, label)
+		}
+	}
+}
+
+// entriesOf are the index entries of a normalised value, of the versions named.
+func (t *tenant) entriesOf(c *catalog.Collection, f *catalog.Field, versions []uint32, normalised secret.Bytes) ([]IndexEntry, error) {
+	entries := make([]IndexEntry, 0, len(versions))
+	for _, version := range versions {
+		k := t.indexKey(IndexVersion{c.ID, f.ID, version}.label())
+		if k == nil {
+			return nil, fmt.Errorf("%w: an index key is not open", ErrUnavailable)
+		}
+		entries = append(entries, IndexEntry{Field: f.ID, Version: version, Value: k.Index(normalised, f.Index.Bits)})
+	}
+	return entries, nil
+}
+
+// indexEntries are the index entries of a stored value. ErrIntegrity if it has no
+// index form.
+func (t *tenant) indexEntries(c *catalog.Collection, f *catalog.Field, value secret.Bytes) ([]IndexEntry, error) {
+	n, err := f.Normalise(value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: a value has no index form", ErrIntegrity)
+	}
+	defer n.Wipe()
+	return t.entriesOf(c, f, f.Index.Written(), n)
+}
+
+// unlessNewer is err, or errRestart if the settings that it comes from are not those
+// at hand any longer.
+func (t *tenant) unlessNewer(s *settings, err error) error {
+	if t.settings.Load() != s {
+		return errRestart
+	}
+	return err
+}
+
+// unlessOutdated is err, or errRestart if other settings are in force by now.
+func (v *Vault) unlessOutdated(ctx context.Context, t *tenant, s *settings, err error) error {
+	if again, look := v.outdated(ctx, t, s); look == nil && again {
+		return errRestart
+	}
+	return err
+}
