@@ -53,6 +53,12 @@ type KEKStatus struct {
 	Epoch int
 	// Wraps says how much each version wraps that wraps anything, by version.
 	Wraps []KEKWraps
+	// Uses says how often each version that stands was used that was ever used, by
+	// version: see [MaxUses].
+	Uses []KEKUse
+	// Warning says, in words, that the version in use was used often, and what to do;
+	// "" while it was not.
+	Warning string
 	// Rewrap is the latest job that moves keys to the latest version; nil if none
 	// is on record.
 	Rewrap *Job
@@ -97,8 +103,12 @@ func (v *Vault) KeyStatus(ctx context.Context, c accessctl.Caller, keys KeyReade
 func (v *Vault) countWraps(ctx context.Context, k kek, s *KEKStatus) error {
 	var people, own map[int32]int64
 	var list []Job
+	var lives []KeyLife
 	err := v.store.View(ctx, func(tx Tx) (err error) {
 		if people, own, err = tx.CountKeys(ctx, k.row); err != nil {
+			return err
+		}
+		if lives, err = tx.KeyLives(ctx, k.row); err != nil {
 			return err
 		}
 		list, err = tx.Jobs(ctx, k.row, MaxItems)
@@ -109,6 +119,13 @@ func (v *Vault) countWraps(ctx context.Context, k kek, s *KEKStatus) error {
 	}
 	if s.Epoch, err = v.epoch(ctx, k); err != nil {
 		return err
+	}
+	current := inUse(k.name, lives)
+	s.Warning = current.warning()
+	for i := range lives {
+		if l := &lives[i]; l.Key == LifeKEK && l.Uses > 0 && int(l.Version) >= s.MinAvailable {
+			s.Uses = append(s.Uses, KEKUse{Key: k.name, Version: int(l.Version), Uses: l.Uses})
+		}
 	}
 	versions := maps.Clone(people)
 	maps.Copy(versions, own)

@@ -56,6 +56,7 @@ type Tx interface {
 	BreakerTx
 	JobTx
 	RewrapTx
+	KeyLifeTx
 }
 
 // SystemTenant is the id of the reserved tenant row that holds the service's

@@ -263,6 +263,34 @@ type RewrapTx interface {
 	RaiseKEKEpoch(ctx context.Context, tenant, epoch int32) error
 }
 
+// LifeKEK is the Key of a [KeyLife] that is about the tenant's key-encryption key.
+// Those of the tenant's own keys have their labels.
+const LifeKEK = "kek"
+
+// A KeyLife is what is on record of one version of a key.
+type KeyLife struct {
+	Key     string
+	Version int32
+	// Uses is how many keys it wrapped, at least; kept for the key-encryption key.
+	Uses      int64
+	Created   time.Time // not after it was; zero: not known
+	Destroyed time.Time // not before it was; zero: it stands, as far as is known
+}
+
+// KeyLifeTx keeps how often versions of keys were used, and from when to when they
+// were there. Nothing here is about a person.
+type KeyLifeTx interface {
+	// KeyLives lists what is on record of the tenant's keys, by key and version.
+	KeyLives(ctx context.Context, tenant int32) ([]KeyLife, error)
+	// NoteKey adds to what is on record of one version: l.Uses, which may be
+	// negative, is added, and the sum is never below 0; of two times of creation
+	// the earlier stays, of two of destruction the first that was noted.
+	NoteKey(ctx context.Context, tenant int32, l KeyLife) error
+	// ReviveKeys takes back every destruction, noted for a time before the given
+	// one, of the key's versions from the given one on: they were seen to stand then.
+	ReviveKeys(ctx context.Context, tenant int32, key string, from int32, before time.Time) error
+}
+
 // A Settler can wait for transactions. Both stores are.
 type Settler interface {
 	// Settle returns when every transaction that had begun before the call, and

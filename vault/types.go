@@ -219,5 +219,5 @@ type Versioned struct {
 type Check struct {
 	Name string // "database", "signing key", "tenant default"
 	OK   bool
-	Note string // what to do, when not OK; no text of a dependency
+	Note string // what to do, when not OK or soon; no text of a dependency
 }

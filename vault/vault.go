@@ -114,6 +114,7 @@ type Vault struct {
 	limits    erasure.Limits
 	deletions int64
 	horizon   erasure.Settings
+	uses      atomic.Pointer[[]KEKUse] // as of the last look
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -179,12 +180,14 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Run follows the ledger, sweeps what erasures left behind and opens tenants that
-// came later or could not be opened, until ctx ends. It returns nil then.
+// Run follows the ledger, sweeps what erasures left behind, opens tenants that came
+// later or could not be opened, and watches how often key-encryption keys are used,
+// until ctx ends. It returns nil then.
 func (v *Vault) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { v.runLedger(ctx) })
+	wg.Go(func() { v.runUses(ctx) })
 	tick := time.NewTicker(v.sweepGap)
 	defer tick.Stop()
 	for {
@@ -255,7 +258,8 @@ func (v *Vault) VerifierKey() ed25519.PublicKey {
 
 // Ready says, part by part, whether the service can do its work. The database
 // always has a line; the signing key and tenants have one only while something is
-// wrong with them. It asks the database and nobody else.
+// wrong with them, and key-encryption keys only when they should be rotated. It asks
+// the database and nobody else.
 func (v *Vault) Ready(ctx context.Context) []Check {
 	db := Check{Name: "database", OK: true}
 	if err := v.store.Ping(ctx); err != nil {
@@ -273,6 +277,7 @@ func (v *Vault) Ready(ctx context.Context) []Check {
 		}
 		checks = append(checks, line)
 	}
+	checks = append(checks, v.usesChecks()...)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for name, why := range v.closed {

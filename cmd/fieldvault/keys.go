@@ -79,8 +79,9 @@ func keyHint(err error, role string) error {
 func newKeysStatus(w world) *cobra.Command {
 	return keyVerb(w, "status", "Say which versions there are, and how much each wraps",
 		`Says, for the tenant's key and the service's own, which versions there are, what
-each is good for, and how many wrapped keys stand under it. It counts every one
-of them. Both the keeper and a node may run it.`,
+each is good for, how many wrapped keys stand under it, and how often it was ever
+used to wrap one, at least (of 2^32 times that are safe: rotate long before). It
+counts every wrapped key. Both the keeper and a node may run it.`,
 		"  fieldvault keys status --config keeper.yaml",
 		func(c *cobra.Command, _ Config, p *parts, by accessctl.Caller, _ string) error {
 			list, err := p.vault.KeyStatus(c.Context(), by, keeper(p.kek))
@@ -99,6 +100,8 @@ type keyLine struct {
 	MinEncrypt   int       `json:"min_encrypt"`
 	MinAvailable int       `json:"min_available"`
 	Epoch        int       `json:"epoch"`
+	Uses         []keyUse  `json:"uses"`
+	Warning      string    `json:"warning,omitempty"`
 	Wraps        []keyUses `json:"wraps"`
 }
 
@@ -109,16 +112,26 @@ type keyUses struct {
 	Own     int64 `json:"own"`
 }
 
+// A keyUse is how often one version was used.
+type keyUse struct {
+	Version int   `json:"version"`
+	Uses    int64 `json:"uses"`
+}
+
 func keyLines(list []vault.KEKStatus) []keyLine {
 	lines := make([]keyLine, len(list))
 	for i := range list {
 		s := &list[i]
 		lines[i] = keyLine{
 			Key: s.Key, Latest: s.Latest, MinDecrypt: s.MinDecrypt, MinEncrypt: s.MinEncrypt, MinAvailable: s.MinAvailable,
-			Epoch: s.Epoch, Wraps: make([]keyUses, len(s.Wraps)),
+			Epoch: s.Epoch, Warning: s.Warning, Wraps: make([]keyUses, len(s.Wraps)),
+			Uses: make([]keyUse, len(s.Uses)),
 		}
 		for j, n := range s.Wraps {
 			lines[i].Wraps[j] = keyUses(n)
+		}
+		for j, n := range s.Uses {
+			lines[i].Uses[j] = keyUse{n.Version, n.Uses}
 		}
 	}
 	return lines
@@ -128,10 +141,13 @@ func keyLines(list []vault.KEKStatus) []keyLine {
 func keyTable(list []vault.KEKStatus) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"key", "version", "wraps of people", "own keys", "state"})
+	t.AppendHeader(table.Row{"key", "version", "wraps of people", "own keys", "uses", "state"})
 	for i := range list {
 		s := &list[i]
-		counts := map[int]vault.KEKWraps{}
+		counts, uses := map[int]vault.KEKWraps{}, map[int]int64{}
+		for _, n := range s.Uses {
+			uses[n.Version] = n.Uses
+		}
 		for _, n := range s.Wraps {
 			counts[n.Version] = n
 		}
@@ -145,10 +161,16 @@ func keyTable(list []vault.KEKStatus) string {
 			case v < s.Epoch:
 				state = "opens; nothing new"
 			}
-			t.AppendRow(table.Row{s.Key, v, counts[v].People, counts[v].Own, state})
+			t.AppendRow(table.Row{s.Key, v, counts[v].People, counts[v].Own, uses[v], state})
 		}
 	}
-	return t.Render()
+	text := t.Render()
+	for i := range list {
+		if list[i].Warning != "" {
+			text += fmt.Sprintf("\nThe key %s: %s.", list[i].Key, list[i].Warning)
+		}
+	}
+	return text
 }
 
 func newKeysRotate(w world) *cobra.Command {

@@ -21,6 +21,11 @@ func (p *parts) measure(r prometheus.Registerer) {
 	counter("kek_items_total", "Keys wrapped, unwrapped or rewrapped.", func() float64 { return float64(p.kek.Items()) })
 	counter("key_cache_hits_total", "Opened keys found in the cache.", func() float64 { return float64(p.ring.Stats().Hits) })
 	counter("key_cache_misses_total", "Opened keys not found in the cache.", func() float64 { return float64(p.ring.Stats().Misses) })
+	counter("kek_wraps_total", "Keys wrapped or rewrapped by this process.", func() float64 { return float64(p.ring.Stats().Wraps) })
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "fieldvault", Name: "kek_version_uses",
+		Help: "How often, in all processes, the version in use of that key-encryption key was used that was used most; 2^32 is the limit.",
+	}, func() float64 { return float64(p.vault.MostUsed().Uses) }))
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "fieldvault", Name: "key_cache_entries", Help: "Opened keys in the cache.",
 	}, func() float64 { return float64(p.ring.Stats().Entries) }))

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
@@ -66,7 +67,7 @@ func openParts(ctx context.Context, cfg Config, log *slog.Logger, create bool) (
 	if err := p.openKEK(ctx, create); err != nil {
 		return nil, err
 	}
-	if err := p.openRing(); err != nil {
+	if err := p.openRing(ctx); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -258,7 +259,7 @@ func (p *parts) openLocal(l LocalConfig, create bool) error {
 	return nil
 }
 
-func (p *parts) openRing() error {
+func (p *parts) openRing(ctx context.Context) error {
 	age, err := duration("cache.age", p.cfg.Cache.Age)
 	if err != nil {
 		return err
@@ -270,7 +271,16 @@ func (p *parts) openRing() error {
 	if entries == 0 {
 		entries = -1
 	}
-	p.ring, err = keyring.New(keyring.Config{KEK: p.kek, MaxEntries: entries, MaxAge: age, Now: now})
+	meter := vault.NewMeter(p.store)
+	p.closes = append(p.closes, func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if err := meter.Close(ctx); err != nil {
+			p.log.WarnContext(ctx, "uses of the key-encryption key that were not made stay counted", "error", err)
+		}
+		return nil
+	})
+	p.ring, err = keyring.New(keyring.Config{KEK: p.kek, Meter: meter, MaxEntries: entries, MaxAge: age, Now: now})
 	if err != nil {
 		return fmt.Errorf("making the key ring: %w", err)
 	}

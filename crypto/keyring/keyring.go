@@ -64,6 +64,19 @@ type KEK interface {
 	Rewrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (rewrapped []string, errs []error, err error)
 }
 
+// A Meter counts how often each version of a KEK encrypts: with AES-GCM and random
+// nonces that must stay below 2^32 (NIST SP 800-38D, section 8.3). It is told before
+// a use, so that no end of the process loses one.
+type Meter interface {
+	// Take counts n uses that are about to be made, and says under which version it
+	// did. An error means that they must not be made.
+	Take(ctx context.Context, key string, n int) (version int, err error)
+	// Moved counts n uses under the version that was really used, which was another
+	// than Take said: the key has been rotated. An error means that what was
+	// wrapped must not be used.
+	Moved(ctx context.Context, key string, version, n int) error
+}
+
 // ID is the identity of a data key.
 type ID struct {
 	Tenant  string
@@ -83,6 +96,9 @@ type Sealed struct {
 type Config struct {
 	// KEK wraps and unwraps. Required.
 	KEK KEK
+	// Meter counts the uses of KEK. Optional: without one they are counted in
+	// [Stats] alone.
+	Meter Meter
 	// MaxEntries is how many opened keys are kept. 0: 100,000. Negative: none.
 	MaxEntries int
 	// MaxAge is for how long an opened key is kept. 0: 5 minutes. Negative:
@@ -103,6 +119,7 @@ const (
 // Ring makes and opens keys. It is safe for concurrent use.
 type Ring struct {
 	kek     KEK
+	meter   Meter // nil: none
 	timeout time.Duration
 	cache   *cache // nil: nothing is kept
 
@@ -124,7 +141,7 @@ func New(c Config) (*Ring, error) {
 	case c.Timeout < 0:
 		return nil, errors.New("keyring: Config.Timeout is negative")
 	}
-	r := &Ring{kek: c.KEK, timeout: orDefault(c.Timeout, defaultTimeout), flights: map[flightKey]*flight{}}
+	r := &Ring{kek: c.KEK, meter: c.Meter, timeout: orDefault(c.Timeout, defaultTimeout), flights: map[flightKey]*flight{}}
 	if c.MaxEntries < 0 || c.MaxAge < 0 {
 		return r, nil
 	}

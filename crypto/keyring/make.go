@@ -49,7 +49,10 @@ func (r *Ring) Make(ctx context.Context, ids []ID) ([]*field.Key, []Wrapped, err
 func (r *Ring) wrap(ctx context.Context, tenant string, contexts, plain [][]byte) ([]Wrapped, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	r.wraps.Add(int64(len(plain)))
+	noted, err := r.take(ctx, tenant, len(plain))
+	if err != nil {
+		return nil, fmt.Errorf("wrapping: %w", err)
+	}
 	texts, err := r.kek.Wrap(ctx, tenant, contexts, plain)
 	if err == nil && len(texts) != len(plain) {
 		err = errors.New("an answer of another length")
@@ -63,7 +66,43 @@ func (r *Ring) wrap(ctx context.Context, tenant string, contexts, plain [][]byte
 			return nil, fmt.Errorf("wrapping: %w: %w", ErrUnavailable, err)
 		}
 	}
+	if err := r.moved(ctx, tenant, noted, out); err != nil {
+		return nil, fmt.Errorf("wrapping: %w", err)
+	}
 	return out, nil
+}
+
+// take counts uses of the KEK before they are made, and says under which version;
+// 0: nobody counts. Every error is [ErrUnavailable].
+func (r *Ring) take(ctx context.Context, tenant string, n int) (version int, err error) {
+	r.wraps.Add(int64(n))
+	if r.meter == nil {
+		return 0, nil
+	}
+	if version, err = r.meter.Take(ctx, tenant, n); err != nil {
+		return 0, fmt.Errorf("counting uses of the key-encryption key: %w: %w", ErrUnavailable, err)
+	}
+	return version, nil
+}
+
+// moved counts those of what was wrapped that were wrapped under another version
+// than was noted. Every error is [ErrUnavailable].
+func (r *Ring) moved(ctx context.Context, tenant string, noted int, wrapped []Wrapped) error {
+	if r.meter == nil {
+		return nil
+	}
+	other := map[int]int{}
+	for _, w := range wrapped {
+		if w.Version != noted && w.Version != 0 { // 0: an item that could not be rewrapped
+			other[w.Version]++
+		}
+	}
+	for version, n := range other {
+		if err := r.meter.Moved(ctx, tenant, version, n); err != nil {
+			return fmt.Errorf("counting uses of the key-encryption key: %w: %w", ErrUnavailable, err)
+		}
+	}
+	return nil
 }
 
 // MakeSecrets makes a fresh 32-byte secret for each label and wraps it for the

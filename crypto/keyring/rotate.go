@@ -92,7 +92,10 @@ func (b *rewrapping) add(i int, context []byte, text string) {
 func (r *Ring) rewrap(ctx context.Context, tenant string, b *rewrapping) ([]Wrapped, []error, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	r.wraps.Add(int64(len(b.texts)))
+	noted, err := r.take(ctx, tenant, len(b.texts))
+	if err != nil {
+		return nil, nil, fmt.Errorf("rewrapping: %w", err)
+	}
 	texts, kekErrs, err := r.kek.Rewrap(ctx, tenant, b.contexts, b.texts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("rewrapping: %w: %w", ErrUnavailable, err)
@@ -109,6 +112,9 @@ func (r *Ring) rewrap(ctx context.Context, tenant string, b *rewrapping) ([]Wrap
 		if out[i], err = ParseWrapped(texts[i]); err != nil {
 			return nil, nil, fmt.Errorf("rewrapping: %w: %w", ErrUnavailable, err)
 		}
+	}
+	if err := r.moved(ctx, tenant, noted, out); err != nil {
+		return nil, nil, fmt.Errorf("rewrapping: %w", err)
 	}
 	return out, errs, nil
 }

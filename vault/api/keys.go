@@ -16,6 +16,8 @@ type Key struct {
 	MinAvailable int       `json:"min_available" doc:"The lowest version that exists; those below are destroyed"`
 	Epoch        int       `json:"epoch" doc:"The lowest version under which the database takes new wraps"`
 	Wraps        []KeyUses `json:"wraps" doc:"How much each version wraps that wraps anything"`
+	Uses         []KeyUse  `json:"uses" doc:"How often each version was used that stands and ever was"`
+	Warning      string    `json:"warning,omitempty" doc:"That the version in use was used often, and what to do"`
 	Rewrap       *Job      `json:"rewrap,omitempty" doc:"The latest job that moves keys to the latest version"`
 }
 
@@ -24,6 +26,12 @@ type KeyUses struct {
 	Version int   `json:"version"`
 	People  int64 `json:"people" doc:"Data keys of people"`
 	Own     int64 `json:"own" doc:"Keys of the tenant itself"`
+}
+
+// A KeyUse is how often one version was used.
+type KeyUse struct {
+	Version int   `json:"version"`
+	Uses    int64 `json:"uses" doc:"How often it wrapped, at least; rotate long before 4294967296"`
 }
 
 // A Job is background work.

@@ -13,7 +13,7 @@ func keyRoutes() []route {
 	return []route{
 		{
 			method: http.MethodGet, path: "/v1/keys", id: "keys", tag: "Keys", summary: "How the key-encryption keys stand",
-			detail: "Their versions, and how many wrapped keys stand under each.",
+			detail: "Their versions, how many wrapped keys stand under each, and how often each was used.",
 			serve:  (*exchange).keys, out: []result{{200, "The tenant's key and the service's", api.Keys{}, ""}},
 		},
 		{
@@ -63,10 +63,14 @@ func (x *exchange) keys() (answer, error) {
 		s := &list[i]
 		k := api.Key{
 			Key: s.Key, Latest: s.Latest, MinDecrypt: s.MinDecrypt, MinEncrypt: s.MinEncrypt, MinAvailable: s.MinAvailable,
-			Epoch: s.Epoch, Wraps: make([]api.KeyUses, len(s.Wraps)),
+			Epoch: s.Epoch, Warning: s.Warning, Wraps: make([]api.KeyUses, len(s.Wraps)),
+			Uses: make([]api.KeyUse, len(s.Uses)),
 		}
 		for j, w := range s.Wraps {
 			k.Wraps[j] = api.KeyUses{Version: w.Version, People: w.People, Own: w.Own}
+		}
+		for j, u := range s.Uses {
+			k.Uses[j] = api.KeyUse{Version: u.Version, Uses: u.Uses}
 		}
 		if s.Rewrap != nil {
 			j := x.jobOf(s.Rewrap)

@@ -160,6 +160,7 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE", "tally"},
 		{"SELECT, INSERT, UPDATE", "approval"},
 		{"SELECT, INSERT, UPDATE, DELETE", "job"},
+		{"SELECT, INSERT, UPDATE", "key_life"},
 	}
 }
 

@@ -233,7 +233,7 @@ func TestServiceRole(t *testing.T) {
 		`UPDATE document SET body = ''`, `DELETE FROM document`, `ALTER TABLE subject DISABLE TRIGGER ALL`,
 		`DELETE FROM goose_db_version`, `DROP TABLE record`,
 		`UPDATE erasure SET certificate = ''`, `DELETE FROM erasure`, `TRUNCATE erasure`, `UPDATE outbox SET body = ''`,
-		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM approval`, `DELETE FROM tenant`,
+		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM approval`, `DELETE FROM tenant`, `DELETE FROM key_life`,
 	} {
 		_, err := c.Exec(t.Context(), sql)
 		var pg *pgconn.PgError

@@ -162,6 +162,12 @@ func refusedWork() []refusedCall {
 			_, err := tx.RewrapTenantKey(ctx, s.Tenant, 1, vault.TenantKey{Label: text, KEKVersion: 2, Wrapped: []byte("w")})
 			return err
 		}},
+		{"NoteKey", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			return tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: text, Version: 1})
+		}},
+		{"ReviveKeys", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			return tx.ReviveKeys(ctx, s.Tenant, text, 1, instant(2))
+		}},
 		{"DeleteTenantKey", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
 			_, err := tx.DeleteTenantKey(ctx, s.Tenant, text)
 			return err

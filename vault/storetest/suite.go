@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Breaker", breaker},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},
+		{"KeyLives", keyLives},
 		{"Settle", settles},
 		{"Load", load},
 		{"Inspect", inspect},

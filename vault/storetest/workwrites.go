@@ -61,6 +61,9 @@ func (w *world) stageWork(s vault.Subject) {
 		if _, err := tx.LockTally(ctx, s.Tenant, hash("staged"), instant(1)); err != nil {
 			return err
 		}
+		if err := tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1, Destroyed: instant(1)}); err != nil {
+			return err
+		}
 		return insert(tx.InsertTenantKey(ctx, s.Tenant, vault.TenantKey{Label: "staged", KEKVersion: 1, Wrapped: []byte("w")}))
 	})
 }
@@ -167,6 +170,12 @@ func rewrapWrites() []write {
 		{"DeleteTenantKey", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return insert(tx.DeleteTenantKey(ctx, s.Tenant, "staged"))
 		}},
+		{"NoteKey", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1})
+		}},
+		{"ReviveKeys", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.ReviveKeys(ctx, s.Tenant, "staged", 1, instant(2))
+		}},
 		{"RaiseKEKEpoch", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.RaiseKEKEpoch(ctx, s.Tenant, 2)
 		}},
@@ -183,6 +192,7 @@ type workDump struct {
 	Tallies   []vault.Tally
 	Approvals []vault.Approval
 	Jobs      []vault.Job
+	Lives     []vault.KeyLife
 }
 
 // dumpWork reads it. Tallies can be read only by locking them, so that is undone.
@@ -191,6 +201,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	d.Outbox, d.Position, d.Shreds = w.outbox(1000), w.ledgerPosition(), w.shredsOf(s.Tenant, s.UID)
 	d.Reseals = w.resealsOf(s.Tenant, vault.KeyPlace{}, 1000)
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
+	d.Lives = w.lives(s.Tenant)
 	last, err := w.lastErasure(stagedErasure(s))
 	w.is("LastErasure", err, nil)
 	d.Last = last

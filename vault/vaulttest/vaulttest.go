@@ -89,7 +89,7 @@ func New(tb testing.TB, opts ...Options) *Vault {
 		v.Store = s
 	}
 	var err error
-	v.Ring, err = keyring.New(keyring.Config{KEK: v.KEK, Now: v.Clock.Now, MaxAge: o.CacheAge, Timeout: time.Second})
+	v.Ring, err = keyring.New(keyring.Config{KEK: v.KEK, Meter: vault.NewMeter(v.Store), Now: v.Clock.Now, MaxAge: o.CacheAge, Timeout: time.Second})
 	must(tb, err)
 	tb.Cleanup(v.Ring.Close)
 	must(tb, vault.EnsureSystem(ctx, v.Store, v.Ring, v.KEK))

@@ -327,7 +327,17 @@ CREATE INDEX job_newest ON job (tenant, created, id);
 CREATE INDEX job_ended ON job (updated) WHERE state IN (3, 4);
 COMMENT ON TABLE job IS 'Bounded work that one node at a time does. Of one kind a tenant has at most one that is not over.';
 
+CREATE TABLE key_life (
+    uses      bigint      NOT NULL CHECK (uses >= 0),
+    created   timestamptz,
+    destroyed timestamptz,
+    tenant    integer     NOT NULL,
+    version   integer     NOT NULL CHECK (version >= 0),
+    key       text COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, key, version)
+);
+COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when it was made and destroyed. About nobody.';
+
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal,
-    tally,
-    approval, job FROM PUBLIC;
+    tally, approval, job, key_life FROM PUBLIC;

@@ -295,3 +295,14 @@ CREATE TABLE job (
 CREATE UNIQUE INDEX job_one ON job (tenant, kind) WHERE state IN (1, 2);
 CREATE INDEX job_newest ON job (tenant, created, id);
 CREATE INDEX job_ended ON job (updated) WHERE state IN (3, 4);
+
+-- How often versions of keys were used, and when they were made and destroyed.
+CREATE TABLE key_life (
+  tenant    INTEGER NOT NULL REFERENCES tenant (id),
+  key       TEXT    NOT NULL,
+  version   INTEGER NOT NULL CHECK (version >= 0),
+  uses      INTEGER NOT NULL CHECK (uses >= 0),
+  created   INTEGER,
+  destroyed INTEGER,
+  PRIMARY KEY (tenant, key, version)
+) STRICT;
