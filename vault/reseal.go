@@ -55,6 +55,7 @@ func (v *Vault) ResealStep(ctx context.Context, j Job) (next Job, done bool, err
 	case todo == nil && cur.Stuck > 0:
 		return j, false, fmt.Errorf("%d keys of people have values that do not open: %w", cur.Stuck, ErrIntegrity)
 	case todo == nil:
+		j.Cursor = nil // it names somebody's place
 		j.Note = "all is sealed with present keys"
 		return j, true, nil
 	}
