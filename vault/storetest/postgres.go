@@ -69,6 +69,22 @@ func PgDump(tb testing.TB, database string) []byte {
 	return out
 }
 
+// PgRestore fills the empty database at that URL with what [PgDump] returned. The roles
+// that the dump grants rights to exist there.
+func PgRestore(tb testing.TB, database string, dump []byte) {
+	tb.Helper()
+	bin, err := programs()
+	check(tb, err)
+	c := &Cluster{bin: bin, dir: tb.TempDir()}
+	path := filepath.Join(c.dir, "dump.sql")
+	if err := os.WriteFile(path, dump, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := c.run(tb.Context(), "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname="+database, "--file="+path); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // check ends the test if err is not nil: where PostgreSQL is merely absent, and
 // this is not CI, by skipping it.
 func check(tb testing.TB, err error) {

@@ -27,6 +27,7 @@
 //	X  oracles and exhaustion
 //	F  faults of PostgreSQL and Vault (production mode only)
 //	N  two nodes (production mode only)
+//	R  restores, fail-over, the horizon (production mode only)
 //
 // They are the cases of the threat model that can be seen from outside. What a
 // thief or an insider must not find is planted as a canary; everything that a

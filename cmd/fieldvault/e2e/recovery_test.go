@@ -23,6 +23,7 @@ func TestRecovery(t *testing.T) {
 		{name: "R01_a_restored_backup", run: restoredBackup},
 		{name: "R02_a_standby_that_lagged_is_promoted", run: promotedStandby},
 		{name: "R03_the_synchronous_standby_is_gone", run: synchronousStandby},
+		{name: "R04_beyond_the_horizon", run: beyondHorizon},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, newWorld(t, true, options{vaultDir: true})) })
 	}

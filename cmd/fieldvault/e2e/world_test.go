@@ -250,7 +250,13 @@ func (w *world) start(t *testing.T) {
 // where it listens.
 func (w *world) serve(t, owner *testing.T, flags ...string) (p *process, api, metrics string) {
 	t.Helper()
-	p = processtest.Build(t).Launch(t, nil, append([]string{"serve", "--config", w.config("node")}, flags...)...)
+	return w.serveAs(t, owner, "node", flags...)
+}
+
+// serveAs is serve by another configuration.
+func (w *world) serveAs(t, owner *testing.T, who string, flags ...string) (p *process, api, metrics string) {
+	t.Helper()
+	p = processtest.Build(t).Launch(t, nil, append([]string{"serve", "--config", w.config(who)}, flags...)...)
 	owner.Cleanup(func() {
 		p.Kill()
 		w.keep(p)

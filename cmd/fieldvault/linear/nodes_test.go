@@ -141,7 +141,10 @@ type node struct {
 }
 
 // Doors are the clients of one process, by role.
-type doors struct{ app, marketing, officer *client.Client }
+type doors struct {
+	url                     string
+	app, marketing, officer *client.Client
+}
 
 // newCluster sets everything up and starts the nodes.
 func newCluster(t *testing.T, g *grounds, program processtest.Program, env ...string) *cluster {
@@ -231,15 +234,15 @@ func (c *cluster) await(t *testing.T, i int) {
 	n.proc.Await(t, func(line string) bool {
 		return json.Unmarshal([]byte(line), &ready) == nil && ready.Msg == "serving"
 	})
-	n.doors.Store(c.open(t, ready.URL))
+	n.doors.Store(c.open(t, ready.URL, answerWithin))
 	n.away.Store(false)
 }
 
-// open makes the clients of a process.
-func (c *cluster) open(t *testing.T, url string) *doors {
+// open makes the clients of a process, which wait so long for an answer.
+func (c *cluster) open(t *testing.T, url string, within time.Duration) *doors {
 	t.Helper()
 	h := &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}, Timeout: answerWithin,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}, Timeout: within,
 	}
 	t.Cleanup(h.CloseIdleConnections)
 	of := func(role, purpose string) *client.Client {
@@ -249,7 +252,7 @@ func (c *cluster) open(t *testing.T, url string) *doors {
 		must(t, err)
 		return k
 	}
-	return &doors{app: of("app", support), marketing: of("marketing", marketing), officer: of("dpo", "")}
+	return &doors{url: url, app: of("app", support), marketing: of("marketing", marketing), officer: of("dpo", "")}
 }
 
 // token gives a role's token and renews it in time.

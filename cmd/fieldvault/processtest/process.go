@@ -171,6 +171,9 @@ func (p *Process) Signal(tb testing.TB, s syscall.Signal) {
 	}
 }
 
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Peak is the most memory that the process has had, in bytes; 0 where the system
 // does not say.
 func (p *Process) Peak(tb testing.TB) int64 {
