@@ -174,7 +174,7 @@ on where it was. Needs a node's rights. Reads and writes go on all the while.`,
 			if err != nil {
 				return err
 			}
-			done, err := watch(c.Context(), w, p, job)
+			done, err := watch(c.Context(), w, p, job, "rewrapping")
 			if err != nil {
 				return err
 			}
@@ -182,9 +182,9 @@ on where it was. Needs a node's rights. Reads and writes go on all the while.`,
 		})
 }
 
-// watch runs the jobs of this process until one of them has ended, and shows how
-// far it is.
-func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, error) {
+// watch runs the jobs of this process until one of them, which does what is said, has
+// ended, and shows how far it is.
+func watch(ctx context.Context, w world, p *parts, job vault.Job, doing string) (vault.Job, error) {
 	r, err := p.runner(false)
 	if err != nil {
 		return job, err
@@ -196,7 +196,7 @@ func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, er
 		cancel()
 		running.Wait()
 	}()
-	began, bar := now(), newProgress(w.stderr, "rewrapping", int(job.Total))
+	began, bar := now(), newProgress(w.stderr, doing, int(job.Total))
 	for job.State == vault.JobQueued || job.State == vault.JobRunning {
 		select {
 		case <-ctx.Done():
@@ -214,11 +214,11 @@ func watch(ctx context.Context, w world, p *parts, job vault.Job) (vault.Job, er
 		bar.resize(int(job.Total))
 		bar.at(int(job.Done))
 		if left, known := jobs.ETA(job.Done, job.Total, began, now()); known {
-			bar.say(fmt.Sprintf("rewrapping, %s left", left.Round(time.Second)))
+			bar.say(fmt.Sprintf("%s, %s left", doing, left.Round(time.Second)))
 		}
 	}
 	if job.State == vault.JobFailed {
-		err = withHint(errors.New("the rewrap failed: "+job.Note), "mend that, and run it again")
+		err = withHint(errors.New(doing+" failed: "+job.Note), "mend that, and run it again")
 	}
 	bar.end(err)
 	return job, err
