@@ -20,7 +20,7 @@ import (
 // indexes what was stored before; then it destroys the old key and its entries. It
 // does the same with an index that is dropped, and fills one that a field that stands
 // gets: that one can be searched once it is filled. If such a job failed, applying
-// the same catalog again asks for another.
+// the same catalog again asks for another, as [Vault.Reindex] does.
 //
 // An *InvalidError lists what is wrong, by line. An index of a field that stands
 // keeps its bits and region: that is refused, too. A *KeyError says that indexes
@@ -54,7 +54,8 @@ func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []b
 	case dryRun:
 		return versionOf(prev), changes, nil
 	case prev != nil && len(changes) == 0:
-		return prev.Version, changes, v.resumeReindex(ctx, c, t, s, prev)
+		_, _, err := v.resumeReindex(ctx, c, t, s, prev)
+		return prev.Version, changes, err
 	}
 	if err := ensureKeys(ctx, v.store, v.ring, t.row.ID, t.row.Name, indexLabels(next)); err != nil {
 		return 0, nil, err
@@ -124,25 +125,48 @@ func (v *Vault) newReindex(c accessctl.Caller, t *tenant) Job {
 	}
 }
 
-// resumeReindex asks for the job that an earlier one left undone, if there is
-// something to do and none is under way.
-func (v *Vault) resumeReindex(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, cat *catalog.Catalog) error {
+// Reindex asks for the job that makes what is stored follow the indexes of the catalog
+// in force, or returns the one that is under way. It is for when such a job failed, and
+// its cause was repaired. needed is false, and there is no job, if nothing is left to do.
+// ErrNotFound: there is no catalog.
+func (v *Vault) Reindex(ctx context.Context, c accessctl.Caller) (job Job, needed bool, err error) {
+	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
+	if err != nil {
+		return Job{}, false, err
+	}
+	cat, err := v.storedCatalog(ctx, t)
+	if err != nil {
+		return Job{}, false, err
+	}
+	if cat == nil {
+		return Job{}, false, ErrNotFound
+	}
+	return v.resumeReindex(ctx, c, t, s, cat)
+}
+
+// resumeReindex asks for a job if there is something to do, and returns it or the one
+// that is under way.
+func (v *Vault) resumeReindex(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, cat *catalog.Catalog) (job Job, needed bool, err error) {
 	gone, err := v.obsoleteIndexes(ctx, t, cat)
 	if err != nil {
-		return err
+		return Job{}, false, err
 	}
 	if !cat.Filling() && len(gone) == 0 {
-		return nil
+		return Job{}, false, nil
 	}
-	return v.store.Update(ctx, func(tx Tx) error {
-		job, isNew, err := tx.InsertJob(ctx, v.newReindex(c, t))
-		if err != nil || !isNew {
+	err = v.store.Update(ctx, func(tx Tx) error {
+		var isNew bool
+		if job, isNew, err = tx.InsertJob(ctx, v.newReindex(c, t)); err != nil || !isNew {
 			return err
 		}
 		e := v.event(t, s, c, accessctl.ActionConfigure)
 		e.Code, e.Subject = JobReindex, []audit.Attr{{Key: "job", Value: job.ID.String()}}
 		return v.append(ctx, tx, t.row.ID, e)
 	})
+	if err != nil {
+		return Job{}, false, fmt.Errorf("asking for a re-index: %w", err)
+	}
+	return job, true, nil
 }
 
 // obsoleteIndexes names index keys that exist and that no catalog needs again.

@@ -83,9 +83,12 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 	return f.report, f.orphans(ctx)
 }
 
-// indexes opens a tenant's index keys, and sees whether a job still fills an index:
-// records may lack entries of it then.
+// indexes opens the index keys of the catalog in force, and sees whether a job still
+// fills an index: records may lack entries of it then.
 func (f *checking) indexes(ctx context.Context, t *tenant) error {
+	if err := f.v.loadCurrent(ctx, t); err != nil && !errors.Is(err, ErrNoRow) {
+		return fmt.Errorf("reading the settings: %w", err)
+	}
 	s := t.settings.Load()
 	if s == nil {
 		return nil

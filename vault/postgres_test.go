@@ -85,6 +85,17 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"RotatedDuringARewrap":      TestRotatedDuringARewrap,
 		"KeysThatDoNotOpen":         TestKeysThatDoNotOpenAreNotLeftBehind,
 		"SystemKEK":                 TestSystemKEK,
+		"ExchangeOfAnIndexKey":      TestExchangeOfAnIndexKey,
+		"ACursorOutlivesAnExchange": TestACursorOutlivesAnExchange,
+		"SearchNeverMisses":         TestSearchNeverMissesDuringAnExchange,
+		"AStoppedWrite":             TestAStoppedWriteFollowsTheExchange,
+		"EarlierWrites":             TestAReindexWaitsForEarlierTransactions,
+		"AStoppedSearch":            TestAStoppedSearchMissesNothing,
+		"AReindexThatIsKilled":      TestAReindexThatIsKilledGoesOn,
+		"ReindexRacingErasures":     TestAReindexRacingErasuresBringsNothingBack,
+		"AnIndexOfAFieldWithValues": TestAnIndexOfAFieldThatHasValues,
+		"RecordsThatAreNotIndexed":  TestRecordsThatCannotBeIndexedKeepTheOldKey,
+		"AStoppedReindex":           TestAStoppedReindexEndsNoLaterOne,
 	} {
 		t.Run(name, test)
 	}

@@ -91,9 +91,14 @@ func rewrap(t *testing.T, v *vaulttest.Vault, n *vault.Vault) vault.Job {
 
 func take(t *testing.T, v *vaulttest.Vault) (j vault.Job) {
 	t.Helper()
+	return takeOf(t, v, vault.JobRewrap)
+}
+
+func takeOf(t *testing.T, v *vaulttest.Vault, kind string) (j vault.Job) {
+	t.Helper()
 	now := v.Clock.Now()
 	err := v.Store.Update(t.Context(), func(tx vault.Tx) (err error) {
-		j, err = tx.TakeJob(t.Context(), []string{vault.JobRewrap}, "test", now, now.Add(time.Minute))
+		j, err = tx.TakeJob(t.Context(), []string{kind}, "test", now, now.Add(time.Minute))
 		return err
 	})
 	if err != nil {

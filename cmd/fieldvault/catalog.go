@@ -27,7 +27,11 @@ func newCatalog(w world) *cobra.Command {
 			Short: "Make FILE the tenant's catalog, and say what changes for people",
 			Long: `Makes FILE the tenant's catalog, in force on every node from the next request on,
 and says what changes for people. It opens the store itself and acts as
-local:<user>, in events. Applying the catalog in force changes nothing.`,
+local:<user>, in events. Applying the catalog in force changes nothing.
+
+A higher version of an index (index: {kind: equality, version: 2}) exchanges its
+key: a job indexes the records again while searches go on, and destroys the old
+key. The service does it; without one, run fieldvault catalog reindex.`,
 			Example: `  fieldvault catalog apply catalog.yaml --config serve.yaml`,
 		}, false),
 		catalogChange(w, &cobra.Command{
@@ -37,7 +41,47 @@ local:<user>, in events. Applying the catalog in force changes nothing.`,
 for more than they were told are marked with an exclamation mark.`,
 			Example: `  fieldvault catalog diff catalog.yaml --config serve.yaml`,
 		}, true),
-		catalogCheck())
+		catalogReindex(w), catalogCheck())
+}
+
+func catalogReindex(w world) *cobra.Command {
+	var role string
+	c := &cobra.Command{
+		Use:   "reindex",
+		Short: "Make stored records follow the catalog's indexes, here, with progress",
+		Long: `Works on the job that an exchanged, new or dropped index asks for, until it is
+done: it indexes the records that were there before, then destroys the key that is
+no longer used. The service does the same by itself while it runs: one of the two
+does the work. It may be stopped and run again, and goes on where it was. Run it
+also after such a job failed and its cause was repaired. Needs a node's rights.`,
+		Example: `  fieldvault catalog reindex --config serve.yaml`,
+		Args:    cobra.NoArgs,
+	}
+	storeFlags(c)
+	roleFlag(c, &role, "operator")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(c, w)
+		if err != nil {
+			return err
+		}
+		return withParts(c.Context(), w, cfg, func(p *parts) error {
+			job, needed, err := p.vault.Reindex(c.Context(), operator(cfg.Tenant, accessctl.Role(role)))
+			switch {
+			case errors.Is(err, vault.ErrNotFound):
+				return withHint(errors.New("there is no catalog"), "apply one with `fieldvault catalog apply`")
+			case err != nil:
+				return deniedHint(err, role, accessctl.ActionConfigure)
+			case !needed:
+				return answer(c, map[string]any{"job": nil}, "Nothing is left to do: every index covers all records, under one key.")
+			}
+			done, err := watch(c.Context(), w, p, job, "indexing")
+			if err != nil {
+				return err
+			}
+			return answer(c, map[string]any{"job": done.ID, "note": done.Note}, "Done: "+done.Note+".")
+		})
+	}
+	return c
 }
 
 func catalogCheck() *cobra.Command {
@@ -75,6 +119,10 @@ func catalogChange(w world, c *cobra.Command, dry bool) *cobra.Command {
 			var wrong *vault.InvalidError
 			if errors.As(err, &wrong) {
 				return withHint(fmt.Errorf("%s: %w", args[0], err), "correct what is named; nothing was applied")
+			}
+			var waits *vault.KeyError
+			if errors.As(err, &waits) {
+				return withHint(errors.New(waits.Why), waits.Next)
 			}
 			if err != nil {
 				return deniedHint(err, role, accessctl.ActionConfigure)

@@ -208,8 +208,8 @@ on where it was. Needs a node's rights. Reads and writes go on all the while.`,
 		})
 }
 
-// watch runs the jobs of this process until one of them has ended, and shows how
-// far it is.
+// watch runs the jobs of this process until one of them, which does what is said, has
+// ended, and shows how far it is.
 func watch(ctx context.Context, w world, p *parts, job vault.Job, doing string) (vault.Job, error) {
 	r, err := p.runner(false)
 	if err != nil {

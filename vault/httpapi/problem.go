@@ -62,10 +62,10 @@ func problemOf(err error) *refusal {
 	if r.code == api.Unavailable {
 		r.retry = time.Second
 	}
-	var key *vault.KeyError
+	var waits *vault.KeyError
 	switch {
-	case errors.As(err, &key) && r.code == api.Conflict:
-		r.detail = "Not now: " + key.Why + "; " + key.Next + "."
+	case errors.As(err, &waits) && r.code == api.Conflict:
+		r.detail = waits.Error() + "."
 	case errors.Is(err, vault.ErrUnledgered):
 		r.detail = "It is done and in force, but not yet on record outside the database. Ask again: that completes it."
 	case errors.Is(err, vault.ErrBehind):

@@ -242,6 +242,9 @@ func TestServiceRole(t *testing.T) {
 		}
 	}
 
+	if _, err := c.Exec(t.Context(), `DELETE FROM tenant_key WHERE label = 'mac'`); err == nil {
+		t.Error("the role may delete a tenant's key that is not one of an index")
+	}
 	run(t, admin, `REVOKE INSERT ON event_intake FROM `+role)
 	err = service.AppendEvents(t.Context(), event)
 	if !errors.Is(err, vault.ErrUnavailable) {
@@ -349,6 +352,17 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 				return second(tx.RewrapTenantKey(ctx, id, 1, vault.TenantKey{Label: "mac", KEKVersion: 2, Wrapped: []byte("w")}))
 			},
 			func(ctx context.Context, tx vault.Tx) error { return tx.RaiseKEKEpoch(ctx, id, 1) },
+		},
+		"index": {
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.CatalogVersion(ctx, id)) },
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.CountRecords(ctx, id)) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.DeleteIndex(ctx, id, vault.IndexVersion{Collection: 1, Field: 1, Version: 1}, 10))
+			},
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.InsertTenantKey(ctx, id, vault.TenantKey{Label: "index/1/1/1", KEKVersion: 1, Wrapped: []byte("w")}))
+			},
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.DeleteTenantKey(ctx, id, "index/1/1/1")) },
 		},
 	} {
 		update(t, s, func(ctx context.Context, tx vault.Tx) error {

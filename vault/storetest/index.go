@@ -61,6 +61,42 @@ func index(w *world) {
 	w.run("Replace", indexReplace)
 	w.run("Pages", indexPages)
 	w.run("OnlyTheLiving", indexLiving)
+	w.run("Delete", indexDelete)
+}
+
+// indexDelete: one version of one field goes, of all people, and nothing beside it.
+func indexDelete(w *world) {
+	tenant, other := w.tenant(), w.tenant()
+	p, q, foreign := w.person(tenant), w.person(tenant), w.person(other)
+	for _, s := range []vault.Subject{p, q, foreign} {
+		for _, ref := range []vault.RecordRef{{Collection: 1, Record: "a"}, {Collection: 1, Record: "b"}, {Collection: 2, Record: "a"}} {
+			w.replace(s.Tenant, s.UID, ref, nil, entry(1, 1, "v"), entry(1, 2, "v"), entry(2, 1, "v"), entry(2, 1, "w"))
+		}
+	}
+	remove := func(x vault.IndexVersion, limit, want int) {
+		w.Helper()
+		w.update(func(ctx context.Context, tx vault.Tx) error {
+			n, err := tx.DeleteIndex(ctx, tenant, x, limit)
+			w.equal(fmt.Sprintf("DeleteIndex of %+v, at most %d", x, limit), n, want)
+			return err
+		})
+	}
+	x := vault.IndexVersion{Collection: 1, Field: 2, Version: 1}
+	remove(x, 0, 0)
+	remove(vault.IndexVersion{Collection: 1, Field: 2, Version: 3}, 9, 0)
+	for _, want := range []int{3, 3, 2, 0} {
+		remove(x, 3, want)
+	}
+	both := []vault.Candidate{candidate(p, "a"), candidate(p, "b"), candidate(q, "a"), candidate(q, "b")}
+	slices.SortFunc(both, compareCandidates)
+	w.equal("the version that was deleted", w.search(query(tenant, 2, entry(0, 1, "v"), entry(0, 1, "w"))), []vault.Candidate{})
+	w.equal("another field", w.search(query(tenant, 1, entry(0, 1, "v"))), both)
+	remove(vault.IndexVersion{Collection: 1, Field: 1, Version: 1}, 1000, 4)
+	w.equal("another version", w.search(query(tenant, 1, entry(0, 2, "v"))), both)
+	there := query(tenant, 2, entry(0, 1, "w"))
+	there.Collection = 2
+	w.equal("another collection", len(w.search(there)), 2)
+	w.equal("another tenant", len(w.search(query(other, 2, entry(0, 1, "v")))), 2)
 }
 
 func indexMatch(w *world) {

@@ -56,7 +56,33 @@ func (w *world) listAll(tenant int32, uid uuid.UUID, collection uint32, page int
 	return out
 }
 
+func countRecords(w *world) {
+	tenant, other := w.tenant(), w.tenant()
+	count := func(tenant int32) (n int64) {
+		w.view(func(ctx context.Context, tx vault.Tx) (err error) {
+			n, err = tx.CountRecords(ctx, tenant)
+			return err
+		})
+		return n
+	}
+	w.equal("CountRecords of none", count(tenant), int64(0))
+	for i := range 3 {
+		uid := newUID()
+		w.put(tenant, uid, vault.RecordRef{Collection: 1, Record: "a"}, store([]byte("x")))
+		ref := vault.RecordRef{Collection: uint32(i + 2), Record: "b"}
+		w.put(tenant, uid, ref, store([]byte("x")))
+		if i == 0 {
+			w.put(tenant, uid, ref, remove)
+		}
+	}
+	w.locked(tenant, newUID(), vault.RecordRef{Collection: 1, Record: "only locked"})
+	w.put(other, newUID(), vault.RecordRef{Collection: 1, Record: "a"}, store([]byte("x")))
+	w.equal("CountRecords", count(tenant), int64(5))
+	w.equal("CountRecords of another tenant", count(other), int64(1))
+}
+
 func records(w *world) {
+	w.run("Count", countRecords)
 	w.run("Lock", lockRecord)
 	w.run("RoundTrip", func(w *world) {
 		tenant, uid := w.tenant(), newUID()

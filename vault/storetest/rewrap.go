@@ -283,11 +283,23 @@ func rewrapTenantKeys(w *world) {
 			return err
 		})
 	}
-	remove("Cursor", false)
-	remove("cursor", true)
-	remove("cursor", false)
-	w.equal("keys of the tenant", keys(tenant), []vault.TenantKey{key("lookup", 6)})
-	w.equal("keys of another", keys(other), []vault.TenantKey{key("cursor", 3), key("lookup", 3)})
+	w.update(func(ctx context.Context, tx vault.Tx) error {
+		return errors.Join(insert(tx.InsertTenantKey(ctx, tenant, key("index/1/2/3", 6))), insert(tx.InsertTenantKey(ctx, other, key("index/1/2/3", 6))))
+	})
+	remove("index/1/2/4", false)
+	remove("index/1/2/3", true)
+	remove("index/1/2/3", false)
+	for _, label := range []string{"cursor", "lookup"} {
+		err := w.try(func(ctx context.Context, tx vault.Tx) error {
+			_, err := tx.DeleteTenantKey(ctx, tenant, label)
+			return err
+		})
+		if err == nil || errors.Is(err, vault.ErrUnavailable) {
+			w.Errorf("DeleteTenantKey of %s: error %v, want that the schema refuses it", label, err)
+		}
+	}
+	w.equal("keys of the tenant", keys(tenant), []vault.TenantKey{key("cursor", 3), key("lookup", 6)})
+	w.equal("keys of another", keys(other), []vault.TenantKey{key("cursor", 3), key("index/1/2/3", 6), key("lookup", 3)})
 }
 
 func (w *world) countKeys(tenant int32) (people, own map[int32]int64) {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -145,6 +146,7 @@ func documents(w *world) {
 				w.is("InsertDocument of the same again", put(kind, doc(n)), vault.ErrStale)
 				w.is("InsertDocument of one before", put(kind, doc(n-1)), vault.ErrStale)
 				w.is("InsertDocument that leaves a gap", put(kind, doc(n+2)), vault.ErrStale)
+				w.equal("CatalogVersion", w.catalogVersion(tenant), map[string]int64{vault.DocumentCatalog: int64(n), vault.DocumentPolicy: 3}[kind])
 				current, err := get(tenant, kind, 0)
 				w.is("Document 0", err, nil)
 				w.equal("Document 0 is the current one", current, doc(n))
@@ -161,6 +163,54 @@ func documents(w *world) {
 			w.is("Document of another tenant", err, vault.ErrNoRow)
 		})
 	}
+	w.equal("CatalogVersion before the first", w.catalogVersion(other), int64(0))
+	w.is("CatalogVersion of no tenant", w.try(func(ctx context.Context, tx vault.Tx) error {
+		_, err := tx.CatalogVersion(ctx, math.MaxInt32)
+		return err
+	}), vault.ErrNoRow)
+	w.run("CatalogVersionIsTheLatest", catalogVersionIsTheLatest)
+}
+
+func (w *world) catalogVersion(tenant int32) (n int64) {
+	w.Helper()
+	w.view(func(ctx context.Context, tx vault.Tx) (err error) {
+		n, err = tx.CatalogVersion(ctx, tenant)
+		return err
+	})
+	return n
+}
+
+// catalogVersionIsTheLatest: a transaction that has begun and read before a catalog was
+// applied sees it, where the store lets one be applied meanwhile.
+func catalogVersionIsTheLatest(w *world) {
+	tenant := w.tenant()
+	apply := func(version int64) error {
+		return w.try(func(ctx context.Context, tx vault.Tx) error {
+			return tx.InsertDocument(ctx, tenant, vault.DocumentCatalog, vault.Document{Version: version, Body: []byte("c"), By: "me", Created: instant(0)})
+		})
+	}
+	w.is("the first", apply(1), nil)
+	applied := make(chan error, 1)
+	w.update(func(ctx context.Context, tx vault.Tx) error {
+		n, err := tx.CatalogVersion(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		w.equal("CatalogVersion", n, int64(1))
+		go func() { applied <- apply(2) }()
+		select {
+		case err := <-applied:
+			applied <- err
+			if n, err = tx.CatalogVersion(ctx, tenant); err != nil {
+				return err
+			}
+			w.equal("CatalogVersion after another transaction applied one", n, int64(2))
+		case <-time.After(300 * time.Millisecond): // one transaction writes at a time
+		}
+		return nil
+	})
+	w.is("the second", <-applied, nil)
+	w.equal("CatalogVersion at the end", w.catalogVersion(tenant), int64(2))
 }
 
 // is reports an error that is not the one wanted; nil wants none.

@@ -68,6 +68,10 @@ func coreWrites() []write {
 		{"ReplaceIndex", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.ReplaceIndex(ctx, s.Tenant, s.UID, vault.RecordRef{Collection: 1, Record: "a"}, nil, []vault.IndexEntry{entry(1, 9, "new")})
 		}},
+		{"DeleteIndex", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			n, err := tx.DeleteIndex(ctx, s.Tenant, vault.IndexVersion{Collection: 1, Field: 1, Version: 1}, 1000)
+			return insert(n > 0, err)
+		}},
 		{"PutConsent", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.PutConsent(ctx, s.Tenant, s.UID, consentOf("new", "granted", 3))
 		}},

@@ -32,6 +32,9 @@ func stagedApproval(s vault.Subject) vault.Approval {
 
 func stagedKind(s vault.Subject) string { return fmt.Sprint("staged-", s.Tenant) }
 
+// stagedKey is the label of a key that may be deleted.
+const stagedKey = "index/1/1/1"
+
 func stagedJob(s vault.Subject) vault.Job {
 	j := jobOf(s.Tenant, stagedKind(s), 1)
 	j.ID, j.State, j.Fence, j.Lease = workID(s, "job"), vault.JobRunning, 1, instant(2)
@@ -64,7 +67,7 @@ func (w *world) stageWork(s vault.Subject) {
 		if err := tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1, Destroyed: instant(1)}); err != nil {
 			return err
 		}
-		return insert(tx.InsertTenantKey(ctx, s.Tenant, vault.TenantKey{Label: "staged", KEKVersion: 1, Wrapped: []byte("w")}))
+		return insert(tx.InsertTenantKey(ctx, s.Tenant, vault.TenantKey{Label: stagedKey, KEKVersion: 1, Wrapped: []byte("w")}))
 	})
 }
 
@@ -165,10 +168,10 @@ func rewrapWrites() []write {
 			return tx.ReplaceKey(ctx, s.Tenant, s.UID, dataKey(2, 1), next)
 		}},
 		{"RewrapTenantKey", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			return insert(tx.RewrapTenantKey(ctx, s.Tenant, 1, vault.TenantKey{Label: "staged", KEKVersion: 2, Wrapped: []byte("new")}))
+			return insert(tx.RewrapTenantKey(ctx, s.Tenant, 1, vault.TenantKey{Label: stagedKey, KEKVersion: 2, Wrapped: []byte("new")}))
 		}},
 		{"DeleteTenantKey", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			return insert(tx.DeleteTenantKey(ctx, s.Tenant, "staged"))
+			return insert(tx.DeleteTenantKey(ctx, s.Tenant, stagedKey))
 		}},
 		{"NoteKey", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1})
