@@ -34,6 +34,10 @@
 //
 //	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/linear -run TestLinearizable -v -timeout 3h -linear.ops=200000
 //
+// TestRotationUnderLoad is apart from that: it stores people, rotates the
+// key-encryption key beside clients that read and write at a steady pace, kills the
+// node that rewraps, and prints the latencies without and with the rewrap.
+//
 // A failure prints the history of the person and the seed; -linear.seed chooses the
 // same people, operations and faults again, though not the same interleaving.
 package linear

@@ -55,6 +55,7 @@ type foreground struct {
 
 // personName and personEmail are what is stored of the nth person.
 func (f *foreground) personName(n int) string { return fmt.Sprintf("%s-%d", f.c.canaries[1], n) }
+
 func (f *foreground) personEmail(n int) string {
 	return fmt.Sprintf("%s-%d@example.org", f.c.canaries[0], n)
 }
