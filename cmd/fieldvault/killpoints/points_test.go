@@ -279,6 +279,7 @@ func (p *point) round(t *testing.T, w *world, round int, byClock bool) {
 		at = fmt.Sprintf("%s:%d", p.name, p.nth(round))
 	}
 	p.kill(t, w, armed(at))
+	w.noKeys(t)
 	select {
 	case <-w.node.Ended(): // else it was a verb
 		w.serve(t)
