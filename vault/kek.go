@@ -234,7 +234,9 @@ func (v *Vault) RetireKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmi
 		if err := v.proveNoneBelow(ctx, k, version, st.Latest); err != nil {
 			return err
 		}
-		return keyStore("setting what a key-encryption key opens", admin.SetMinimum(ctx, k.name, version, version))
+		err := admin.SetMinimum(ctx, k.name, version, version)
+		failpoint.Hit("retire-set")
+		return keyStore("setting what a key-encryption key opens", err)
 	})
 }
 

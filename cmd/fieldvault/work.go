@@ -104,6 +104,10 @@ func (p *parts) runner(keeps bool) (*jobs.Runner, error) {
 	}
 	r, err := jobs.New(jobs.Config{
 		Source: jobStore{p.store}, Work: work, Owner: fmt.Sprintf("%s/%d", host, os.Getpid()), Now: now, Logger: p.log, Pause: pause,
+		Ready: func(kind string) bool {
+			// With the keeper's login alone nothing opens, and Vault refuses to rewrap.
+			return !keeps || kind != vault.JobRewrap || p.vault.VerifierKey() != nil
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing background work: %w", err)

@@ -94,6 +94,10 @@ type Config struct {
 	Now func() time.Time
 	// Logger gets what went wrong. Required.
 	Logger *slog.Logger
+	// Ready says of a kind whether this process can work on it now: what it cannot do
+	// it must leave to others, since a job whose steps fail is not given back. nil: it can
+	// work on all.
+	Ready func(kind string) bool
 	// Lease is for how long a job is taken; a step must end within it. 0: 30 s.
 	Lease time.Duration
 	// Every is how often to look for jobs while there are none. 0: 1 s.

@@ -282,6 +282,33 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// What a process cannot do it leaves to others, until it can.
+func TestNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var src table
+		src.add("count")
+		src.add("other")
+		var ready atomic.Bool
+		stop := start(t, &src, "a", count(3), func(c *jobs.Config) {
+			c.Work["other"] = count(3)
+			c.Ready = func(kind string) bool { return kind == "other" || ready.Load() }
+		})
+		time.Sleep(10 * time.Second)
+		if j := src.at(0); j.State != jobs.Queued {
+			t.Errorf("a job was taken that cannot be done: %+v", j)
+		}
+		if j := src.at(1); j.State != jobs.Done {
+			t.Errorf("the other kind: %+v", j)
+		}
+		ready.Store(true)
+		time.Sleep(10 * time.Second)
+		stop()
+		if j := src.at(0); j.State != jobs.Done {
+			t.Errorf("once it can be done: %+v", j)
+		}
+	})
+}
+
 func TestWhatFailsAJob(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

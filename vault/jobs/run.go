@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,8 +38,7 @@ func (r *Runner) Run(ctx context.Context) error {
 // loop runs one job after the other.
 func (r *Runner) loop(ctx context.Context) {
 	for ctx.Err() == nil {
-		now := r.cfg.Now()
-		j, err := r.cfg.Source.Take(ctx, r.kinds, r.cfg.Owner, now, now.Add(r.cfg.Lease))
+		j, err := r.take(ctx)
 		if err == nil {
 			r.run(ctx, j)
 			continue
@@ -48,6 +48,19 @@ func (r *Runner) loop(ctx context.Context) {
 		}
 		sleep(ctx, r.cfg.Every)
 	}
+}
+
+// take leases a job of the kinds that this process can work on.
+func (r *Runner) take(ctx context.Context) (Job, error) {
+	kinds := r.kinds
+	if r.cfg.Ready != nil {
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return !r.cfg.Ready(kind) })
+	}
+	if len(kinds) == 0 {
+		return Job{}, ErrNone
+	}
+	now := r.cfg.Now()
+	return r.cfg.Source.Take(ctx, kinds, r.cfg.Owner, now, now.Add(r.cfg.Lease))
 }
 
 // run works on a job that this runner has taken, until it ends, its lease is

@@ -41,7 +41,7 @@ func names() (list []string) {
 		}
 	}
 	slices.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
 // Every point of the product is gone through, and stands in the documentation.
@@ -64,6 +64,7 @@ func TestEveryPointIsInTheTable(t *testing.T) {
 	}
 	slices.Sort(placed)
 	slices.Sort(written)
+	written = slices.Compact(written) // some are reached in two ways
 	if want := names(); !slices.Equal(placed, want) || !slices.Equal(written, want) {
 		t.Errorf("gone through are %q, placed %q, documented %q", want, placed, written)
 	}

@@ -1,11 +1,14 @@
 package killpoints_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
+	"github.com/fieldvault/fieldvault/vault/api"
+	"github.com/fieldvault/fieldvault/vault/client"
 )
 
 // A point is one failpoint of the product, and how it is reached.
@@ -38,7 +41,7 @@ type lane struct {
 func lanes() []lane {
 	return []lane{
 		{"people", false, peoplePoints()}, {"remains", false, remainsPoints()},
-		{"keys", false, keyPoints()}, {"recovery", false, replayPoints()}, {"filed", true, filePoints()},
+		{"keys", false, keyPoints()}, {"keeper", false, keeperPoints()}, {"recovery", false, replayPoints()}, {"filed", true, filePoints()},
 	}
 }
 
@@ -73,6 +76,17 @@ func keyPoints() []point {
 	add("rotation", point{kill: killVerb("keys", "rotate"), repair: rewrapAfter}, "rotate-rotated")
 	add("rotation", point{prepare: rotated, kill: killVerb("keys", "retire"), repair: retireAgain}, "retire-between")
 	add("rotation", point{prepare: retired, kill: killVerb("keys", "trim", "--yes"), repair: trimAgain}, "trim-recorded", "trim-trimmed")
+	return list
+}
+
+// keeperPoints are some of keys again, where a keeper's process works on a job that was
+// asked for over HTTP, and another takes it over.
+func keeperPoints() []point {
+	var list []point
+	add := adding(&list)
+	add("keeper's job", point{kill: killKeeper((*client.Client).RotateKey), repair: keepAgain}, "rotate-rotated")
+	add("keeper's job", point{prepare: rotated, kill: killKeeper((*client.Client).RetireKey), repair: keepRetired}, "retire-set")
+	add("keeper's job", point{prepare: retired, kill: killKeeper((*client.Client).TrimKey), repair: keepTrimmed}, "trim-trimmed")
 	return list
 }
 
@@ -142,6 +156,43 @@ func killVerb(args ...string) func(*testing.T, *world, []string) {
 		defer l.stop()
 		w.dies(t, w.program.Start(t, env, append(args, "--config", w.config("keeper"))...))
 	}
+}
+
+// keeper starts a process with the keeper's rights, which works on the keeper's jobs.
+func (w *world) keeper(t *testing.T, env []string) *processtest.Process {
+	t.Helper()
+	return w.program.Start(t, env, "serve", "--keeper", "--config", w.config("keeper"))
+}
+
+// killKeeper asks for a change of the key, and starts a keeper that ends at the point,
+// beside a node under load.
+func killKeeper(ask func(*client.Client, context.Context) (api.Job, error)) func(*testing.T, *world, []string) {
+	return func(t *testing.T, w *world, env []string) {
+		l := w.load(t)
+		defer l.stop()
+		_, err := ask(w.doors, t.Context())
+		must(t, err)
+		w.dies(t, w.keeper(t, env))
+	}
+}
+
+// keepAgain starts another keeper, which ends what the first one has begun.
+func keepAgain(t *testing.T, w *world) {
+	p := w.keeper(t, nil)
+	w.moved(t)
+	p.Stop(t)
+}
+
+func keepRetired(t *testing.T, w *world) {
+	keepAgain(t, w)
+	k := w.key(t)
+	w.say(t, k.MinDecrypt == k.Latest, "the key is not retired: %+v", k)
+}
+
+func keepTrimmed(t *testing.T, w *world) {
+	keepAgain(t, w)
+	k := w.key(t)
+	w.say(t, k.MinAvailable == k.Latest, "the key is not trimmed: %+v", k)
 }
 
 // leaveRemains leaves something for the clean-up, and nobody to do it.
@@ -228,6 +279,7 @@ func (p *point) round(t *testing.T, w *world, round int, byClock bool) {
 		at = fmt.Sprintf("%s:%d", p.name, p.nth(round))
 	}
 	p.kill(t, w, armed(at))
+	w.noKeys(t)
 	select {
 	case <-w.node.Ended(): // else it was a verb
 		w.serve(t)

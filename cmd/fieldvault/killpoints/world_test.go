@@ -1,6 +1,8 @@
 package killpoints_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -186,16 +188,42 @@ func (w *world) serve(t *testing.T, env ...string) {
 	t.Helper()
 	w.shred = w.strings(t, `SELECT format('%s/%s/%s', uid, grp, epoch) FROM shred`)
 	w.since = time.Now()
-	w.node = w.program.Launch(t, env, "serve", "--config", w.config("node"))
-	var ready struct{ Msg, URL string }
-	w.node.Await(t, func(line string) bool {
-		return json.Unmarshal([]byte(line), &ready) == nil && ready.Msg == "serving"
-	})
+	url := w.launch(t, env)
+	for range 5 { // as a supervisor does, if what it needs does not answer
+		if url != "" || w.node.Crashed() {
+			break
+		}
+		url = w.launch(t, env)
+	}
+	if url == "" && !w.node.Crashed() {
+		t.Fatalf("the node does not start:\n%s", w.node.Output())
+	}
 	var err error
 	h := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: 10 * time.Second}
 	t.Cleanup(h.CloseIdleConnections)
-	w.doors, err = client.New(client.Config{URL: ready.URL, Purpose: support, HTTPClient: h, Attempts: 1, Token: w.token()})
+	w.doors, err = client.New(client.Config{URL: cmp.Or(url, "http://127.0.0.1:1"), Purpose: support, HTTPClient: h, Attempts: 1, Token: w.token()})
 	must(t, err)
+}
+
+// launch starts a node, and says where it serves; "" if it ended before.
+func (w *world) launch(t *testing.T, env []string) (url string) {
+	t.Helper()
+	w.node = w.program.Launch(t, env, "serve", "--config", w.config("node"))
+	for end := time.Now().Add(processtest.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for line := range bytes.Lines(w.node.Output()) {
+			var ready struct{ Msg, URL string }
+			if json.Unmarshal(line, &ready) == nil && ready.Msg == "serving" {
+				return ready.URL
+			}
+		}
+		select {
+		case <-w.node.Ended():
+			return ""
+		default:
+		}
+	}
+	t.Fatalf("the node does not start:\n%s", w.node.Output())
+	return ""
 }
 
 // stop ends the node in order.
