@@ -337,7 +337,7 @@ func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []b
 	if dryRun || prev != nil && len(changes) == 0 {
 		return versionOf(prev), changes, nil
 	}
-	if err := ensureKeys(ctx, v.store, v.ring, t.row.ID, t.row.Name, indexLabels(next)); err != nil {
+	if err := ensureKeys(ctx, v.store, v.ring, kek{t.row.ID, t.row.Name}, indexLabels(next), v.now()); err != nil {
 		return 0, nil, err
 	}
 	body, err := catalog.Marshal(next)
