@@ -191,6 +191,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { v.runLedger(ctx) })
+	wg.Go(func() { v.runNews(ctx) })
 	wg.Go(func() { v.runUses(ctx) })
 	wg.Go(func() { v.runObserve(ctx) })
 	tick := time.NewTicker(v.sweepGap)

@@ -38,7 +38,8 @@ WHERE id = $1
 
 	insertDocument = `
 INSERT INTO document (tenant, kind, version, body, source, by, created)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING pg_notify($8, $9)::text`
 )
 
 func (t *tx) InsertDocument(ctx context.Context, tenant int32, kind string, d vault.Document) error {
@@ -47,6 +48,6 @@ func (t *tx) InsertDocument(ctx context.Context, tenant int32, kind string, d va
 	if err := exactlyOne(doing, n, err); err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, doing, insertDocument, tenant, kind, d.Version, some(d.Body), d.Source, d.By, at(d.Created))
+	_, err = t.exec(ctx, doing, insertDocument, tenant, kind, d.Version, some(d.Body), d.Source, d.By, at(d.Created), channel, docNews(tenant))
 	return err
 }

@@ -65,7 +65,7 @@ WITH t AS (
     FROM t
     WHERE t.kek_epoch <= $9 AND d.tenant = $1 AND d.uid = $2 AND d.grp = $3
       AND d.epoch = $4 AND d.version = $5 AND d.kek_version = $6 AND d.wrapped IS NOT NULL
-    RETURNING 1
+    RETURNING pg_notify($11, $12)::text
 )
 SELECT t.kek_epoch <= $9, EXISTS (SELECT 1 FROM written) FROM t`
 
@@ -73,7 +73,7 @@ func (t *tx) ReplaceKey(ctx context.Context, tenant int32, uid uuid.UUID, old, n
 	const doing = "replacing a key"
 	written, err := t.underEpoch(ctx, doing, replaceKey,
 		tenant, id(uid), old.Group, old.Epoch, old.Version, old.KEKVersion,
-		next.Epoch, next.Version, next.KEKVersion, some(next.Wrapped))
+		next.Epoch, next.Version, next.KEKVersion, some(next.Wrapped), channel, keyNews(tenant, uid))
 	if err == nil && !written {
 		return fmt.Errorf("%s: %w", doing, vault.ErrStale)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-// A Store is a [vault.Store], a [vault.Inspector] and a [vault.Settler] in a PostgreSQL database.
+// A Store is a [vault.Store], a [vault.Inspector], a [vault.Settler] and a [vault.Herald] in a PostgreSQL database.
 type Store struct {
 	*server
 	events group[vault.Intake]
@@ -24,6 +24,7 @@ var (
 	_ vault.Store     = (*Store)(nil)
 	_ vault.Inspector = (*Store)(nil)
 	_ vault.Settler   = (*Store)(nil)
+	_ vault.Herald    = (*Store)(nil)
 )
 
 // Open connects to a database. It says what to do about it when the server is
