@@ -38,16 +38,16 @@ WHERE id = $1
 
 	insertDocument = `
 INSERT INTO document (tenant, kind, version, body, source, by, created)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING pg_notify($8, $9)::text`
+VALUES ($1, $2, $3, $4, $5, $6, $7)`
 )
 
 func (t *tx) InsertDocument(ctx context.Context, tenant int32, kind string, d vault.Document) error {
 	const doing = "appending a document"
+	t.news = append(t.news, docNews(tenant))
 	n, err := t.exec(ctx, doing, raiseVersion, tenant, kind, d.Version)
 	if err := exactlyOne(doing, n, err); err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, doing, insertDocument, tenant, kind, d.Version, some(d.Body), d.Source, d.By, at(d.Created), channel, docNews(tenant))
+	_, err = t.exec(ctx, doing, insertDocument, tenant, kind, d.Version, some(d.Body), d.Source, d.By, at(d.Created))
 	return err
 }

@@ -61,12 +61,13 @@ func (t *tx) underEpoch(ctx context.Context, doing, sql string, args ...any) (bo
 const destroyKeys = `
 WITH gone AS (
     DELETE FROM data_key WHERE tenant = $1 AND uid = $2
-    RETURNING grp, epoch, version, kek_version, wrapped, pg_notify($3, $4)::text
+    RETURNING grp, epoch, version, kek_version, wrapped
 )
 SELECT grp, epoch, version, kek_version, NULL::bytea FROM gone WHERE wrapped IS NOT NULL ORDER BY grp`
 
 func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
-	return rows(ctx, t, "destroying a person's keys", destroyKeys, []any{tenant, id(uid), channel, keyNews(tenant, uid)}, readKey)
+	t.news = append(t.news, keyNews(tenant, uid))
+	return rows(ctx, t, "destroying a person's keys", destroyKeys, []any{tenant, id(uid)}, readKey)
 }
 
 const (
@@ -78,8 +79,7 @@ WHERE tenant = $1 AND uid = $2 AND grp = $3 FOR UPDATE`
 INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped)
 VALUES ($1, $2, $3, 2, 0, 0, NULL)
 ON CONFLICT (tenant, uid, grp) DO UPDATE
-SET epoch = data_key.epoch + 1, version = 0, kek_version = 0, wrapped = NULL
-RETURNING pg_notify($4, $5)::text`
+SET epoch = data_key.epoch + 1, version = 0, kek_version = 0, wrapped = NULL`
 )
 
 func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (vault.DataKey, error) {
@@ -90,7 +90,8 @@ func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, grou
 	if err != nil && !missing(err) {
 		return vault.DataKey{}, err
 	}
-	if _, err := t.exec(ctx, doing, destroyGroup, append(args, channel, keyNews(tenant, uid))...); err != nil {
+	t.news = append(t.news, keyNews(tenant, uid))
+	if _, err := t.exec(ctx, doing, destroyGroup, args...); err != nil {
 		return vault.DataKey{}, err
 	}
 	return k, nil

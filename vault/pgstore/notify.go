@@ -6,25 +6,98 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-// channel is what the statements that destroy or replace keys, or append documents,
-// notify, in the transaction. Their payloads are
+// channel is what is notified after the commit of a transaction that destroyed or
+// replaced keys, or appended a document. The payloads are
 //
 //	key <tenant> <uid>    keys of a person were destroyed or replaced
 //	doc <tenant>          there is a new catalog or policy
+//	any                   too much to tell one by one
 //
 // Notifications reach every session of the database that listens, and hold nothing
-// but ids. A transaction that notifies holds, while it commits, a lock of which the
-// whole server has one: so a put does not notify.
-const channel = "fieldvault"
+// but ids.
+//
+// They are no part of the transaction: one that notifies holds, while it commits, a
+// lock of which the whole server has one, and erasures would reach the disk one after
+// the other (see BenchmarkNotify). So a process tells what it has committed in a
+// statement of its own, for all commits since the last; one that is killed in between
+// tells nothing.
+const (
+	channel = "fieldvault"
+	anyNews = "any"
+)
+
+const notifyAll = `SELECT count(pg_notify($1, p)) FROM unnest($2::text[]) p`
+
+// maxNews is how many payloads wait at most.
+const maxNews = 10_000
+
+// telling notifies what was committed, one statement at a time.
+type telling struct {
+	mu      sync.Mutex
+	waiting []string
+	busy    bool
+	closed  bool
+	running sync.WaitGroup
+}
+
+// tell sees to it that the payloads are notified, soon. It does not wait.
+func (t *telling) tell(s *Store, payloads []string) {
+	if len(payloads) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	if t.waiting = append(t.waiting, payloads...); len(t.waiting) > maxNews {
+		t.waiting = []string{anyNews}
+	}
+	if !t.busy {
+		t.busy = true
+		t.running.Go(func() { t.run(s) })
+	}
+}
+
+// close waits until what waits was notified.
+func (t *telling) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.running.Wait()
+}
+
+// run notifies until nothing waits.
+func (t *telling) run(s *Store) {
+	for {
+		t.mu.Lock()
+		payloads := t.waiting
+		t.waiting, t.busy = nil, len(payloads) > 0
+		t.mu.Unlock()
+		if len(payloads) == 0 {
+			return
+		}
+		const doing = "notifying"
+		err := s.with(context.Background(), doing, func(ctx context.Context, conn *pgxpool.Conn) error {
+			_, err := conn.Exec(ctx, notifyAll, channel, payloads)
+			return err
+		})
+		if err != nil { // others' keys age
+			s.config.Logger.WarnContext(context.Background(), "other nodes were not told to free opened keys", "error", err)
+		}
+	}
+}
 
 func keyNews(tenant int32, uid uuid.UUID) string { return fmt.Sprint("key ", tenant, " ", uid) }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
-// What destroys or replaces keys, and new documents, are told with their commit; a
-// put, a rewrap and what is rolled back are not.
+// What destroys or replaces keys, and new documents, are told once committed; a put, a
+// rewrap and what is rolled back are not.
 func TestListen(t *testing.T) {
 	s, url := open(t)
 	other := connect(t, url)
@@ -107,7 +107,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// What a notification costs: people erased, and records put, by eight at once, with
+// What erasures cost, which notify, beside puts, which do not: people erased, and records put, by eight at once, with
 // commits that reach the disk.
 func BenchmarkNotify(b *testing.B) {
 	c := storetest.StartCluster(b, storetest.ClusterOptions{Durable: true})

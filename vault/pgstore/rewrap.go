@@ -65,15 +65,16 @@ WITH t AS (
     FROM t
     WHERE t.kek_epoch <= $9 AND d.tenant = $1 AND d.uid = $2 AND d.grp = $3
       AND d.epoch = $4 AND d.version = $5 AND d.kek_version = $6 AND d.wrapped IS NOT NULL
-    RETURNING pg_notify($11, $12)::text
+    RETURNING 1
 )
 SELECT t.kek_epoch <= $9, EXISTS (SELECT 1 FROM written) FROM t`
 
 func (t *tx) ReplaceKey(ctx context.Context, tenant int32, uid uuid.UUID, old, next vault.DataKey) error {
 	const doing = "replacing a key"
+	t.news = append(t.news, keyNews(tenant, uid))
 	written, err := t.underEpoch(ctx, doing, replaceKey,
 		tenant, id(uid), old.Group, old.Epoch, old.Version, old.KEKVersion,
-		next.Epoch, next.Version, next.KEKVersion, some(next.Wrapped), channel, keyNews(tenant, uid))
+		next.Epoch, next.Version, next.KEKVersion, some(next.Wrapped))
 	if err == nil && !written {
 		return fmt.Errorf("%s: %w", doing, vault.ErrStale)
 	}

@@ -16,6 +16,7 @@ import (
 type Store struct {
 	*server
 	events group[vault.Intake]
+	news   telling
 
 	appended, batches atomic.Int64
 }
@@ -44,6 +45,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 // Close waits until every connection is free again, and closes them. Every
 // method fails afterwards.
 func (s *Store) Close() error {
+	s.news.close()
 	s.pool.Close()
 	return nil
 }
