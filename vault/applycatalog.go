@@ -57,7 +57,7 @@ func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []b
 		_, _, err := v.resumeReindex(ctx, c, t, s, prev)
 		return prev.Version, changes, err
 	}
-	if err := ensureKeys(ctx, v.store, v.ring, t.row.ID, t.row.Name, indexLabels(next)); err != nil {
+	if err := ensureKeys(ctx, v.store, v.ring, kek{t.row.ID, t.row.Name}, indexLabels(next), v.now()); err != nil {
 		return 0, nil, err
 	}
 	p := publication{kind: DocumentCatalog, doc: Document{Version: next.Version, Source: source}}

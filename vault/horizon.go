@@ -13,7 +13,8 @@ type Horizon struct {
 	// Horizon is the promise to somebody who is erased at this moment.
 	erasure.Horizon
 	// ErasedBefore: who was erased before it is past the horizon now, as the keys
-	// really stand. Zero: not known.
+	// really stand: as this database has it on record, and the retention of the key
+	// store's copies is configured. Zero: nobody is, or it is not known.
 	ErasedBefore time.Time
 }
 
@@ -21,10 +22,13 @@ type Horizon struct {
 // destruction of keys has really gone. Public: it names nobody. ErrNotFound if
 // there is no such tenant.
 func (v *Vault) Horizon(ctx context.Context, tenantName string) (Horizon, error) {
-	if _, _, err := v.fresh(ctx, tenantName); errors.Is(err, ErrDenied) {
+	t, _, err := v.fresh(ctx, tenantName)
+	if errors.Is(err, ErrDenied) {
 		return Horizon{}, ErrNotFound // no such tenant
 	} else if err != nil {
 		return Horizon{}, err
 	}
-	return Horizon{Horizon: v.horizon.Horizon(v.now())}, nil
+	h := Horizon{Horizon: v.horizon.Horizon(v.now())}
+	h.ErasedBefore, err = v.pastHorizon(ctx, t)
+	return h, err
 }

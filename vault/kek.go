@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
@@ -79,7 +80,7 @@ type kek struct {
 
 // KeyStatus says how the tenant's key-encryption key and the system's stand. It
 // needs the action keys, and leaves no event: it is about no person, and changes
-// nothing. The numbers are counted, in time proportional to the keys of the tenant.
+// nothing, but for the notes on which versions stand. The numbers are counted, in time proportional to the keys of the tenant.
 func (v *Vault) KeyStatus(ctx context.Context, c accessctl.Caller, keys KeyReader) ([]KEKStatus, error) {
 	t, _, err := v.permitKeys(ctx, c)
 	if err != nil {
@@ -88,8 +89,8 @@ func (v *Vault) KeyStatus(ctx context.Context, c accessctl.Caller, keys KeyReade
 	var out []KEKStatus
 	for _, k := range []kek{{t.row.ID, t.row.Name}, {SystemTenant, keyring.System}} {
 		s := KEKStatus{Key: k.name}
-		if s.KeyVersions, err = keys.Status(ctx, k.name); err != nil {
-			return nil, keyStore("reading a key-encryption key", err)
+		if s.KeyVersions, err = v.lookAt(ctx, keys, k); err != nil {
+			return nil, err
 		}
 		if err := v.countWraps(ctx, k, &s); err != nil {
 			return nil, err
@@ -159,8 +160,10 @@ func (v *Vault) RotateKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmi
 	if err != nil {
 		return 0, Job{}, err
 	}
+	var asked time.Time
 	err = v.onKEK(ctx, t, v.keyEvent(t, s, c, codeRotate, k, 0), func() (err error) {
 		failpoint.Hit("rotate-recorded")
+		asked = v.now() // before: nothing was wrapped under the new version then
 		version, err = admin.Rotate(ctx, k.name)
 		return keyStore("rotating a key-encryption key", err)
 	})
@@ -168,6 +171,7 @@ func (v *Vault) RotateKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmi
 		return 0, Job{}, err
 	}
 	failpoint.Hit("rotate-rotated")
+	v.noteCreated(ctx, k, version, asked)
 	job, err = v.enqueueRewrap(ctx, c, k)
 	return version, job, err
 }
@@ -214,9 +218,9 @@ func (v *Vault) RetireKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmi
 	if err != nil {
 		return 0, err
 	}
-	st, err := admin.Status(ctx, k.name)
+	st, err := v.lookAt(ctx, admin, k)
 	if err != nil {
-		return 0, keyStore("reading a key-encryption key", err)
+		return 0, err
 	}
 	if version, err = v.epoch(ctx, k); err != nil {
 		return 0, err
@@ -276,9 +280,9 @@ func (v *Vault) TrimKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmin,
 	if err != nil {
 		return 0, err
 	}
-	st, err := admin.Status(ctx, k.name)
+	st, err := v.lookAt(ctx, admin, k)
 	if err != nil {
-		return 0, keyStore("reading a key-encryption key", err)
+		return 0, err
 	}
 	epoch, err := v.epoch(ctx, k)
 	if err != nil {
@@ -299,12 +303,19 @@ func (v *Vault) TrimKEK(ctx context.Context, c accessctl.Caller, admin KeyAdmin,
 	if err := v.proveNoneBelow(ctx, k, version, st.Latest); err != nil {
 		return 0, err
 	}
-	return version, v.onKEK(ctx, t, v.keyEvent(t, s, c, codeTrim, k, version), func() error {
+	err = v.onKEK(ctx, t, v.keyEvent(t, s, c, codeTrim, k, version), func() error {
 		failpoint.Hit("trim-recorded")
 		err := admin.Trim(ctx, k.name, version)
 		failpoint.Hit("trim-trimmed")
 		return keyStore("trimming a key-encryption key", err)
 	})
+	if err != nil {
+		return version, err
+	}
+	if err := v.noteVersions(context.WithoutCancel(ctx), k, version, nil, time.Time{}); err != nil {
+		v.log.WarnContext(ctx, "that versions of a key-encryption key are destroyed could not be noted; `fieldvault keys status` does", "key", k.name, "error", err)
+	}
+	return version, nil
 }
 
 // proveNoneBelow waits until every transaction that began before has ended, then

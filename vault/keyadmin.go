@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"time"
 )
 
 // A KeyMaker creates key-encryption keys. Only the keeper's role can.
@@ -64,6 +65,15 @@ func NewKeyAdmin[S ~struct{ Latest, MinDecrypt, MinEncrypt, MinAvailable int }](
 }
 
 type keyAdmin[S ~struct{ Latest, MinDecrypt, MinEncrypt, MinAvailable int }] struct{ administered[S] }
+
+// Created is what the store says of when versions were created; nothing, if it does
+// not keep that.
+func (k keyAdmin[S]) Created(ctx context.Context, key string) (map[int]time.Time, error) {
+	if d, ok := k.administered.(KeyDater); ok {
+		return d.Created(ctx, key)
+	}
+	return nil, nil
+}
 
 // Status reads the key's versions. A store that says 0 for "all are available"
 // means 1, and the same of what opens.

@@ -238,6 +238,9 @@ func (r *reindexing) clean(ctx context.Context) (done bool, err error) {
 		if err != nil || !gone {
 			return err
 		}
+		if err := tx.NoteKey(ctx, r.t.row.ID, KeyLife{Key: label, Destroyed: r.v.now()}); err != nil {
+			return err
+		}
 		e := r.v.event(r.t, r.s, r.by, accessctl.ActionKeys)
 		e.Code, e.Subject = codeDestroyIndex, []audit.Attr{{Key: "key", Value: label}}
 		return r.v.append(ctx, tx, r.t.row.ID, e)

@@ -66,7 +66,7 @@ func rotatePerson(t *testing.T, v *vaulttest.Vault, subject string) []vault.Pers
 // A loot is what a thief has who once saw the only person's keys in clear.
 type loot map[uint32]*field.Key
 
-func steal(t *testing.T, v *vaulttest.Vault) loot {
+func stealKeys(t *testing.T, v *vaulttest.Vault) loot {
 	t.Helper()
 	list := firstKeys(t, v, len(keysBelow(t, v, 1<<30)))
 	keys, errs, err := v.Ring.Open(t.Context(), list)
@@ -133,7 +133,7 @@ func TestAPersonsKeysAreRotated(t *testing.T) {
 		v.Put(t, "c-1", "customer", fmt.Sprint("r-", i), map[string]string{"email": email, "note": fmt.Sprint("note ", i)})
 	}
 	kept := encrypt(t, v, "c-1", "old")
-	stolen := steal(t, v)
+	stolen := stealKeys(t, v)
 	if opens, of := stolen.reads(t, v); opens != of || of != 243 {
 		t.Fatalf("the loot opens %d of %d values: this test does not test it", opens, of)
 	}
@@ -281,7 +281,7 @@ func TestAResealThatIsKilledGoesOn(t *testing.T) {
 	for i := range 200 {
 		v.Put(t, "c-1", "customer", fmt.Sprint("r-", i), map[string]string{"note": "n"})
 	}
-	stolen := steal(t, v)
+	stolen := stealKeys(t, v)
 	rotatePerson(t, v, "c-1")
 	j := takeReseal(t, v)
 	for range 3 {

@@ -298,3 +298,21 @@ type Settler interface {
 	// in a transaction.
 	Settle(ctx context.Context) error
 }
+
+// News is what a store tells of a commit. The zero value: anything may have changed.
+type News struct {
+	Tenant int32
+	// UID is the person whose keys were destroyed or replaced; Nil: the tenant has a
+	// new catalog or policy.
+	UID uuid.UUID
+}
+
+// A Herald tells of commits, of every process, as they happen. It may miss some, and
+// nothing may rest on it but how soon memory is freed. A store with one process needs
+// none.
+type Herald interface {
+	// Listen calls heard with one piece of news at a time until ctx ends, and then
+	// returns nil. The zero News comes whenever some may have been missed: when it
+	// begins to listen, and when a connection was lost.
+	Listen(ctx context.Context, heard func(News)) error
+}

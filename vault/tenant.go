@@ -64,7 +64,7 @@ func EnsureSystem(ctx context.Context, store Store, ring *keyring.Ring, admin Ke
 	if err := admin.CreateKey(ctx, keyring.System); err != nil {
 		return fmt.Errorf("creating the system's key-encryption key: %w", err)
 	}
-	return ensureKeys(ctx, store, ring, SystemTenant, keyring.System, []string{labelSigning})
+	return ensureKeys(ctx, store, ring, kek{SystemTenant, keyring.System}, []string{labelSigning}, time.Time{})
 }
 
 // CreateTenant makes a tenant on purpose: its key-encryption key, its row and
@@ -96,7 +96,7 @@ func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin Key
 		return false, fmt.Errorf("creating the tenant: %w", err)
 	}
 	labels := []string{labelCursor, labelIdempotency, labelLookup, labelMAC}
-	if err := ensureKeys(ctx, v.store, v.ring, row.ID, name, labels); err != nil {
+	if err := ensureKeys(ctx, v.store, v.ring, kek{row.ID, name}, labels, v.now()); err != nil {
 		return false, err
 	}
 	// The keeper makes keys and may not open them: nodes do, by themselves.
@@ -114,9 +114,10 @@ func tenantName(s string) bool {
 }
 
 // ensureKeys makes the tenant's keys that are missing: insert on conflict do
-// nothing, so that of two processes one wins and both use the winner's.
-func ensureKeys(ctx context.Context, store Store, ring *keyring.Ring, id int32, name string, labels []string) error {
-	have, err := tenantKeys(ctx, store, id)
+// nothing, so that of two processes one wins and both use the winner's. at is now: it
+// is noted of index keys.
+func ensureKeys(ctx context.Context, store Store, ring *keyring.Ring, k kek, labels []string, at time.Time) error {
+	have, err := tenantKeys(ctx, store, k.row)
 	if err != nil {
 		return err
 	}
@@ -126,18 +127,18 @@ func ensureKeys(ctx context.Context, store Store, ring *keyring.Ring, id int32, 
 	if len(labels) == 0 {
 		return nil
 	}
-	_, wrapped, err := ring.MakeSecrets(ctx, name, labels)
+	_, wrapped, err := ring.MakeSecrets(ctx, k.name, labels)
 	if err != nil {
 		return fmt.Errorf("making keys of the tenant: %w", unavailable(err))
 	}
 	err = store.Update(ctx, func(tx Tx) error {
 		for i, l := range labels {
-			k := TenantKey{Label: l, KEKVersion: int32(wrapped[i].Version), Wrapped: wrapped[i].Bytes} //nolint:gosec // KEK versions are small
-			if _, err := tx.InsertTenantKey(ctx, id, k); err != nil {
+			own := TenantKey{Label: l, KEKVersion: int32(wrapped[i].Version), Wrapped: wrapped[i].Bytes} //nolint:gosec // KEK versions are small
+			if _, err := tx.InsertTenantKey(ctx, k.row, own); err != nil {
 				return fmt.Errorf("storing a key of the tenant: %w", err)
 			}
 		}
-		return nil
+		return noteIndexKeys(ctx, tx, k.row, labels, at)
 	})
 	if errors.Is(err, ErrStaleKEK) {
 		return fmt.Errorf("%w: the key-encryption key was rotated meanwhile", ErrUnavailable)

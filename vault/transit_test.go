@@ -89,6 +89,21 @@ func TestLifeOfAKEKVersionInVault(t *testing.T) {
 			t.Errorf("at the end: %+v", s)
 		}
 	}
+	for name, row := range map[string]int32{vaulttest.Tenant: 1, keyring.System: vault.SystemTenant} {
+		var lives []vault.KeyLife
+		err := store.View(ctx, func(tx vault.Tx) (err error) {
+			lives, err = tx.KeyLives(ctx, row)
+			return err
+		})
+		for _, l := range lives {
+			if l.Key == vault.LifeKEK && (l.Created.IsZero() || l.Destroyed.IsZero() != (l.Version == 2)) {
+				t.Errorf("on record of %s: %+v", name, l)
+			}
+		}
+		if len(lives) < 2 || err != nil {
+			t.Errorf("on record of %s: %+v, %v", name, lives, err)
+		}
+	}
 	_, cold, _ := process("node")
 	out, err := cold.Reveal(ctx, as.As("billing", "billing"), []vault.Item{{Subject: "k-519", Collection: "customer", Record: "self", Fields: []string{"email"}}})
 	if err != nil || out[0].Err != nil || string(out[0].Fields[0].Value.Expose()) != email {

@@ -92,6 +92,9 @@ type Config struct {
 	Deletions int64
 	// Horizon is how long backups live on, for certificates. Zero: nothing is promised.
 	Horizon erasure.Settings
+	// Keys reads the versions of key-encryption keys, for [Vault.Run] to notice those
+	// that were destroyed past the service. Optional.
+	Keys KeyReader
 }
 
 // A Vault is the service's core. It is safe for concurrent use. Make one with [New].
@@ -114,6 +117,7 @@ type Vault struct {
 	limits    erasure.Limits
 	deletions int64
 	horizon   erasure.Settings
+	keys      KeyReader                // nil: none
 	uses      atomic.Pointer[[]KEKUse] // as of the last look
 
 	mu      sync.RWMutex
@@ -153,7 +157,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		closed:   map[string]string{},
 		ledger:   cfg.Ledger,
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
-		horizon: cfg.Horizon,
+		horizon: cfg.Horizon, keys: cfg.Keys,
 	}
 	v.reader, _ = cfg.Ledger.(LedgerReader)
 	v.unclean.Store(true) // an earlier process may have left some
@@ -181,13 +185,15 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 }
 
 // Run follows the ledger, sweeps what erasures left behind, opens tenants that came
-// later or could not be opened, and watches how often key-encryption keys are used,
-// until ctx ends. It returns nil then.
+// later or could not be opened, and watches how often key-encryption keys are used
+// and which of their versions stand, until ctx ends. It returns nil then.
 func (v *Vault) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { v.runLedger(ctx) })
+	wg.Go(func() { v.runNews(ctx) })
 	wg.Go(func() { v.runUses(ctx) })
+	wg.Go(func() { v.runObserve(ctx) })
 	tick := time.NewTicker(v.sweepGap)
 	defer tick.Stop()
 	for {

@@ -193,6 +193,18 @@ func (r *Ring) Forget(tenant string, uid [16]byte) {
 	}
 }
 
+// ForgetAll drops all opened keys, as [Ring.Forget] does those of one person.
+func (r *Ring) ForgetAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.flights {
+		f.forget = true
+	}
+	if r.cache != nil {
+		r.cache.keys.InvalidateAll()
+	}
+}
+
 // Stats counts what a ring has done since it was made.
 type Stats struct {
 	Hits    int64 // keys that were found opened

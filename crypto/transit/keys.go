@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // KeyStatus says which versions of a key there are and what they are good for.
@@ -52,6 +55,25 @@ func (k *KEK) Status(ctx context.Context, key string) (KeyStatus, error) {
 		Latest: info.Latest, MinDecrypt: info.MinDecrypt,
 		MinEncrypt: info.MinEncrypt, MinAvailable: info.MinAvailable,
 	}, nil
+}
+
+// Created says when versions of key were created, by Vault's clock and to the second:
+// of those that Vault tells, which are the ones from MinDecrypt on. It fails with
+// ErrNoKey if key does not exist, and with ErrUnavailable.
+func (k *KEK) Created(ctx context.Context, key string) (map[int]time.Time, error) {
+	info, err := k.look(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("reading a key: %w", err)
+	}
+	created := make(map[int]time.Time, len(info.Versions))
+	for name, at := range info.Versions {
+		version, err := strconv.Atoi(name)
+		seconds, atErr := strconv.ParseInt(string(at), 10, 64) // keys of other kinds have more than a time here
+		if err == nil && atErr == nil && version >= 1 && version <= math.MaxInt32 && seconds > 0 {
+			created[version] = time.Unix(seconds, 0).UTC()
+		}
+	}
+	return created, nil
 }
 
 // Rotate adds a version to key and returns it. It is sent once: after
@@ -146,6 +168,8 @@ type keyInfo struct {
 	MinDecrypt      int    `json:"min_decryption_version"`
 	MinEncrypt      int    `json:"min_encryption_version"`
 	MinAvailable    int    `json:"min_available_version"`
+	// Versions has the time of creation of each, in seconds.
+	Versions map[string]json.RawMessage `json:"keys"`
 }
 
 func (i keyInfo) sound() bool {

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -279,6 +282,37 @@ func TestCreateKey(t *testing.T) {
 		if data[field] != want {
 			t.Errorf("%s is %v", field, data[field])
 		}
+	}
+}
+
+// Vault says when versions were created, those from MinDecrypt on.
+func TestCreated(t *testing.T) {
+	t.Parallel()
+	k := transittest.Start(t).KEK(t)
+	before := time.Now().Add(-2 * time.Second) // Vault counts whole seconds
+	name := newKey(t, k, "acme")
+	if _, err := k.Rotate(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	check := func(want ...int) {
+		t.Helper()
+		created, err := k.Created(t.Context(), name)
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(created))); diff != "" || err != nil {
+			t.Errorf("versions: %v, %s", err, diff)
+		}
+		for version, at := range created {
+			if at.Before(before) || at.After(time.Now()) {
+				t.Errorf("version %d was created at %v", version, at)
+			}
+		}
+	}
+	check(1, 2)
+	if err := k.SetMinimum(t.Context(), name, 2, 2); err != nil {
+		t.Fatal(err)
+	}
+	check(2)
+	if _, err := k.Created(t.Context(), "nobody"); !errors.Is(err, transit.ErrNoKey) {
+		t.Errorf("of no key: %v", err)
 	}
 }
 

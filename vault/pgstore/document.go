@@ -50,6 +50,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
 func (t *tx) InsertDocument(ctx context.Context, tenant int32, kind string, d vault.Document) error {
 	const doing = "appending a document"
+	t.news = append(t.news, docNews(tenant))
 	n, err := t.exec(ctx, doing, raiseVersion, tenant, kind, d.Version)
 	if err := exactlyOne(doing, n, err); err != nil {
 		return err

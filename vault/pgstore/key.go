@@ -66,6 +66,7 @@ WITH gone AS (
 SELECT grp, epoch, version, kek_version, NULL::bytea FROM gone WHERE wrapped IS NOT NULL ORDER BY grp`
 
 func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
+	t.news = append(t.news, keyNews(tenant, uid))
 	return rows(ctx, t, "destroying a person's keys", destroyKeys, []any{tenant, id(uid)}, readKey)
 }
 
@@ -89,6 +90,7 @@ func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, grou
 	if err != nil && !missing(err) {
 		return vault.DataKey{}, err
 	}
+	t.news = append(t.news, keyNews(tenant, uid))
 	if _, err := t.exec(ctx, doing, destroyGroup, args...); err != nil {
 		return vault.DataKey{}, err
 	}

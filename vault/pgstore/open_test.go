@@ -179,6 +179,9 @@ func TestTransactionPooler(t *testing.T) {
 	if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}); err != nil {
 		t.Error(err)
 	}
+	if err := s.Listen(t.Context(), func(n vault.News) { t.Errorf("news behind a pooler: %+v", n) }); err != nil {
+		t.Error(err)
+	}
 	for _, bad := range []string{"synchronous_commit = off", "client_min_messages = error", "lock_timeout = 0"} {
 		run(t, admin, `ALTER DATABASE `+name+` SET `+bad)
 		_, err := pgstore.Open(t.Context(), c)

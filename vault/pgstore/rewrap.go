@@ -71,6 +71,7 @@ SELECT t.kek_epoch <= $9, EXISTS (SELECT 1 FROM written) FROM t`
 
 func (t *tx) ReplaceKey(ctx context.Context, tenant int32, uid uuid.UUID, old, next vault.DataKey) error {
 	const doing = "replacing a key"
+	t.news = append(t.news, keyNews(tenant, uid))
 	written, err := t.underEpoch(ctx, doing, replaceKey,
 		tenant, id(uid), old.Group, old.Epoch, old.Version, old.KEKVersion,
 		next.Epoch, next.Version, next.KEKVersion, some(next.Wrapped))

@@ -12,10 +12,11 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-// A Store is a [vault.Store], a [vault.Inspector] and a [vault.Settler] in a PostgreSQL database.
+// A Store is a [vault.Store], a [vault.Inspector], a [vault.Settler] and a [vault.Herald] in a PostgreSQL database.
 type Store struct {
 	*server
 	events group[vault.Intake]
+	news   telling
 
 	appended, batches atomic.Int64
 }
@@ -24,6 +25,7 @@ var (
 	_ vault.Store     = (*Store)(nil)
 	_ vault.Inspector = (*Store)(nil)
 	_ vault.Settler   = (*Store)(nil)
+	_ vault.Herald    = (*Store)(nil)
 )
 
 // Open connects to a database. It says what to do about it when the server is
@@ -43,6 +45,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 // Close waits until every connection is free again, and closes them. Every
 // method fails afterwards.
 func (s *Store) Close() error {
+	s.news.close()
 	s.pool.Close()
 	return nil
 }

@@ -89,6 +89,7 @@ func (s *Store) once(ctx context.Context, m mode, conn *pgxpool.Conn, f func(*tx
 		return false, err
 	}
 	err = s.commit(ctx, m.doing, conn, p)
+	s.news.tell(s, t.news) // after an error, too: it may have committed
 	return repeatable(err), err
 }
 
@@ -122,7 +123,8 @@ func (s *Store) rollback(ctx context.Context, p pgx.Tx) {
 type tx struct {
 	p        pgx.Tx
 	deadline time.Time
-	again    bool // a statement failed in a way that another run may cure
+	news     []string // payloads to notify once it has committed
+	again    bool     // a statement failed in a way that another run may cure
 }
 
 var _ vault.Tx = (*tx)(nil)

@@ -110,7 +110,7 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	}
 	cfg := vault.Config{
 		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
-		Breaker: v.opts.Limits, Horizon: v.opts.Horizon,
+		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(),
 	}
 	if v.Ledger != nil {
 		cfg.Ledger = v.Ledger
