@@ -708,6 +708,9 @@ func TestAStoppedReindexEndsNoLaterOne(t *testing.T) {
 	reindex(t, v, func(j vault.Job) { late = append(late, j) })
 	applies(t, v, withVersion(3))
 	for _, j := range late {
+		if len(j.Cursor) == 0 {
+			continue // one that has not begun is as good as the new one
+		}
 		for range 2 {
 			next, _, err := v.ReindexStep(t.Context(), v.Operator(), j)
 			if err != nil && !errors.Is(err, vault.ErrIntegrity) {
