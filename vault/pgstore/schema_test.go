@@ -362,7 +362,9 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error {
 				return second(tx.InsertTenantKey(ctx, id, vault.TenantKey{Label: "index/1/1/1", KEKVersion: 1, Wrapped: []byte("w")}))
 			},
-			func(ctx context.Context, tx vault.Tx) error { return second(tx.DeleteTenantKey(ctx, id, "index/1/1/1")) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.DeleteTenantKey(ctx, id, "index/1/1/1"))
+			},
 		},
 	} {
 		update(t, s, func(ctx context.Context, tx vault.Tx) error {

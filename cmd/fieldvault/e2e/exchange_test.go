@@ -62,7 +62,9 @@ func indexKeyExchanged(t *testing.T, w *world) {
 	w.erase(t, "n06-gone").want(t, "erasing", "200")
 	for state, until := "", time.Now().Add(2*time.Minute); state != "done"; {
 		check("while the job is " + state)
-		var list struct{ Jobs []struct{ Kind, State, Note string } }
+		var list struct {
+			Jobs []struct{ Kind, State, Note string }
+		}
 		w.do(t, call{token: w.token(t, "operator"), path: "/v1/jobs"}).want(t, "jobs", "200").decode(t, &list)
 		i := slices.IndexFunc(list.Jobs, func(j struct{ Kind, State, Note string }) bool { return j.Kind == "reindex" })
 		if i < 0 {
