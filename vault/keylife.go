@@ -100,7 +100,7 @@ func (v *Vault) noteVersions(ctx context.Context, k kek, stands int, created map
 		}
 		for n := 1; n < stands; n++ {
 			if known[n].Destroyed.IsZero() {
-				if err := tx.NoteKey(ctx, k.row, KeyLife{Key: LifeKEK, Version: int32(n), Destroyed: v.now()}); err != nil { //nolint:gosec // versions are small
+				if err := tx.NoteKey(ctx, k.row, KeyLife{Key: LifeKEK, Version: int32(n), Destroyed: v.now()}); err != nil {
 					return err
 				}
 			}
