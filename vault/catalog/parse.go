@@ -168,7 +168,7 @@ func (r *reader) index(e entry) *Index {
 			r.add(place(v.value), v.path, "must be from 1 to "+strconv.Itoa(maxIndexVersion))
 			n = 1
 		}
-		x.Version = uint32(n) //nolint:gosec // it is in range
+		x.Version = uint32(n)
 	}
 	return x
 }

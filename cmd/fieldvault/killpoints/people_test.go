@@ -73,10 +73,10 @@ func codeOf(err error) string {
 func (w *world) put(ctx context.Context, t *testing.T, p *person, value string) {
 	t.Helper()
 	_, err := w.doors.Put(ctx, p.ref(), p.fields(value))
-	switch code := codeOf(err); {
-	case code == done:
+	switch codeOf(err) {
+	case done:
 		p.value, p.maybe = value, nil
-	case code == unanswered:
+	case unanswered:
 		p.maybe = append(p.maybe, value)
 	default:
 		w.say(t, false, "%s: a put is answered by %v", p.name, err)

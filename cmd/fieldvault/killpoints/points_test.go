@@ -40,8 +40,12 @@ type lane struct {
 // lanes are all points, in the order of the documentation.
 func lanes() []lane {
 	return []lane{
-		{"people", false, peoplePoints()}, {"remains", false, remainsPoints()},
-		{"keys", false, keyPoints()}, {"keeper", false, keeperPoints()}, {"recovery", false, replayPoints()}, {"filed", true, filePoints()},
+		{"people", false, peoplePoints()},
+		{"remains", false, remainsPoints()},
+		{"keys", false, keyPoints()},
+		{"keeper", false, keeperPoints()},
+		{"recovery", false, replayPoints()},
+		{"filed", true, filePoints()},
 	}
 }
 
