@@ -166,7 +166,10 @@ func TestRotateFails(t *testing.T) {
 	}
 	kek.Fail(nil)
 	noWrap := newRing(t, keyring.Config{KEK: oddKEK{KEK: kek, wrap: func([]string) ([]string, error) { return nil, errKEK }}})
-	if _, _, err := noWrap.Retire(context.Background(), s); !errors.Is(err, keyring.ErrUnavailable) {
+	if _, _, err := noWrap.Rotate(context.Background(), s); !errors.Is(err, keyring.ErrUnavailable) {
 		t.Errorf("when wrapping fails: %v, want ErrUnavailable", err)
+	}
+	if key, same, err := noWrap.Retire(context.Background(), s); err != nil || key == nil || same.ID != s.ID || !bytes.Equal(same.Wrapped.Bytes, s.Wrapped.Bytes) {
+		t.Errorf("retiring where there is only a primary: %v, %v", same, err)
 	}
 }
