@@ -18,6 +18,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // withVersion is twoGroups with a version stated for the index of the e-mail address.
@@ -198,6 +199,7 @@ func (x thief) hits(t *testing.T, v *vaulttest.Vault, people int) (n int) {
 // before and during it. Searches find everybody at every step; in the end only the new
 // version stands, and guesses under the old key match nothing.
 func TestExchangeOfAnIndexKey(t *testing.T) {
+	storetest.NeedTime(t)
 	v := filled(t, 430)
 	dpo := v.As("dpo", "")
 	check := func(err error) {

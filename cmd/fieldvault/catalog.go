@@ -50,10 +50,10 @@ func catalogReindex(w world) *cobra.Command {
 		Use:   "reindex",
 		Short: "Make stored records follow the catalog's indexes, here, with progress",
 		Long: `Works on the job that an exchanged, new or dropped index asks for, until it is
-done: it indexes the records that were there before, then destroys the key that is
-no longer used. The service does the same by itself while it runs: one of the two
-does the work. It may be stopped and run again, and goes on where it was. Run it
-also after such a job failed and its cause was repaired. Needs a node's rights.`,
+done: it indexes the records that were there before, then destroys the key that
+is no longer used. The service does the same by itself while it runs: one of the
+two does the work. It may be stopped and run again, and goes on where it was. Run
+it also after such a job failed and its cause was repaired. Needs a node's rights.`,
 		Example: `  fieldvault catalog reindex --config serve.yaml`,
 		Args:    cobra.NoArgs,
 	}

@@ -9,7 +9,7 @@ func settingsCases() []testCase {
 	return []testCase{
 		{name: "N04_a_policy_applied_at_one", run: policyAtOne},
 		{name: "N05_a_catalog_applied_at_one", run: catalogAtOne},
-		{name: "N06_an_index_key_exchanged", run: indexKeyExchanged},
+		{name: "N06_an_index_key_exchanged", run: indexKeyExchanged, long: true},
 	}
 }
 
