@@ -17,8 +17,8 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault"
-	"github.com/fieldvault/fieldvault/vault/vaulttest"
 	"github.com/fieldvault/fieldvault/vault/storetest"
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
 // withVersion is twoGroups with a version stated for the index of the e-mail address.
