@@ -322,6 +322,7 @@ func TestACursorOutlivesAnExchange(t *testing.T) {
 // Put, patched, deleted and erased on two nodes while keys are exchanged, again and
 // again: each search that begins after an answer sees what was answered.
 func TestSearchNeverMissesDuringAnExchange(t *testing.T) {
+	storetest.NeedTime(t)
 	v := filled(t, 230)
 	nodes := []*vault.Vault{v.Vault, v.Node(t, nil), v.Node(t, nil)}
 	app, dpo := v.As("app", "support"), v.As("dpo", "")
@@ -412,6 +413,7 @@ func TestAStoppedWriteFollowsTheExchange(t *testing.T) {
 // old one alone, and one that began before it stood alone of both: the job waits for
 // them, then fills what the first left out, and removes what the second stored.
 func TestAReindexWaitsForEarlierTransactions(t *testing.T) {
+	storetest.NeedTime(t)
 	for _, phase := range []string{"", "fill", "switch"} {
 		t.Run("before "+phase, func(t *testing.T) { waitsForEarlier(t, phase) })
 	}
@@ -501,6 +503,7 @@ func TestAStoppedSearchMissesNothing(t *testing.T) {
 // A re-index that is killed goes on where it was: a step that was done and not saved is
 // done again and finds nothing to do, and those that were saved are not.
 func TestAReindexThatIsKilledGoesOn(t *testing.T) {
+	storetest.NeedTime(t)
 	v := filled(t, 500)
 	applies(t, v, withVersion(2))
 	j, before := takeOf(t, v, vault.JobReindex), v.KEK.Counts().UnwrapItems
@@ -541,6 +544,7 @@ func TestAReindexThatIsKilledGoesOn(t *testing.T) {
 // Between the look at a page of records and the entries made of it, people are erased,
 // and groups of people, and all is cleaned up: nothing of theirs comes back.
 func TestAReindexRacingErasuresBringsNothingBack(t *testing.T) {
+	storetest.NeedTime(t)
 	v := filled(t, 250)
 	both := strings.ReplaceAll(twoGroups, "index: {kind: equality}", "index: {kind: equality, version: 2}")
 	applies(t, v, both)
@@ -704,6 +708,7 @@ func TestRecordsThatCannotBeIndexedKeepTheOldKey(t *testing.T) {
 // A process that was stopped before it put the new version in force, while others ended
 // the exchange and the next one began, puts nothing in force.
 func TestAStoppedReindexEndsNoLaterOne(t *testing.T) {
+	storetest.NeedTime(t)
 	v := filled(t, 30)
 	applies(t, v, withVersion(2))
 	var late []vault.Job

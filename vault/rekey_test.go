@@ -16,6 +16,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
@@ -239,6 +240,7 @@ func seeRecord(t *testing.T, v *vaulttest.Vault, c accessctl.Caller, record, nam
 
 // Nothing is lost, and nothing fails, of what is written and read meanwhile.
 func TestRotatingAPersonUnderTraffic(t *testing.T) {
+	storetest.NeedTime(t)
 	v := withNote(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -277,6 +279,7 @@ func TestRotatingAPersonUnderTraffic(t *testing.T) {
 
 // A job that is broken off goes on where it was, and one that was missed is asked for.
 func TestAResealThatIsKilledGoesOn(t *testing.T) {
+	storetest.NeedTime(t)
 	v := withNote(t)
 	for i := range 200 {
 		v.Put(t, "c-1", "customer", fmt.Sprint("r-", i), map[string]string{"note": "n"})

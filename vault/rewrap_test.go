@@ -523,6 +523,7 @@ func TestRewrapRacingErasuresBringsNothingBack(t *testing.T) {
 // A rewrap that is killed goes on where it was: steps that were done and not saved
 // are done again, and those that were saved are not.
 func TestARewrapThatIsKilledGoesOn(t *testing.T) {
+	storetest.NeedTime(t)
 	v := newVault(t)
 	const n = 800
 	populate(t, v, n)

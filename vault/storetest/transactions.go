@@ -224,6 +224,7 @@ func eachWrite(w *world, test func(*world, write, vault.Subject)) {
 }
 
 func rollsBack(w *world, c write, _ vault.Subject) {
+	NeedTime(w)
 	s := w.stage()
 	before := w.dump(s)
 	mine := errors.New("mine")
@@ -241,6 +242,7 @@ func rollsBack(w *world, c write, _ vault.Subject) {
 }
 
 func rollsBackOnPanic(w *world, c write, s vault.Subject) {
+	NeedTime(w)
 	before := w.dump(s)
 	got := func() (p any) {
 		defer func() { p = recover() }()
@@ -259,6 +261,7 @@ func rollsBackOnPanic(w *world, c write, s vault.Subject) {
 }
 
 func rollsBackOnCancel(w *world, c write, s vault.Subject) {
+	NeedTime(w)
 	before := w.dump(s)
 	ctx, cancel := context.WithCancel(w.Context())
 	err := w.s.Update(ctx, func(tx vault.Tx) error {
