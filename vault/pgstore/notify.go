@@ -179,6 +179,7 @@ func (s *Store) listen(ctx context.Context, heard func(vault.News)) (began bool,
 		return false, err
 	}
 	heard(vault.News{}) // what came before was missed
+	s.config.Logger.InfoContext(ctx, "listening for notifications of the database")
 	for {
 		n, err := next(ctx, conn)
 		if err != nil {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -40,7 +41,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// in4 makes four people whose keys are cold but for the first's.
+// coldPeople makes four people whose keys are cold but for the first's.
 func (w *world) coldPeople(t *testing.T, name string) (warm, cold, erased, withdrawn string) {
 	t.Helper()
 	list := make([]string, 4)
@@ -50,10 +51,22 @@ func (w *world) coldPeople(t *testing.T, name string) (warm, cold, erased, withd
 	}
 	w.decide(t, list[3], "marketing", "granted").want(t, "granting", "200")
 	w.restart(t)
+	w.hears(t)
 	if got := w.see(t, w.token(t, "app"), "support", list[0], "email"); !strings.HasPrefix(got, "plain") {
 		t.Fatalf("warming: %.20q", got)
 	}
 	return list[0], list[1], list[2], list[3]
+}
+
+// hears waits until the service listens to the database: it forgets the keys then
+// that it has opened before.
+func (w *world) hears(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !bytes.Contains(w.proc.Output(), []byte("listening for notifications")); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the service does not listen to the database")
+		}
+	}
 }
 
 // withoutVault is what must hold while Vault does not answer.
