@@ -313,6 +313,7 @@ func slowConnections(t *testing.T, w *world) {
 func thousandColdReads(t *testing.T, w *world) {
 	w.put(t, "x07", fields{"email": "x07@example.org"})
 	w.restart(t)
+	w.hears(t)
 	tokens := make([]string, 4)
 	for i := range tokens {
 		tokens[i] = w.token(t, "app", named(fmt.Sprint("x07-", i)))
@@ -358,6 +359,7 @@ func waitingColdReads(t *testing.T, w *world) {
 	}
 	w.put(t, "x10", fields{"email": "x10@example.org"})
 	w.restart(t)
+	w.hears(t)
 	app := w.token(t, "app")
 	const reads, items, misses = 100, "fieldvault_kek_items_total", "fieldvault_key_cache_misses_total"
 	w.see(t, app, "support", "c-9", "email") // warm
