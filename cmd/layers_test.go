@@ -33,6 +33,7 @@ accessctl:
 accessctl/consent:            accessctl
 accessctl/jwtauth:            accessctl
 audit:                        accessctl
+audit/tree:                   audit
 audit/evidence:               audit accessctl accessctl/consent
 vault/catalog:                crypto/secret
 vault/api:
@@ -75,7 +76,7 @@ github.com/gowebpki/jcs:             audit/evidence
 github.com/spf13/cobra:              cmd/fieldvault
 github.com/knadh/koanf:              cmd/fieldvault
 github.com/jedib0t/go-pretty/v6:     cmd/fieldvault
-golang.org/x/mod:                    audit cmd/fieldvault
+golang.org/x/mod:                    audit/tree cmd/fieldvault
 math/rand:
 unsafe:
 `
