@@ -35,6 +35,7 @@ accessctl/jwtauth:            accessctl
 audit:                        accessctl
 audit/tree:                   audit
 audit/evidence:               audit accessctl accessctl/consent
+audit/report:                 accessctl audit
 vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
