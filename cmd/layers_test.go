@@ -34,8 +34,9 @@ accessctl/consent:            accessctl
 accessctl/jwtauth:            accessctl
 audit:                        accessctl
 audit/tree:                   audit
-audit/evidence:               audit accessctl accessctl/consent
+audit/evidence:               audit audit/tree accessctl accessctl/consent
 audit/report:                 accessctl audit
+audit/trail:                  audit audit/tree
 vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
@@ -44,13 +45,13 @@ vault/failpoint:
 vault/ledger:                 vault/failpoint
 vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
-vault:                        accessctl accessctl/consent audit audit/evidence crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger
-vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
-vault/sqlitestore:            vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
-vault/storetest:              vault accessctl accessctl/consent audit crypto/field crypto/keyring vault/catalog
+vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger
+vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
+vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
+vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit crypto/secret
 deploy/sample:
-vault/vaulttest:              vault vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
+vault/vaulttest:              vault audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
 cmd/fieldvault/*:             *
 `

@@ -84,7 +84,7 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 		return &none
 	}
 	for _, e := range w.events() {
-		if err := w.v.append(ctx, tx, w.t.row.ID, e); err != nil {
+		if err := w.v.append(ctx, tx, w.t, e); err != nil {
 			return err
 		}
 	}

@@ -161,7 +161,7 @@ func (v *Vault) resumeReindex(ctx context.Context, c accessctl.Caller, t *tenant
 		}
 		e := v.event(t, s, c, accessctl.ActionConfigure)
 		e.Code, e.Subject = JobReindex, []audit.Attr{{Key: "job", Value: job.ID.String()}}
-		return v.append(ctx, tx, t.row.ID, e)
+		return v.append(ctx, tx, t, e)
 	})
 	if err != nil {
 		return Job{}, false, fmt.Errorf("asking for a re-index: %w", err)

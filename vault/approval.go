@@ -50,7 +50,7 @@ func (v *Vault) Approve(ctx context.Context, c accessctl.Caller, id uuid.UUID, a
 		if err := tx.UpdateApproval(ctx, a); err != nil {
 			return fmt.Errorf("storing an approval: %w", err)
 		}
-		return v.append(ctx, tx, t.row.ID, e)
+		return v.append(ctx, tx, t, e)
 	})
 	if err != nil {
 		return Waiting{}, v.refused(ctx, t, e, err)

@@ -176,7 +176,7 @@ func (v *Vault) ask(ctx context.Context, c accessctl.Caller, t *tenant, e audit.
 		}
 		e.Outcome, e.Code = audit.Denied, codeApproval
 		e.Subject = []audit.Attr{{Key: "approval", Value: stands.ID.String()}}
-		return v.append(ctx, tx, t.row.ID, e)
+		return v.append(ctx, tx, t, e)
 	})
 	if err != nil {
 		return err

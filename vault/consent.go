@@ -410,7 +410,7 @@ func (v *Vault) ensurePerson(ctx context.Context, c accessctl.Caller, t *tenant,
 		}
 		e := about(v.event(t, s, c, accessctl.ActionConsent), c, p.subject.UID, own(c, subject))
 		e.Code = codeCreated
-		return v.append(ctx, tx, t.row.ID, e)
+		return v.append(ctx, tx, t, e)
 	})
 	if errors.Is(err, errRestart) {
 		return nil // another made the person meanwhile
@@ -437,6 +437,9 @@ func (v *Vault) Consents(ctx context.Context, c accessctl.Caller, subject string
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := range list {
+		list[i].Receipt = v.includedReceipt(ctx, t, list[i].Receipt)
 	}
 	return list, nil
 }

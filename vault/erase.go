@@ -150,7 +150,7 @@ func (er *erasing) apply(ctx context.Context, tx Tx, p *Subject, e audit.Event, 
 		if !certifies(done.cert, p, er.signer) {
 			return ErrIntegrity
 		}
-		return er.v.append(ctx, tx, er.t.row.ID, e)
+		return er.v.append(ctx, tx, er.t, e)
 	case p.Held:
 		return ErrHeld
 	case len(er.groups) > 0:
@@ -185,7 +185,7 @@ func (er *erasing) applyPerson(ctx context.Context, tx Tx, p *Subject, e audit.E
 		return err
 	}
 	failpoint.Hit("erase-fenced")
-	if err := er.v.append(ctx, tx, er.t.row.ID, e); err != nil {
+	if err := er.v.append(ctx, tx, er.t, e); err != nil {
 		return err
 	}
 	done.cert = cert
@@ -216,7 +216,7 @@ func (er *erasing) applyGroups(ctx context.Context, tx Tx, p *Subject, e audit.E
 				return fmt.Errorf("reading a certificate: %w", err)
 			}
 			done.cert, done.again, e.Code = last.Certificate, true, codeGone
-			return er.v.append(ctx, tx, er.t.row.ID, e)
+			return er.v.append(ctx, tx, er.t, e)
 		}
 	}
 	approver, err := er.permit(ctx, tx)
@@ -235,7 +235,7 @@ func (er *erasing) applyGroups(ctx context.Context, tx Tx, p *Subject, e audit.E
 	if err := er.t.answer(ctx, tx, p, stood); err != nil {
 		return err
 	}
-	if err := er.v.append(ctx, tx, er.t.row.ID, e); err != nil || len(keys) == 0 {
+	if err := er.v.append(ctx, tx, er.t, e); err != nil || len(keys) == 0 {
 		return err
 	}
 	entry := er.t.entryOf(ledger.EraseGroups, p, e)
@@ -287,8 +287,9 @@ func groupBytes(groups []uint32) (b []byte) {
 	return b
 }
 
-// Erasure returns the certificate of an erasure by its id, to who may erase.
-// ErrNotFound if the tenant has none of that id.
+// Erasure returns the certificate of an erasure by its id, to who may erase. Once its
+// event is in the audit log, the proof of that stands beside it. ErrNotFound if the
+// tenant has none of that id.
 func (v *Vault) Erasure(ctx context.Context, c accessctl.Caller, id uuid.UUID) (json.RawMessage, error) {
 	t, _, err := v.permitAnyone(ctx, c, accessctl.ActionErase)
 	if err != nil {
@@ -305,5 +306,5 @@ func (v *Vault) Erasure(ctx context.Context, c accessctl.Caller, id uuid.UUID) (
 	if err != nil {
 		return nil, fmt.Errorf("reading a certificate: %w", err)
 	}
-	return e.Certificate, nil
+	return v.included(ctx, t, e.Event, e.Certificate), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -62,13 +63,43 @@ func about(e audit.Event, c accessctl.Caller, uid uuid.UUID, own bool) audit.Eve
 }
 
 // append stores an event with a transaction.
-func (v *Vault) append(ctx context.Context, tx Tx, tenantID int32, e audit.Event) error {
-	leaf, err := e.AppendLeaf(nil)
+func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) error {
+	in, err := t.intake(&e)
 	if err != nil {
-		return fmt.Errorf("encoding an event: %w", err)
+		return err
 	}
-	return tx.AppendEvent(ctx, Intake{Tenant: tenantID, Leaf: leaf})
+	return tx.AppendEvent(ctx, in)
 }
+
+// intake is an event as it is stored: with a MAC, so that a row that was written by
+// SQL is not taken into the log. The keeper, who may open no key, makes none.
+func (t *tenant) intake(e *audit.Event) (Intake, error) {
+	leaf, err := e.AppendLeaf(make([]byte, 0, 512))
+	if err != nil {
+		return Intake{}, fmt.Errorf("encoding an event: %w", err)
+	}
+	in := Intake{Tenant: t.row.ID, Leaf: leaf}
+	if t.mac != nil {
+		mac := t.mac.Sum(labelEvent, leaf)
+		in.MAC = mac[:]
+	}
+	return in, nil
+}
+
+// labelEvent is what the MAC of an event is for.
+const labelEvent = "event"
+
+// vouches says whether a node of the service has written an event, or a keeper, whose
+// events have no MAC: an operator at the machine, about a tenant as such or its keys.
+func (t *tenant) vouches(e *audit.Event, leaf, mac []byte) bool {
+	if len(mac) > 0 {
+		return t.mac.Verify(mac, labelEvent, leaf)
+	}
+	return e.UID == uuid.Nil && strings.HasPrefix(e.Actor, "local:") && (e.Action == accessctl.ActionKeys || e.Action == actionTenant)
+}
+
+// actionTenant is that of the event with which a tenant begins.
+const actionTenant accessctl.Action = "tenant_create"
 
 // record makes events durable, alone.
 func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) error {
@@ -77,11 +108,10 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 	}
 	intake := make([]Intake, len(events))
 	for i := range events {
-		leaf, err := events[i].AppendLeaf(make([]byte, 0, 512))
-		if err != nil {
-			return fmt.Errorf("encoding an event: %w", err)
+		var err error
+		if intake[i], err = t.intake(&events[i]); err != nil {
+			return err
 		}
-		intake[i] = Intake{Tenant: t.row.ID, Leaf: leaf}
 	}
 	if err := v.store.AppendEvents(ctx, intake); err != nil {
 		return fmt.Errorf("recording: %w", err)

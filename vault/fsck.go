@@ -40,8 +40,7 @@ var errNoScan = errors.New("this store cannot be walked")
 
 const scanPage = 500
 
-// logPage is larger: PostgreSQL keeps no index of the events, which are written far
-// more often than checked, and reads them all for each page.
+// logPage is larger: events are small.
 const logPage = 10_000
 
 // Fsck checks a whole store at rest against itself and the log: that every value

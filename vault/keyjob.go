@@ -42,7 +42,7 @@ func (v *Vault) RequestKEK(ctx context.Context, c accessctl.Caller, kind string)
 		}
 		asked := e
 		asked.Subject = []audit.Attr{{Key: "job", Value: job.ID.String()}, {Key: "key", Value: k.name}}
-		return v.append(ctx, tx, t.row.ID, asked)
+		return v.append(ctx, tx, t, asked)
 	})
 	if err != nil {
 		return Job{}, fmt.Errorf("asking for a change of a key: %w", err)

@@ -25,7 +25,7 @@ func (v *Vault) denied(ctx context.Context, t *tenant, s *settings, c accessctl.
 // What protects people passes a closed gate; what shows or begins something does not.
 func (v *Vault) permitPerson(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject string) (*tenant, *settings, error) {
 	fresh := v.fresh
-	if a == accessctl.ActionReenrol || a == accessctl.ActionConsentRead {
+	if a == accessctl.ActionReenrol || a == accessctl.ActionConsentRead || a == accessctl.ActionAccessHistory {
 		fresh = v.freshOpen
 	}
 	t, s, err := fresh(ctx, c.Tenant)
@@ -115,7 +115,7 @@ func (v *Vault) onPerson(ctx context.Context, a act, f func(Tx, *Subject, *audit
 		if err := f(tx, p, &e); err != nil {
 			return err
 		}
-		return v.append(ctx, tx, a.tenant.row.ID, e)
+		return v.append(ctx, tx, a.tenant, e)
 	})
 	return a.hidden(v.refused(ctx, a.tenant, failed, err))
 }

@@ -54,7 +54,7 @@ func (v *Vault) Reenrol(ctx context.Context, c accessctl.Caller, subject string)
 		if err != nil {
 			return err
 		}
-		return v.append(ctx, tx, t.row.ID, about(v.event(t, s, c, accessctl.ActionReenrol), c, p.UID, own(c, subject)))
+		return v.append(ctx, tx, t, about(v.event(t, s, c, accessctl.ActionReenrol), c, p.UID, own(c, subject)))
 	})
 	if errors.Is(err, ErrStale) {
 		err = ErrConflict

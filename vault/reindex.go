@@ -243,7 +243,7 @@ func (r *reindexing) clean(ctx context.Context) (done bool, err error) {
 		}
 		e := r.v.event(r.t, r.s, r.by, accessctl.ActionKeys)
 		e.Code, e.Subject = codeDestroyIndex, []audit.Attr{{Key: "key", Value: label}}
-		return r.v.append(ctx, tx, r.t.row.ID, e)
+		return r.v.append(ctx, tx, r.t, e)
 	})
 	if err != nil {
 		return false, fmt.Errorf("destroying a version of an index: %w", err)

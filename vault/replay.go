@@ -163,7 +163,7 @@ func (r *replaying) apply(ctx context.Context, tx Tx, t *tenant, e *ledger.Entry
 		}
 	}
 	ev.Purpose, ev.Subject = accessctl.Purpose(e.Purpose), replayAttrs(&p, e)
-	return r.v.append(ctx, tx, t.row.ID, ev)
+	return r.v.append(ctx, tx, t, ev)
 }
 
 // replayAttrs are the facts of a replayed deed, as the deed's own event has them.

@@ -248,7 +248,7 @@ func (v *Vault) storeKeys(ctx context.Context, tx Tx, r *rekeying) error {
 	if len(groups) > 0 {
 		e.Subject = []audit.Attr{{Key: "groups", Value: joined(groups)}}
 	}
-	return v.append(ctx, tx, r.t.row.ID, e)
+	return v.append(ctx, tx, r.t, e)
 }
 
 // identity seals the person's external id, and the reason of a hold or restriction,

@@ -339,7 +339,12 @@ func (v *Vault) document(ctx context.Context, t *tenant, kind string) (d Documen
 // tenant's MAC: one that was written by SQL is ErrIntegrity. ErrNoRow if there
 // is none.
 func (t *tenant) readDocument(ctx context.Context, tx Tx, kind string) (Document, error) {
-	d, err := tx.Document(ctx, t.row.ID, kind, 0)
+	return t.readVersion(ctx, tx, kind, 0)
+}
+
+// readVersion reads one version of a document; 0: the current one.
+func (t *tenant) readVersion(ctx context.Context, tx Tx, kind string, version int64) (Document, error) {
+	d, err := tx.Document(ctx, t.row.ID, kind, version)
 	if err != nil {
 		return Document{}, err
 	}
@@ -389,7 +394,7 @@ func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *s
 			e.Subject = []audit.Attr{{Key: "job", Value: job.ID.String()}}
 		}
 		e.Subject = append(e.Subject, audit.Attr{Key: "version", Value: strconv.FormatInt(d.Version, 10)})
-		return v.append(ctx, tx, t.row.ID, e)
+		return v.append(ctx, tx, t, e)
 	})
 	switch {
 	case errors.Is(err, ErrStale):

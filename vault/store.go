@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/audit/trail"
 )
 
 // A Store keeps rows. It decides nothing, sees no plaintext, and never logs or
@@ -57,6 +59,7 @@ type Tx interface {
 	JobTx
 	RewrapTx
 	KeyLifeTx
+	trail.Tx
 }
 
 // SystemTenant is the id of the reserved tenant row that holds the service's
@@ -339,6 +342,7 @@ type IdempotencyTx interface {
 type Intake struct {
 	Tenant int32
 	Leaf   []byte // audit.Event.AppendLeaf
+	MAC    []byte // under the tenant's key, over the leaf; nil: none
 }
 
 // A StoredEvent is an event as it was stored. IDs rise, but are given before

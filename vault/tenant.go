@@ -39,6 +39,7 @@ type tenant struct {
 
 	settings atomic.Pointer[settings]
 	live     atomic.Pointer[liveCount]
+	names    atomic.Pointer[logNames]
 
 	mu    sync.RWMutex
 	index map[string]*field.IndexKey // by label
@@ -87,9 +88,9 @@ func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin Key
 		if err != nil || !created {
 			return err
 		}
-		return v.append(ctx, tx, row.ID, audit.Event{
+		return v.append(ctx, tx, &tenant{row: row}, audit.Event{
 			ID: v.newID(), Tenant: name, Time: v.now(), Request: by.RequestID, Actor: by.Actor(),
-			Action: "tenant_create", Outcome: audit.Allowed,
+			Action: actionTenant, Outcome: audit.Allowed,
 		})
 	})
 	if err != nil {

@@ -60,6 +60,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/erasure"
 	"github.com/fieldvault/fieldvault/vault/ledger"
@@ -95,6 +96,8 @@ type Config struct {
 	// Keys reads the versions of key-encryption keys, for [Vault.Run] to notice those
 	// that were destroyed past the service. Optional.
 	Keys KeyReader
+	// Log says how audit logs are kept.
+	Log LogConfig
 }
 
 // A Vault is the service's core. It is safe for concurrent use. Make one with [New].
@@ -119,6 +122,8 @@ type Vault struct {
 	horizon   erasure.Settings
 	keys      KeyReader                // nil: none
 	uses      atomic.Pointer[[]KEKUse] // as of the last look
+	origin    string                   // of checkpoints
+	sequencer *trail.Sequencer         // nil: another process sequences
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -157,7 +162,11 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		closed:   map[string]string{},
 		ledger:   cfg.Ledger,
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
-		horizon: cfg.Horizon, keys: cfg.Keys,
+		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin,
+	}
+	var err error
+	if v.sequencer, err = v.newSequencer(cfg.Log, cfg.NewID()); err != nil {
+		return nil, err
 	}
 	v.reader, _ = cfg.Ledger.(LedgerReader)
 	v.unclean.Store(true) // an earlier process may have left some
@@ -184,7 +193,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Run follows the ledger, sweeps what erasures left behind, opens tenants that came
+// Run grows the audit logs, follows the ledger, sweeps what erasures left behind, opens tenants that came
 // later or could not be opened, and watches how often key-encryption keys are used
 // and which of their versions stand, until ctx ends. It returns nil then.
 func (v *Vault) Run(ctx context.Context) error {
@@ -192,6 +201,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	defer wg.Wait()
 	wg.Go(func() { v.runLedger(ctx) })
 	wg.Go(func() { v.runNews(ctx) })
+	wg.Go(func() { v.runLogs(ctx) })
 	wg.Go(func() { v.runUses(ctx) })
 	wg.Go(func() { v.runObserve(ctx) })
 	tick := time.NewTicker(v.sweepGap)
@@ -284,6 +294,7 @@ func (v *Vault) Ready(ctx context.Context) []Check {
 		checks = append(checks, line)
 	}
 	checks = append(checks, v.usesChecks()...)
+	checks = append(checks, v.logChecks()...)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for name, why := range v.closed {

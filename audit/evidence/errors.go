@@ -15,4 +15,11 @@ var (
 	// ErrSignature says that the signature does not hold: the document, or its
 	// proof, is not what was signed.
 	ErrSignature = errors.New("evidence: signature does not verify")
+
+	// ErrNoInclusion says that a document has no inclusion proof beside it: it was
+	// fetched before its event was in the log.
+	ErrNoInclusion = errors.New("evidence: no inclusion proof")
+
+	// ErrInclusion says that the inclusion proof beside a document does not hold.
+	ErrInclusion = errors.New("evidence: inclusion proof does not verify")
 )

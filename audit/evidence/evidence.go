@@ -24,7 +24,7 @@
 //	{"type": "fieldvault/erasure-certificate/v1",
 //	 ... members of the type, see Certificate and Receipt ...,
 //	 "proof": {"type": "Ed25519-RFC8785", "key_id": "<16 hex digits>", "signature": "<base64>"},
-//	 "inclusion": {"index": 7, "hashes": ["<base64>", ...], "checkpoint": "<signed note>"}}
+//	 "inclusion": {"index": 7, "leaf": "<the event>", "hashes": ["<base64>", ...], "checkpoint": "<signed note>"}}
 //
 // "inclusion" is optional. To verify a document:
 //
@@ -68,10 +68,10 @@ type Document interface {
 }
 
 // Inclusion says where the log holds the event that a document names. It is not
-// covered by the document's signature: check it as an inclusion proof of the
-// event's leaf (RFC 6962, section 2.1.1) in the tree of the checkpoint.
+// covered by the document's signature, and proves itself: see [VerifyInclusion].
 type Inclusion struct {
 	Index      uint64   `json:"index"`      // of the leaf, from 0; below 2^53
+	Leaf       string   `json:"leaf"`       // the event, as package audit writes it
 	Hashes     []string `json:"hashes"`     // the proof: padded base64 of 32 bytes each, at most 64
 	Checkpoint string   `json:"checkpoint"` // signed note of the tree that the proof leads to
 }

@@ -106,6 +106,7 @@ func receipt() *evidence.Receipt {
 func inclusion() evidence.Inclusion {
 	return evidence.Inclusion{
 		Index:      7,
+		Leaf:       "an event",
 		Hashes:     []string{base64.StdEncoding.EncodeToString(seed())},
 		Checkpoint: "log.example.org/default\n8\nAAAA\n\n\u2014 log.example.org AAAA\n",
 	}
@@ -368,6 +369,8 @@ func TestAttachRefuses(t *testing.T) {
 		"short hash":        func(in *evidence.Inclusion) { in.Hashes = []string{"AAAA"} },
 		"unpadded hash":     func(in *evidence.Inclusion) { in.Hashes[0] = strings.TrimRight(in.Hashes[0], "=") },
 		"65 hashes":         func(in *evidence.Inclusion) { in.Hashes = make([]string, 65) },
+		"no leaf":           func(in *evidence.Inclusion) { in.Leaf = "" },
+		"a leaf too long":   func(in *evidence.Inclusion) { in.Leaf = strings.Repeat("x", 1<<16) },
 		"no checkpoint":     func(in *evidence.Inclusion) { in.Checkpoint = "" },
 	} {
 		in := inclusion()

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+
+	"github.com/fieldvault/fieldvault/audit"
 )
 
 const proofType = "Ed25519-RFC8785"
@@ -42,6 +44,17 @@ func (s *Signer) KeyID() string { return s.id }
 
 // Public returns the signer's public key; the caller may not modify it.
 func (s *Signer) Public() ed25519.PublicKey { return s.pub }
+
+// SignNote signs the text of a checkpoint of the log with the same key. What is signed
+// of documents begins with a brace, and a checkpoint with the log's name, which does
+// not: neither can be taken for the other. A text that begins with a brace is signed
+// by nobody: the result is nil.
+func (s *Signer) SignNote(text []byte) []byte {
+	if len(text) == 0 || text[0] == '{' {
+		return nil
+	}
+	return s.sign(text)
+}
 
 // String names the signer by its key's id.
 func (s *Signer) String() string { return "evidence.Signer(" + s.id + ")" }
@@ -104,7 +117,7 @@ func Attach(b []byte, in Inclusion) ([]byte, error) {
 }
 
 func (in *Inclusion) invalid() string {
-	if in.Index > maxInteger || len(in.Hashes) > 64 || in.Hashes == nil || !text(in.Checkpoint) {
+	if in.Index > maxInteger || len(in.Hashes) > 64 || in.Hashes == nil || !text(in.Checkpoint) || in.Leaf == "" || len(in.Leaf) > audit.MaxLeaf {
 		return "inclusion"
 	}
 	for _, h := range in.Hashes {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/gowebpki/jcs"
 )
 
@@ -129,6 +130,21 @@ func split(b []byte) (*signed, error) {
 	}
 	s.canonical, err = canonicalise(s.body)
 	return s, err
+}
+
+// names are the tenant and the audit event that the document names.
+func (s *signed) names() (tenant string, event uuid.UUID, err error) {
+	switch s.kind {
+	case CertificateType:
+		c := new(Certificate)
+		err = s.read(c)
+		return c.Tenant, c.Event, err
+	case ReceiptType:
+		r := new(Receipt)
+		err = s.read(r)
+		return r.Header.Tenant, r.AuditEvent, err
+	}
+	return "", uuid.Nil, fmt.Errorf("%w: unknown type", ErrDocument)
 }
 
 // read decodes the signed members into d and checks that they say exactly what d

@@ -17,11 +17,23 @@ func (p *parts) measure(r prometheus.Registerer) {
 	counter := func(name, help string, f func() float64) {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "fieldvault", Name: name, Help: help}, f))
 	}
+	gauge := func(name, help string, f func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "fieldvault", Name: name, Help: help}, f))
+	}
 	counter("kek_requests_total", "Requests sent to the key-encryption key.", func() float64 { return float64(p.kek.Requests()) })
 	counter("kek_items_total", "Keys wrapped, unwrapped or rewrapped.", func() float64 { return float64(p.kek.Items()) })
 	counter("key_cache_hits_total", "Opened keys found in the cache.", func() float64 { return float64(p.ring.Stats().Hits) })
 	counter("key_cache_misses_total", "Opened keys not found in the cache.", func() float64 { return float64(p.ring.Stats().Misses) })
 	counter("kek_wraps_total", "Keys wrapped or rewrapped by this process.", func() float64 { return float64(p.ring.Stats().Wraps) })
+	counter("audit_sequenced_total", "Events that this process has put into the audit logs.", func() float64 { return float64(p.vault.LogStats().Sequenced) })
+	counter("audit_refused_total", "Rows of the audit intake that are no events of the service's: somebody wrote them by SQL.", func() float64 { return float64(p.vault.LogStats().Refused) })
+	gauge("audit_sequencing_lag_seconds", "How old the oldest event of the last step was when it was in its log.", func() float64 { return p.vault.LogStats().Lag.Seconds() })
+	gauge("audit_sequencing_leader", "1 in the process that puts events into the audit logs.", func() float64 {
+		if p.vault.LogStats().Leads {
+			return 1
+		}
+		return 0
+	})
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "fieldvault", Name: "kek_version_uses",
 		Help: "How often, in all processes, the version in use of that key-encryption key was used that was used most; 2^32 is the limit.",

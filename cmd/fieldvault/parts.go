@@ -85,7 +85,7 @@ func (p *parts) openVault(ctx context.Context) (err error) {
 	p.vault, err = vault.New(ctx, vault.Config{
 		Store: p.store, Ring: p.ring, Now: now, NewID: newID, Logger: p.log, Ledger: p.ledger,
 		Breaker: p.cfg.Erasure.limits(), Deletions: int64(p.cfg.Erasure.DeletionsPerHour), Horizon: horizon,
-		Keys: keeper(p.kek),
+		Keys: keeper(p.kek), Log: vault.LogConfig{Origin: p.cfg.Audit.Origin},
 	})
 	if err != nil {
 		return withHint(fmt.Errorf("opening the vault: %w", err), "check that the database answers and that `fieldvault migrate` has run")

@@ -39,6 +39,7 @@ type route struct {
 	detail       string
 
 	public bool // needs no token
+	rest   bool // the last path parameter is all that follows, with its slashes
 	probe  bool // answers even when the service is full
 
 	in       any      // body, as Go type; nil: none
@@ -96,9 +97,9 @@ func New(cfg Config) (http.Handler, error) {
 		underWay:   semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 		bodies:     bodyReader{semaphore.NewWeighted(bodyBudget)},
 	}
-	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), peopleRoutes(), erasureRoutes(), keyRoutes(), consentRoutes(), settingsRoutes(), serviceRoutes())
+	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), peopleRoutes(), erasureRoutes(), keyRoutes(), logRoutes(), consentRoutes(), settingsRoutes(), serviceRoutes())
 	for i := range routes {
-		s.mux.Method(routes[i].method, routes[i].path, s.handler(&routes[i]))
+		s.mux.Method(routes[i].method, routes[i].pattern(), s.handler(&routes[i]))
 	}
 	s.docs()
 	s.mux.NotFound(s.handler(&route{path: "none", probe: true, public: true, serve: func(*exchange) (answer, error) {
@@ -109,6 +110,14 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	return s.mux, nil
+}
+
+// pattern is the path as the router takes it.
+func (rt *route) pattern() string {
+	if !rt.rest {
+		return rt.path
+	}
+	return rt.path[:strings.LastIndexByte(rt.path, '{')] + "*"
 }
 
 // wrongMethod answers 405 with the methods that the path has.

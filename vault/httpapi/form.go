@@ -43,6 +43,9 @@ func (x *exchange) pathParams() error {
 				return invalid(name, "must be percent-encoded once")
 			}
 		}
+		if name == "*" {
+			name = "path"
+		}
 		x.params[name] = value
 	}
 	return nil

@@ -9,10 +9,10 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-const insertEvent = `INSERT INTO event_intake (tenant, leaf) VALUES ($1, $2)`
+const insertEvent = `INSERT INTO event_intake (tenant, leaf, mac) VALUES ($1, $2, $3)`
 
 func (t *tx) AppendEvent(ctx context.Context, e vault.Intake) error {
-	_, err := t.exec(ctx, "appending an event", insertEvent, e.Tenant, some(e.Leaf))
+	_, err := t.exec(ctx, "appending an event", insertEvent, e.Tenant, some(e.Leaf), e.MAC)
 	return err
 }
 
@@ -28,7 +28,8 @@ func (t *tx) Events(ctx context.Context, tenant int32, after int64, limit int) (
 }
 
 const insertEvents = `
-INSERT INTO event_intake (tenant, leaf) SELECT e.tenant, e.leaf FROM unnest($1::integer[], $2::bytea[]) e(tenant, leaf)`
+INSERT INTO event_intake (tenant, leaf, mac)
+SELECT e.tenant, e.leaf, e.mac FROM unnest($1::integer[], $2::bytea[], $3::bytea[]) e(tenant, leaf, mac)`
 
 const appending = "appending events"
 
@@ -49,13 +50,13 @@ func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) error {
 
 // insertEvents writes a batch. ctx does not end with any one caller's.
 func (s *Store) insertEvents(ctx context.Context, events []vault.Intake) error {
-	tenants, leaves := make([]int32, len(events)), make([][]byte, len(events))
+	tenants, leaves, macs := make([]int32, len(events)), make([][]byte, len(events)), make([][]byte, len(events))
 	for i, e := range events {
-		tenants[i], leaves[i] = e.Tenant, some(e.Leaf)
+		tenants[i], leaves[i], macs[i] = e.Tenant, some(e.Leaf), e.MAC
 	}
 	err := s.repeat(ctx, appending, func() (bool, error) {
 		err := s.with(ctx, appending, func(ctx context.Context, conn *pgxpool.Conn) error {
-			if _, err := conn.Exec(ctx, insertEvents, tenants, leaves); err != nil {
+			if _, err := conn.Exec(ctx, insertEvents, tenants, leaves, macs); err != nil {
 				return err
 			}
 			return s.waited(ctx, conn.Conn())

@@ -12,7 +12,7 @@ import (
 )
 
 func (t *tx) AppendEvent(ctx context.Context, e vault.Intake) error {
-	_, err := t.exec(ctx, `INSERT INTO event_intake (tenant, leaf) VALUES (?1, ?2)`, e.Tenant, blob(e.Leaf))
+	_, err := t.exec(ctx, `INSERT INTO event_intake (tenant, leaf, mac) VALUES (?1, ?2, ?3)`, e.Tenant, blob(e.Leaf), e.MAC)
 	if err != nil {
 		return fmt.Errorf("appending an event: %w", err)
 	}

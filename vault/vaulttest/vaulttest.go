@@ -2,8 +2,8 @@
 // SQLite file, with the sample catalog and policy, a clock that the test moves and
 // a key-encryption key that the test can stop.
 //
-// When the test ends it looks at the world again: fsck must find nothing, unless
-// the test says with [Vault.Tampered] that it changed the store by hand.
+// When the test ends it looks at the world again: fsck must find nothing and the audit
+// log must verify, with every event in it, unless the test says with [Vault.Tampered] that it changed the store by hand.
 package vaulttest
 
 import (
@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/crypto/cryptotest"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/deploy/sample"
@@ -29,6 +30,9 @@ import (
 
 // Tenant is the name of the tenant that New makes.
 const Tenant = "default"
+
+// Origin names the service in the checkpoints of its audit logs.
+const Origin = "test.example.org/log"
 
 // A Vault is a vault for a test, with its parts.
 type Vault struct {
@@ -110,7 +114,7 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	}
 	cfg := vault.Config{
 		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
-		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(),
+		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(), Log: vault.LogConfig{Origin: Origin},
 	}
 	if v.Ledger != nil {
 		cfg.Ledger = v.Ledger
@@ -167,6 +171,45 @@ func (v *Vault) look(tb testing.TB) {
 	for _, f := range report.Findings {
 		tb.Errorf("fsck after the test: %s (row %s)", f.What, f.Row)
 	}
+	v.lookAtLog(tb)
+}
+
+// lookAtLog puts what is left into the logs, and verifies them.
+func (v *Vault) lookAtLog(tb testing.TB) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
+	if v.VerifierKey() == nil {
+		return // a service that never opened its signing key signs no checkpoint
+	}
+	v.Clock.Advance(time.Hour) // another node's lease has ended
+	n := v.Node(tb, nil)
+	_, err := n.Sequence(ctx)
+	must(tb, err)
+	for _, t := range v.tenants(tb) {
+		r, err := v.Check(t).Run(ctx)
+		if err != nil {
+			tb.Errorf("the audit log of tenant %s after the test: %v", t.Name, err)
+		} else if r.Stray > 0 {
+			tb.Errorf("%d events of tenant %s are not in the audit log", r.Stray, t.Name)
+		}
+	}
+}
+
+// Check is the check of a tenant's audit log.
+func (v *Vault) Check(t vault.Tenant) trail.Check {
+	return trail.Check{Name: t.Name, Log: trail.Log{
+		Store: vault.LogStore(v.Store), Tenant: t.ID, Origin: trail.Origin(Origin, t.Name), Key: v.VerifierKey(),
+	}}
+}
+
+func (v *Vault) tenants(tb testing.TB) (list []vault.Tenant) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
+	must(tb, v.Store.View(ctx, func(tx vault.Tx) (err error) {
+		list, err = tx.Tenants(ctx)
+		return err
+	}))
+	return list
 }
 
 // Tampered says that the test changed the store behind the vault's back, so that

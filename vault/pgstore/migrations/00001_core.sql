@@ -216,14 +216,97 @@ CREATE TRIGGER document_append_only BEFORE UPDATE ON document
 CREATE TRIGGER consent_event_append_only BEFORE UPDATE ON consent_event
     FOR EACH ROW EXECUTE FUNCTION append_only();
 
--- No key and no index: an append is the cheapest write there is. The service's
--- role has neither UPDATE nor DELETE here (see Grant).
+-- One key that only grows at its end: an append is the cheapest write there is. The
+-- service's role has neither UPDATE nor DELETE here (see Grant); only pruning deletes,
+-- by the owner, and what it may delete stands in audit_pruned.
 CREATE TABLE event_intake (
-    id     bigint  NOT NULL GENERATED ALWAYS AS IDENTITY,
+    id     bigint  NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant integer NOT NULL,
-    leaf   bytea   NOT NULL
+    leaf   bytea   NOT NULL,
+    mac    bytea
 );
-COMMENT ON TABLE event_intake IS 'Audit events as they were written, for the sequencer to read. Append-only.';
+COMMENT ON TABLE event_intake IS 'Audit events as they were written, with a MAC under the tenant''s key. Append-only.';
+
+-- The trees. What stands beside the hash serves to find events, and is checked against
+-- them. The person's column is not called uid: these rows outlive the person, whose
+-- uid nobody can look up any more then.
+CREATE TABLE audit_leaf (
+    idx    bigint      NOT NULL CHECK (idx >= 0),
+    intake bigint      NOT NULL UNIQUE,
+    at     timestamptz NOT NULL,
+    tenant integer     NOT NULL,
+    event  uuid        NOT NULL,
+    about  uuid,
+    hash   bytea       NOT NULL CHECK (octet_length(hash) = 32),
+    PRIMARY KEY (tenant, idx)
+);
+CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
+CREATE INDEX audit_leaf_about ON audit_leaf (tenant, about, idx) WHERE about IS NOT NULL;
+CREATE INDEX audit_leaf_at ON audit_leaf USING brin (at) WITH (pages_per_range = 32, autosummarize = on);
+COMMENT ON TABLE audit_leaf IS 'The leaves of the tenants'' logs: each event''s place. Append-only.';
+
+CREATE TABLE audit_node (
+    n      bigint   NOT NULL CHECK (n >= 0),
+    tenant integer  NOT NULL,
+    level  smallint NOT NULL CHECK (level >= 1),
+    hash   bytea    NOT NULL CHECK (octet_length(hash) = 32),
+    PRIMARY KEY (tenant, level, n)
+);
+COMMENT ON TABLE audit_node IS 'Hashes of perfect subtrees of 256^level leaves. Append-only.';
+
+CREATE TABLE audit_checkpoint (
+    size   bigint      NOT NULL CHECK (size >= 1),
+    at     timestamptz NOT NULL,
+    tenant integer     NOT NULL,
+    signed bytea       NOT NULL,
+    PRIMARY KEY (tenant, size)
+);
+COMMENT ON TABLE audit_checkpoint IS 'Every checkpoint that was signed. Append-only.';
+
+CREATE TABLE audit_lead (
+    one     boolean     NOT NULL PRIMARY KEY CHECK (one),
+    settled bigint      NOT NULL CHECK (settled >= 0),
+    fence   bigint      NOT NULL,
+    until   timestamptz NOT NULL,
+    owner   text COLLATE "C" NOT NULL
+);
+COMMENT ON TABLE audit_lead IS 'One row: the process that sequences, until when, and up to which id of event_intake nothing is open.';
+INSERT INTO audit_lead (one, settled, fence, until, owner) VALUES (true, 0, 0, to_timestamp(0), '');
+
+CREATE TABLE audit_pruned (
+    tenant integer NOT NULL PRIMARY KEY,
+    below  bigint  NOT NULL CHECK (below >= 0)
+);
+COMMENT ON TABLE audit_pruned IS 'Below which index events were deleted by age. The tree keeps their hashes.';
+
+-- +goose StatementBegin
+CREATE FUNCTION event_intake_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND EXISTS (
+        SELECT FROM audit_leaf l JOIN audit_pruned p ON p.tenant = l.tenant
+        WHERE l.intake = OLD.id AND l.idx < p.below) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'events stand as they were written' USING ERRCODE = 'integrity_constraint_violation';
+END;
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER event_intake_guard BEFORE UPDATE OR DELETE ON event_intake
+    FOR EACH ROW EXECUTE FUNCTION event_intake_guard();
+CREATE TRIGGER event_intake_guard_truncate BEFORE TRUNCATE ON event_intake
+    FOR EACH STATEMENT EXECUTE FUNCTION event_intake_guard();
+CREATE TRIGGER audit_leaf_append_only BEFORE UPDATE OR DELETE ON audit_leaf
+    FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_leaf_append_only_truncate BEFORE TRUNCATE ON audit_leaf
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_node_append_only BEFORE UPDATE OR DELETE ON audit_node
+    FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_node_append_only_truncate BEFORE TRUNCATE ON audit_node
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_checkpoint_append_only BEFORE UPDATE OR DELETE ON audit_checkpoint
+    FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_checkpoint_append_only_truncate BEFORE TRUNCATE ON audit_checkpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 CREATE TABLE outbox (
     seq  bigint NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -340,4 +423,5 @@ COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when
 
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal,
-    tally, approval, job, key_life FROM PUBLIC;
+    tally, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
+    audit_pruned FROM PUBLIC;

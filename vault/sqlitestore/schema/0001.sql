@@ -174,12 +174,102 @@ CREATE INDEX effect_expires ON effect (expires);
 CREATE TABLE event_intake (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant INTEGER NOT NULL REFERENCES tenant (id),
-  leaf   BLOB    NOT NULL
+  leaf   BLOB    NOT NULL,
+  mac    BLOB
 ) STRICT;
 
 CREATE TRIGGER event_intake_stands BEFORE UPDATE ON event_intake
 BEGIN
   SELECT RAISE (ABORT, 'events are only appended');
+END;
+
+CREATE TRIGGER event_intake_stays BEFORE DELETE ON event_intake
+WHEN NOT EXISTS (
+  SELECT 1 FROM audit_leaf l JOIN audit_pruned p ON p.tenant = l.tenant
+  WHERE l.intake = OLD.id AND l.idx < p.below)
+BEGIN
+  SELECT RAISE (ABORT, 'events stand as they were written');
+END;
+
+-- The trees. What stands beside the hash serves to find events, and is checked against
+-- them. The person's column is not called uid: these rows outlive the person, whose
+-- uid nobody can look up any more then.
+CREATE TABLE audit_leaf (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  idx    INTEGER NOT NULL CHECK (idx >= 0),
+  intake INTEGER NOT NULL UNIQUE,
+  at     INTEGER NOT NULL,
+  event  BLOB    NOT NULL CHECK (length(event) = 16),
+  about  BLOB    CHECK (length(about) = 16),
+  hash   BLOB    NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (tenant, idx)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
+CREATE INDEX audit_leaf_about ON audit_leaf (tenant, about, idx) WHERE about IS NOT NULL;
+CREATE INDEX audit_leaf_at ON audit_leaf (tenant, at);
+
+CREATE TABLE audit_node (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  level  INTEGER NOT NULL CHECK (level >= 1),
+  n      INTEGER NOT NULL CHECK (n >= 0),
+  hash   BLOB    NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (tenant, level, n)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit_checkpoint (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  size   INTEGER NOT NULL CHECK (size >= 1),
+  at     INTEGER NOT NULL,
+  signed BLOB    NOT NULL,
+  PRIMARY KEY (tenant, size)
+) STRICT, WITHOUT ROWID;
+
+-- One row: the process that sequences, until when, and up to which id of event_intake
+-- nothing is open.
+CREATE TABLE audit_lead (
+  one     INTEGER PRIMARY KEY CHECK (one = 1),
+  settled INTEGER NOT NULL CHECK (settled >= 0),
+  fence   INTEGER NOT NULL,
+  until   INTEGER NOT NULL,
+  owner   TEXT    NOT NULL
+) STRICT;
+INSERT INTO audit_lead (one, settled, fence, until, owner) VALUES (1, 0, 0, 0, '');
+
+-- Below which index events were deleted by age. The tree keeps their hashes.
+CREATE TABLE audit_pruned (
+  tenant INTEGER PRIMARY KEY REFERENCES tenant (id),
+  below  INTEGER NOT NULL CHECK (below >= 0)
+) STRICT;
+
+CREATE TRIGGER audit_leaf_stands BEFORE UPDATE ON audit_leaf
+BEGIN
+  SELECT RAISE (ABORT, 'the log is only appended to');
+END;
+
+CREATE TRIGGER audit_leaf_stays BEFORE DELETE ON audit_leaf
+BEGIN
+  SELECT RAISE (ABORT, 'the log is only appended to');
+END;
+
+CREATE TRIGGER audit_node_stands BEFORE UPDATE ON audit_node
+BEGIN
+  SELECT RAISE (ABORT, 'the log is only appended to');
+END;
+
+CREATE TRIGGER audit_node_stays BEFORE DELETE ON audit_node
+BEGIN
+  SELECT RAISE (ABORT, 'the log is only appended to');
+END;
+
+CREATE TRIGGER audit_checkpoint_stands BEFORE UPDATE ON audit_checkpoint
+BEGIN
+  SELECT RAISE (ABORT, 'the log is only appended to');
+END;
+
+CREATE TRIGGER audit_checkpoint_stays BEFORE DELETE ON audit_checkpoint
+BEGIN
+  SELECT RAISE (ABORT, 'the log is only appended to');
 END;
 
 -- Entries that the ledger has not shown yet, in the order of their insertion.

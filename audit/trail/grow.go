@@ -1,0 +1,300 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/tree"
+)
+
+// A growing log is the compact form of one that is in the store.
+type growing struct {
+	tenant Tenant
+	tree   tree.Range
+}
+
+// A place is an event that a plan puts into a log.
+type place struct {
+	index int64
+	event audit.Event
+}
+
+// A plan is what one step does to the log of one tenant.
+type plan struct {
+	growth Growth
+	log    growing // as it is then
+	places []place
+	oldest time.Time
+}
+
+// Why a row is refused, for operators.
+const (
+	whyForm   = "it is no event, or another tenant's"
+	whyMAC    = "it does not bear the service's MAC: it was written or changed by SQL"
+	whyFar    = "its id was not given by the database: it was written by SQL"
+	whyTwice  = "its event is in the log already: it was copied by SQL"
+	whyBroken = "the log does not fit its signed checkpoint"
+)
+
+// plan decides about the rows of a batch.
+func (s *Sequencer) plan(ctx context.Context, b batch) ([]plan, error) {
+	by := map[int32][]Row{}
+	for _, r := range b.rows {
+		by[r.Tenant] = append(by[r.Tenant], r)
+	}
+	var plans []plan
+	for id, rows := range by {
+		t, open := s.cfg.Tenant(id)
+		if !open || s.isAltered(id) {
+			b.after.wait(id, rows[0].ID)
+			continue
+		}
+		p, err := s.planOf(ctx, id, t, rows)
+		switch {
+		case errors.Is(err, ErrAltered):
+			s.noteAltered(ctx, id, t)
+			b.after.wait(id, rows[0].ID)
+		case err != nil:
+			s.drop()
+			return nil, err
+		case len(p.places) > 0:
+			plans = append(plans, p)
+		}
+	}
+	return plans, nil
+}
+
+func (in *intake) wait(tenant int32, id int64) {
+	if have, ok := in.waiting[tenant]; !ok || id < have {
+		in.waiting[tenant] = id
+	}
+}
+
+func (s *Sequencer) isAltered(tenant int32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.altered[tenant] != ""
+}
+
+func (s *Sequencer) noteAltered(ctx context.Context, tenant int32, t Tenant) {
+	s.mu.Lock()
+	s.altered[tenant] = whyBroken
+	s.mu.Unlock()
+	s.cfg.Logger.ErrorContext(ctx, "the audit log does not fit its signed checkpoint and is not grown: run `fieldvault audit verify --store`", "tenant", t.Name)
+	s.cfg.Refused(tenant, 0, whyBroken)
+}
+
+// planOf appends the rows of one tenant that count to a copy of its log.
+func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) (plan, error) {
+	log, err := s.logOf(ctx, id, t)
+	if err != nil {
+		return plan{}, err
+	}
+	roots := log.tree.Roots()
+	copied, err := tree.NewRange(log.tree.Size(), slices.Clone(roots))
+	if err != nil {
+		return plan{}, fmt.Errorf("%w: %w", ErrAltered, err)
+	}
+	p := plan{log: growing{tenant: t, tree: copied}, growth: Growth{Tenant: id, From: copied.Size()}}
+	events, known, err := s.parse(ctx, id, t, rows)
+	if err != nil {
+		return plan{}, err
+	}
+	for i := range rows {
+		e := events[i]
+		if e == nil {
+			continue
+		}
+		if _, twice := known[e.ID]; twice {
+			s.refuse(ctx, &rows[i], whyTwice)
+			continue
+		}
+		known[e.ID] = 0
+		p.add(&rows[i], e)
+	}
+	if len(p.places) > 0 {
+		err = p.sign(s.cfg.Origin, s.cfg.Signer(), s.cfg.Now())
+	}
+	return p, err
+}
+
+// parse reads the events of rows, nil where one does not count, and says which of
+// them are in the log already.
+func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) ([]*audit.Event, map[uuid.UUID]int64, error) {
+	events, ids := make([]*audit.Event, len(rows)), make([]uuid.UUID, 0, len(rows))
+	for i := range rows {
+		e, err := audit.ParseLeaf(rows[i].Leaf)
+		switch {
+		case err != nil || e.Tenant != t.Name:
+			s.refuse(ctx, &rows[i], whyForm)
+		case !t.Vouches(&e, rows[i].Leaf, rows[i].MAC):
+			s.refuse(ctx, &rows[i], whyMAC)
+		default:
+			events[i], ids = &e, append(ids, e.ID)
+		}
+	}
+	var known map[uuid.UUID]int64
+	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
+		known, err = tx.Known(ctx, id, ids)
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for events in the log: %w", err)
+	}
+	if known == nil {
+		known = map[uuid.UUID]int64{}
+	}
+	return events, known, nil
+}
+
+func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
+	s.refused.Add(1)
+	s.cfg.Logger.ErrorContext(ctx, "a row of the audit intake is refused", "row", r.ID, "tenant", r.Tenant, "why", why)
+	s.cfg.Refused(r.Tenant, r.ID, why)
+}
+
+// add appends one event.
+func (p *plan) add(r *Row, e *audit.Event) {
+	index, hash := p.log.tree.Size(), tree.LeafHash(r.Leaf)
+	p.log.tree.Append(hash, func(level int, n int64, h tree.Hash) {
+		p.growth.Nodes = append(p.growth.Nodes, Node{Level: level, N: n, Hash: h})
+	})
+	p.growth.Leaves = append(p.growth.Leaves, Leaf{Index: index, Row: r.ID, Hash: hash, Event: e.ID, About: e.UID, At: e.Time})
+	p.places = append(p.places, place{index, *e})
+	if p.oldest.IsZero() || e.Time.Before(p.oldest) {
+		p.oldest = e.Time
+	}
+}
+
+// sign makes the checkpoint.
+func (p *plan) sign(service string, by Signer, now time.Time) error {
+	c := tree.Checkpoint{Origin: Origin(service, p.log.tenant.Name), Size: p.log.tree.Size(), Root: p.log.tree.Root()}
+	signed, err := c.Sign(by.Public(), by.SignNote)
+	if err != nil {
+		return fmt.Errorf("signing a checkpoint: %w", err)
+	}
+	p.growth.Head = Head{Size: c.Size, At: now, Signed: signed}
+	return nil
+}
+
+// logOf returns the log of a tenant as it stands in the store, checked against its
+// last checkpoint.
+func (s *Sequencer) logOf(ctx context.Context, id int32, t Tenant) (*growing, error) {
+	if log := s.logs[id]; log != nil {
+		return log, nil
+	}
+	var log *growing
+	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
+		log, err = load(ctx, tx, id, t, Origin(s.cfg.Origin, t.Name), s.cfg.Signer())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.logs[id] = log
+	return log, nil
+}
+
+func load(ctx context.Context, tx Tx, id int32, t Tenant, origin string, by Signer) (*growing, error) {
+	head, err := tx.Head(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading the head of the log: %w", err)
+	}
+	beyond, err := tx.Hashes(ctx, id, 0, head.Size, head.Size+1)
+	if err != nil {
+		return nil, fmt.Errorf("reading the head of the log: %w", err)
+	}
+	if len(beyond) > 0 {
+		return nil, fmt.Errorf("%w: there are leaves beyond it", ErrAltered)
+	}
+	if head.Size == 0 {
+		return &growing{tenant: t}, nil
+	}
+	c, err := tree.OpenCheckpoint(head.Signed, origin, by.Public())
+	if err != nil || c.Size != head.Size {
+		return nil, fmt.Errorf("%w: the checkpoint does not verify", ErrAltered)
+	}
+	r, err := rangeOf(ctx, tx, id, c.Size)
+	if err != nil {
+		return nil, err
+	}
+	if r.Root() != c.Root {
+		return nil, ErrAltered
+	}
+	return &growing{tenant: t, tree: r}, nil
+}
+
+// rangeOf reads the compact form of a log of the given size.
+func rangeOf(ctx context.Context, tx Tx, tenant int32, size int64) (tree.Range, error) {
+	var roots []tree.Hash
+	begin := int64(0)
+	for i := bits.Len64(uint64(size)) - 1; i >= 0; i-- { //nolint:gosec // not negative
+		width := int64(1) << i
+		if size&width == 0 {
+			continue
+		}
+		level, per := i/tree.Height, int64(1)<<(i%tree.Height)
+		from := begin >> (level * tree.Height)
+		list, err := tx.Hashes(ctx, tenant, level, from, from+per)
+		if err != nil {
+			return tree.Range{}, fmt.Errorf("reading the tree: %w", err)
+		}
+		if int64(len(list)) != per {
+			return tree.Range{}, fmt.Errorf("%w: a part of the tree is not there", ErrAltered)
+		}
+		var sub tree.Range
+		for _, h := range list {
+			sub.Append(h, nil)
+		}
+		roots = append(roots, sub.Root())
+		begin += width
+	}
+	r, err := tree.NewRange(size, roots)
+	if err != nil {
+		return r, fmt.Errorf("%w: %w", ErrAltered, err)
+	}
+	return r, nil
+}
+
+// store makes what was planned durable, and then tells of it.
+func (s *Sequencer) store(ctx context.Context, b batch, plans []plan) error {
+	settled := b.after.settled()
+	if len(plans) > 0 || settled > s.lease.Settled {
+		gs := make([]Growth, len(plans))
+		for i := range plans {
+			gs[i] = plans[i].growth
+		}
+		err := s.cfg.Store.Update(ctx, func(tx Tx) error { return tx.Grow(ctx, s.lease, settled, gs) })
+		if err != nil {
+			s.drop() // it may stand all the same
+			return fmt.Errorf("growing the logs: %w", err)
+		}
+		s.lease.Settled = settled
+	}
+	s.intake = b.after
+	s.gaps.Store(int64(len(s.intake.missing)))
+	s.tell(plans)
+	return nil
+}
+
+// tell adopts the logs as they are now and passes their events on.
+func (s *Sequencer) tell(plans []plan) {
+	lag, now := time.Duration(0), s.cfg.Now()
+	for i := range plans {
+		p := &plans[i]
+		s.logs[p.growth.Tenant] = &p.log
+		s.sequenced.Add(int64(len(p.places)))
+		lag = max(lag, now.Sub(p.oldest))
+		for j := range p.places {
+			s.cfg.Seen(p.log.tenant.Name, p.places[j].index, &p.places[j].event)
+		}
+	}
+	s.lag.Store(lag.Microseconds())
+}

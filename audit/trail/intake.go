@@ -1,0 +1,137 @@
+package trail
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// maxNamed bounds how many ids are asked for again in one step.
+const maxNamed = 10_000
+
+// maxGap bounds how many ids may be given in a row whose rows never appear. An id beyond
+// was not given by the store: somebody wrote the row by SQL.
+const maxGap = 1 << 20
+
+// An intake is what is known of the rows that requests write.
+type intake struct {
+	top     int64           // the highest id that was seen
+	missing map[int64]int64 // ids below it that were not there, with the round in which that was noticed
+	waiting map[int32]int64 // the lowest id of a tenant that is not open
+	far     map[int64]bool  // ids that were not given by the store
+}
+
+func newIntake(top int64) intake {
+	return intake{top: top, missing: map[int64]int64{}, waiting: map[int32]int64{}, far: map[int64]bool{}}
+}
+
+func (in *intake) clone() intake {
+	return intake{top: in.top, missing: maps.Clone(in.missing), waiting: maps.Clone(in.waiting), far: maps.Clone(in.far)}
+}
+
+// saw takes note of an id.
+func (in *intake) saw(id, round int64) {
+	delete(in.missing, id)
+	for ; in.top < id; in.top++ {
+		if in.top+1 < id {
+			in.missing[in.top+1] = round
+		}
+	}
+}
+
+// settled is the id up to which nothing is open.
+func (in *intake) settled() int64 {
+	low := in.top
+	for id := range in.missing {
+		low = min(low, id-1)
+	}
+	for _, id := range in.waiting {
+		low = min(low, id-1)
+	}
+	return low
+}
+
+// A batch is what one step takes, and the intake as it is after it.
+type batch struct {
+	rows  []Row
+	after intake
+}
+
+// read reads new rows, those that were not there before, and those of tenants that
+// are open now.
+func (s *Sequencer) read(ctx context.Context) (batch, error) {
+	b := batch{after: s.intake.clone()}
+	settled := s.settled.Load()
+	named := slices.Sorted(maps.Keys(s.intake.missing))
+	named = named[:min(len(named), maxNamed)]
+	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
+		if b.rows, err = tx.Pending(ctx, s.intake.top, named, s.cfg.Batch); err != nil {
+			return err
+		}
+		return s.readWaiting(ctx, tx, &b)
+	})
+	if err != nil {
+		s.drop()
+		return b, fmt.Errorf("reading new events: %w", err)
+	}
+	round := s.round.Add(1)
+	s.cut(ctx, &b)
+	for i := range b.rows {
+		b.after.saw(b.rows[i].ID, round)
+	}
+	for _, id := range named {
+		if noticed, still := b.after.missing[id]; still && noticed <= settled {
+			delete(b.after.missing, id) // it will never be there
+		}
+	}
+	return b, nil
+}
+
+// cut refuses rows, at the end of a batch, whose ids the store has not given.
+func (s *Sequencer) cut(ctx context.Context, b *batch) {
+	top := s.intake.top
+	for i := range b.rows {
+		if id := b.rows[i].ID; id <= top+maxGap {
+			top = max(top, id)
+			continue
+		}
+		for j := i; j < len(b.rows); j++ {
+			if r := &b.rows[j]; !b.after.far[r.ID] {
+				b.after.far[r.ID] = true
+				s.refuse(ctx, r, whyFar)
+			}
+		}
+		b.rows = b.rows[:i]
+		return
+	}
+}
+
+// readWaiting adds rows of tenants that have been opened since.
+func (s *Sequencer) readWaiting(ctx context.Context, tx Tx, b *batch) error {
+	for id, from := range s.intake.waiting {
+		if _, open := s.cfg.Tenant(id); !open || s.isAltered(id) {
+			continue
+		}
+		more, err := tx.PendingOf(ctx, id, from-1, s.cfg.Batch)
+		if err != nil {
+			return err
+		}
+		have := map[int64]bool{}
+		for i := range b.rows {
+			have[b.rows[i].ID] = true
+		}
+		for _, r := range more {
+			if !have[r.ID] {
+				b.rows = append(b.rows, r)
+			}
+		}
+		if len(more) < s.cfg.Batch {
+			delete(b.after.waiting, id)
+		} else {
+			b.after.waiting[id] = more[len(more)-1].ID + 1
+		}
+	}
+	slices.SortFunc(b.rows, func(x, y Row) int { return int(min(1, max(-1, x.ID-y.ID))) })
+	return nil
+}

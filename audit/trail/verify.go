@@ -1,0 +1,152 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/tree"
+)
+
+// A Check verifies a whole log in its store, with nothing but the public key.
+type Check struct {
+	Log
+	Name   string // of the tenant
+	Pruned int64  // entries below this index may be absent
+	// Each is told every event, in order; optional.
+	Each     func(index int64, e *audit.Event) error
+	Progress func(done, total int64) // optional
+}
+
+// A Report is what a check has seen of a log that is as it should be.
+type Report struct {
+	tree.Report
+	Checkpoints int // signed earlier, all of them prefixes
+	// Stray is how many rows of events are not in the tree although they were there
+	// when it grew past them: refused, or put there by SQL since.
+	Stray int64
+}
+
+// Run verifies the log: every leaf is recomputed from all columns of its rows, the
+// tree from the leaves, and every checkpoint that was ever signed from the tree. The
+// error is a *[tree.BadError] that names the first bad index, or says why nothing
+// could be verified.
+func (c Check) Run(ctx context.Context) (Report, error) {
+	var r Report
+	earlier, err := c.earlier(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Checkpoints = len(earlier)
+	rows := &columns{Log: c.Log}
+	v := tree.Verification{
+		Source: rows, Origin: c.Origin, Key: c.Key, Earlier: earlier, Pruned: c.Pruned, Progress: c.Progress, Tenant: c.Name,
+	}
+	if c.Each != nil {
+		v.Each = func(index int64, body []byte) error {
+			e, err := audit.ParseLeaf(body)
+			if err != nil {
+				return &tree.BadError{Index: index, Why: "it is no event"}
+			}
+			return c.Each(index, &e)
+		}
+	}
+	if r.Report, err = v.Run(ctx); err != nil {
+		return r, err
+	}
+	r.Stray, err = c.stray(ctx)
+	return r, err
+}
+
+// earlier reads all checkpoints but the newest.
+func (c Check) earlier(ctx context.Context) (list []tree.Checkpoint, err error) {
+	const page = 1000
+	for after := int64(0); ; {
+		var heads []Head
+		err := c.Store.View(ctx, func(tx Tx) (err error) {
+			heads, err = tx.Checkpoints(ctx, c.Tenant, after, page)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading checkpoints: %w", err)
+		}
+		for _, h := range heads {
+			k, err := tree.OpenCheckpoint(h.Signed, c.Origin, c.Key)
+			if err != nil || k.Size != h.Size {
+				return nil, &tree.BadError{Index: h.Size, Why: fmt.Sprintf("the checkpoint of size %d does not verify with the key", h.Size)}
+			}
+			list, after = append(list, k), h.Size
+		}
+		if len(heads) < page {
+			return list[:max(0, len(list)-1)], nil
+		}
+	}
+}
+
+// stray counts rows that are not in the tree.
+func (c Check) stray(ctx context.Context) (n int64, err error) {
+	const page = 1000
+	for after := int64(0); ; {
+		var rows []Row
+		err := c.Store.View(ctx, func(tx Tx) (err error) {
+			rows, err = tx.Stray(ctx, c.Tenant, after, page)
+			return err
+		})
+		if err != nil {
+			return n, fmt.Errorf("looking for rows that are not in the tree: %w", err)
+		}
+		n += int64(len(rows))
+		if len(rows) < page {
+			return n, nil
+		}
+		after = rows[len(rows)-1].ID
+	}
+}
+
+// columns is a source that checks what the columns beside a leaf say.
+type columns struct{ Log }
+
+// Entries reads a bundle, and compares the columns with the events.
+func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, error) {
+	list, err := c.Range(ctx, n*tree.Width, n*tree.Width+int64(width))
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, width)
+	for i := range list {
+		e := &list[i]
+		at := e.Index - n*tree.Width
+		if e.Body == nil {
+			continue
+		}
+		if why := c.differs(e); why != "" {
+			return nil, &tree.BadError{Index: e.Index, Why: why}
+		}
+		out[at] = e.Body
+	}
+	return out, nil
+}
+
+// differs says which column is not what the event says.
+func (c *columns) differs(e *Entry) string {
+	if tree.LeafHash(e.Body) != e.Hash {
+		return "" // the tree says so, and which of the two is right
+	}
+	ev, err := audit.ParseLeaf(e.Body)
+	switch {
+	case errors.Is(err, audit.ErrLeaf):
+		return "it is no event"
+	case err != nil:
+		return "it cannot be read"
+	case e.Tenant != c.Tenant:
+		return "its row is another tenant's"
+	case e.Event != ev.ID:
+		return "the column of its id is not what the event says"
+	case e.About != ev.UID:
+		return "the column of the person is not what the event says"
+	case !e.At.Equal(ev.Time):
+		return "the column of its time is not what the event says"
+	}
+	return ""
+}

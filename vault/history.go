@@ -1,0 +1,136 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/report"
+	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// A HistoryEntry is one event about a person, in words for the person.
+type HistoryEntry struct {
+	Index int64
+	report.Access
+}
+
+// A HistoryPage is a part of a person's access history. Next is the index to go on
+// from; 0: that was all.
+type HistoryPage struct {
+	Entries []HistoryEntry
+	Next    int64
+}
+
+// AccessHistory says who did what with a person's data, when and why, oldest first: to
+// the person, or to who has the action access_history. It begins with the present
+// generation, and is ErrGone after an erasure. What was asked within the last second
+// may not be in the log yet. limit is at most MaxLogPage.
+func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject string, from int64, limit int) (HistoryPage, error) {
+	t, s, err := v.permitPerson(ctx, c, accessctl.ActionAccessHistory, subject)
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	limit = max(1, min(limit, MaxLogPage))
+	var list []trail.Entry
+	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionAccessHistory, subject: subject}
+	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) (err error) {
+		list, err = tx.FindEntries(ctx, t.row.ID, trail.Find{About: p.UID, FromIndex: from, Limit: limit})
+		return err
+	})
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	names, err := v.namesOf(ctx, t)
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	page := HistoryPage{}
+	for i := range list {
+		page.add(&list[i], names)
+	}
+	if len(list) == limit {
+		page.Next = list[len(list)-1].Index + 1
+	}
+	return page, nil
+}
+
+// add words one entry. One that was pruned, or is no event any more, has no words.
+func (p *HistoryPage) add(x *trail.Entry, names report.Names) {
+	e, err := audit.ParseLeaf(x.Body)
+	if err != nil {
+		return
+	}
+	if words, about := report.History(&e, names); about {
+		p.Entries = append(p.Entries, HistoryEntry{Index: x.Index, Access: words})
+	}
+}
+
+// logNames are the names that the catalog gives, or once gave.
+type logNames struct {
+	version  int64 // of the latest catalog among them
+	fields   map[[2]uint32][3]string
+	purposes map[accessctl.Purpose]string
+}
+
+// Field is that of report.Names.
+func (n *logNames) Field(collection, field uint32) (collectionName, fieldName, classification string, ok bool) {
+	f, ok := n.fields[[2]uint32{collection, field}]
+	return f[0], f[1], f[2], ok
+}
+
+// Purpose is that of report.Names.
+func (n *logNames) Purpose(id accessctl.Purpose) (text string, ok bool) {
+	text, ok = n.purposes[id]
+	return text, ok
+}
+
+// namesOf are the names of all versions of the tenant's catalog; later ones win.
+func (v *Vault) namesOf(ctx context.Context, t *tenant) (*logNames, error) {
+	s := t.settings.Load()
+	if s == nil {
+		return &logNames{}, nil
+	}
+	if n := t.names.Load(); n != nil && n.version >= s.catalog.Version {
+		return n, nil
+	}
+	n := &logNames{version: s.catalog.Version, fields: map[[2]uint32][3]string{}, purposes: map[accessctl.Purpose]string{}}
+	err := v.store.View(ctx, func(tx Tx) error {
+		for version := int64(1); version <= n.version; version++ {
+			d, err := t.readVersion(ctx, tx, DocumentCatalog, version)
+			if err != nil {
+				return err
+			}
+			if err := n.add(d.Body); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading names of the catalog: %w", err)
+	}
+	t.names.Store(n)
+	return n, nil
+}
+
+// add takes in the names of one version.
+func (n *logNames) add(body []byte) error {
+	cat, err := catalog.Unmarshal(body)
+	if err != nil {
+		return fmt.Errorf("%w: a stored catalog", ErrIntegrity)
+	}
+	for i := range cat.Collections {
+		c := &cat.Collections[i]
+		for j := range c.Fields {
+			f := &c.Fields[j]
+			n.fields[[2]uint32{c.ID, f.ID}] = [3]string{c.Name, f.Name, f.Classification}
+		}
+	}
+	for i := range cat.Purposes {
+		n.purposes[accessctl.Purpose(cat.Purposes[i].ID)] = cat.Purposes[i].Text
+	}
+	return nil
+}

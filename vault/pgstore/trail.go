@@ -1,0 +1,266 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/tree"
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+// takeLead waits for nobody long: the row is written in short transactions only.
+const takeLead = `
+UPDATE audit_lead SET owner = $1, until = $3, fence = CASE WHEN owner = $1 THEN fence ELSE fence + 1 END
+WHERE one AND (owner = $1 OR until <= $2)
+RETURNING settled, fence, until`
+
+func (t *tx) Lead(ctx context.Context, owner string, now, until time.Time) (trail.Lease, error) {
+	const doing = "taking the lease of the audit logs"
+	l, err := first(ctx, t, doing, takeLead, []any{owner, at(now), at(until)}, func(r pgx.CollectableRow) (l trail.Lease, err error) {
+		err = r.Scan(&l.Settled, &l.Fence, &l.Until)
+		return l, err
+	})
+	if missing(err) {
+		return l, fmt.Errorf("%s: %w", doing, trail.ErrNotLeader)
+	}
+	l.Owner = owner
+	return l, err
+}
+
+const leaveLead = `UPDATE audit_lead SET owner = '', until = to_timestamp(0) WHERE one AND owner = $1 AND fence = $2`
+
+func (t *tx) Leave(ctx context.Context, l trail.Lease) error {
+	_, err := t.exec(ctx, "giving back the lease of the audit logs", leaveLead, l.Owner, l.Fence)
+	return err
+}
+
+const (
+	intakeColumns = `i.id, i.tenant, i.leaf, i.mac`
+
+	pendingNamed = `SELECT ` + intakeColumns + ` FROM event_intake i WHERE i.id = ANY ($1::bigint[]) ORDER BY i.id`
+	pendingNew   = `SELECT ` + intakeColumns + ` FROM event_intake i WHERE i.id > $1 ORDER BY i.id LIMIT $2`
+
+	pendingOf = `
+SELECT ` + intakeColumns + ` FROM event_intake i
+WHERE i.id > $2 AND i.tenant = $1 AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)
+ORDER BY i.id LIMIT $3`
+
+	stray = `
+SELECT ` + intakeColumns + ` FROM event_intake i
+WHERE i.id > $2 AND i.tenant = $1 AND i.id <= (SELECT settled FROM audit_lead)
+  AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)
+ORDER BY i.id LIMIT $3`
+
+	sequencedIDs = `SELECT intake FROM audit_leaf WHERE intake > $1 ORDER BY intake LIMIT $2`
+)
+
+func readIntake(r pgx.CollectableRow) (row trail.Row, err error) {
+	err = r.Scan(&row.ID, &row.Tenant, &row.Leaf, &row.MAC)
+	return row, err
+}
+
+func (t *tx) Pending(ctx context.Context, after int64, named []int64, limit int) ([]trail.Row, error) {
+	const doing = "reading new events"
+	var old []trail.Row
+	if len(named) > 0 {
+		var err error
+		if old, err = rows(ctx, t, doing, pendingNamed, []any{named}, readIntake); err != nil {
+			return nil, err
+		}
+	}
+	list, err := rows(ctx, t, doing, pendingNew, []any{after, limit}, readIntake)
+	return append(old, list...), err
+}
+
+func (t *tx) PendingOf(ctx context.Context, tenant int32, after int64, limit int) ([]trail.Row, error) {
+	return rows(ctx, t, "reading events that waited", pendingOf, []any{tenant, after, limit}, readIntake)
+}
+
+func (t *tx) Stray(ctx context.Context, tenant int32, after int64, limit int) ([]trail.Row, error) {
+	const doing = "looking for events that are not in the log"
+	if err := t.extend(ctx, doing, longStatements); err != nil {
+		return nil, err
+	}
+	return rows(ctx, t, doing, stray, []any{tenant, after, limit}, readIntake)
+}
+
+func (t *tx) Sequenced(ctx context.Context, after int64, limit int) ([]int64, error) {
+	return rows(ctx, t, "reading what is sequenced", sequencedIDs, []any{after, limit}, pgx.RowTo[int64])
+}
+
+const knownEvents = `SELECT event, min(idx) FROM audit_leaf WHERE tenant = $1 AND event = ANY ($2::uuid[]) GROUP BY event`
+
+func (t *tx) Known(ctx context.Context, tenant int32, events []uuid.UUID) (map[uuid.UUID]int64, error) {
+	type place struct {
+		event uuid.UUID
+		index int64
+	}
+	list, err := rows(ctx, t, "looking for events in the log", knownEvents, []any{tenant, ids(events)}, func(r pgx.CollectableRow) (p place, err error) {
+		err = r.Scan(&p.event, &p.index)
+		return p, err
+	})
+	known := make(map[uuid.UUID]int64, len(list))
+	for _, p := range list {
+		known[p.event] = p.index
+	}
+	return known, err
+}
+
+const (
+	raiseSettled = `
+UPDATE audit_lead SET settled = greatest(settled, $3) WHERE one AND owner = $1 AND fence = $2`
+
+	sizeOf = `SELECT coalesce(max(size), 0) FROM audit_checkpoint WHERE tenant = $1`
+
+	insertLeaves = `
+INSERT INTO audit_leaf (tenant, idx, intake, at, event, about, hash)
+SELECT $1, l.* FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::bytea[]) l`
+
+	insertNodes = `
+INSERT INTO audit_node (tenant, level, n, hash)
+SELECT $1, n.* FROM unnest($2::smallint[], $3::bigint[], $4::bytea[]) n`
+
+	insertCheckpoint = `INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, $2, $3, $4)`
+)
+
+func (t *tx) Grow(ctx context.Context, l trail.Lease, settled int64, gs []trail.Growth) error {
+	const doing = "growing the audit logs"
+	n, err := t.exec(ctx, doing, raiseSettled, l.Owner, l.Fence, settled)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		return fmt.Errorf("%s: %w", doing, trail.ErrNotLeader)
+	}
+	for i := range gs {
+		if err := t.growOne(ctx, doing, &gs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) growOne(ctx context.Context, doing string, g *trail.Growth) error {
+	var size int64
+	if err := t.row(ctx, doing, sizeOf, []any{g.Tenant}, &size); err != nil {
+		return err
+	}
+	if size != g.From {
+		return fmt.Errorf("%s: %w: the log has another size", doing, vault.ErrStale)
+	}
+	k := len(g.Leaves)
+	index, row, when := make([]int64, k), make([]int64, k), make([]pgtype.Timestamptz, k)
+	event, about, hash := make([]pgtype.UUID, k), make([]pgtype.UUID, k), make([][]byte, k)
+	for i := range g.Leaves {
+		f := &g.Leaves[i]
+		index[i], row[i], when[i] = f.Index, f.Row, at(f.At)
+		event[i], about[i], hash[i] = anyID(f.Event), id(f.About), f.Hash[:]
+	}
+	if _, err := t.exec(ctx, doing, insertLeaves, g.Tenant, index, row, when, event, about, hash); err != nil {
+		return err
+	}
+	if err := t.insertNodes(ctx, doing, g); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, doing, insertCheckpoint, g.Tenant, g.Head.Size, at(g.Head.At), g.Head.Signed)
+	return err
+}
+
+func (t *tx) insertNodes(ctx context.Context, doing string, g *trail.Growth) error {
+	if len(g.Nodes) == 0 {
+		return nil
+	}
+	level, number, hash := make([]int16, len(g.Nodes)), make([]int64, len(g.Nodes)), make([][]byte, len(g.Nodes))
+	for i := range g.Nodes {
+		level[i], number[i], hash[i] = int16(g.Nodes[i].Level), g.Nodes[i].N, g.Nodes[i].Hash[:] //nolint:gosec // at most 8
+	}
+	_, err := t.exec(ctx, doing, insertNodes, g.Tenant, level, number, hash)
+	return err
+}
+
+const (
+	headColumns = `size, at, signed`
+
+	newestHead  = `SELECT ` + headColumns + ` FROM audit_checkpoint WHERE tenant = $1 ORDER BY size DESC LIMIT 1`
+	checkpoints = `SELECT ` + headColumns + ` FROM audit_checkpoint WHERE tenant = $1 AND size > $2 ORDER BY size LIMIT $3`
+)
+
+func readHead(r pgx.CollectableRow) (h trail.Head, err error) {
+	err = r.Scan(&h.Size, &h.At, &h.Signed)
+	h.At = h.At.UTC()
+	return h, err
+}
+
+func (t *tx) Head(ctx context.Context, tenant int32) (trail.Head, error) {
+	h, err := first(ctx, t, "reading the newest checkpoint", newestHead, []any{tenant}, readHead)
+	if missing(err) {
+		return trail.Head{}, nil
+	}
+	return h, err
+}
+
+func (t *tx) Checkpoints(ctx context.Context, tenant int32, after int64, limit int) ([]trail.Head, error) {
+	return rows(ctx, t, "reading checkpoints", checkpoints, []any{tenant, after, limit}, readHead)
+}
+
+const (
+	leafHashes = `SELECT hash FROM audit_leaf WHERE tenant = $1 AND idx >= $2 AND idx < $3 ORDER BY idx`
+	nodeHashes = `SELECT hash FROM audit_node WHERE tenant = $1 AND level = $4 AND n >= $2 AND n < $3 ORDER BY n`
+)
+
+func (t *tx) Hashes(ctx context.Context, tenant int32, level int, from, to int64) ([]tree.Hash, error) {
+	query, args := leafHashes, []any{tenant, from, to}
+	if level > 0 {
+		query, args = nodeHashes, append(args, level)
+	}
+	return rows(ctx, t, "reading hashes of the log", query, args, func(r pgx.CollectableRow) (h tree.Hash, err error) {
+		var b []byte
+		err = r.Scan(&b)
+		copy(h[:], b)
+		return h, err
+	})
+}
+
+const (
+	entryColumns = `l.idx, l.intake, l.at, l.event, l.about, l.hash, coalesce(i.tenant, 0), i.leaf`
+	entryTables  = ` FROM audit_leaf l LEFT JOIN event_intake i ON i.id = l.intake `
+
+	entries     = `SELECT ` + entryColumns + entryTables + `WHERE l.tenant = $1 AND l.idx >= $2 AND l.idx < $3 ORDER BY l.idx`
+	findEntries = `
+SELECT ` + entryColumns + entryTables + `
+WHERE l.tenant = $1 AND l.idx >= $2 AND ($3 = 0 OR l.idx < $3)
+  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
+ORDER BY l.idx LIMIT $6`
+	findAbout = `
+SELECT ` + entryColumns + entryTables + `
+WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND ($3 = 0 OR l.idx < $3)
+  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
+ORDER BY l.idx LIMIT $6`
+)
+
+func readEntry(r pgx.CollectableRow) (e trail.Entry, err error) {
+	var about pgtype.UUID
+	var hash []byte
+	err = r.Scan(&e.Index, &e.Row, &e.At, &e.Event, &about, &hash, &e.Tenant, &e.Body)
+	e.About, e.At = about.Bytes, e.At.UTC()
+	copy(e.Hash[:], hash)
+	return e, err
+}
+
+func (t *tx) Entries(ctx context.Context, tenant int32, from, to int64) ([]trail.Entry, error) {
+	return rows(ctx, t, "reading entries of the log", entries, []any{tenant, from, to}, readEntry)
+}
+
+func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]trail.Entry, error) {
+	query, args := findEntries, []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}
+	if f.About != uuid.Nil {
+		query, args = findAbout, append(args, anyID(f.About))
+	}
+	return rows(ctx, t, "finding entries of the log", query, args, readEntry)
+}
