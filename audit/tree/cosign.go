@@ -43,13 +43,14 @@ func Cosign(signed []byte, name string, key func(msg []byte) []byte, pub ed25519
 	if seconds < 0 {
 		return nil, fmt.Errorf("%w: the time of a cosignature", ErrSize)
 	}
+	stamp := binary.BigEndian.AppendUint64(nil, uint64(seconds))
 	return note.Sign(n, signer{name: name, hash: keyHash(name, algCosignature, pub), sign: func(text []byte) ([]byte, error) {
 		msg := cosigned(seconds, text)
 		sig := key(msg)
 		if !ed25519.Verify(pub, msg, sig) {
 			return nil, ErrSignature
 		}
-		return append(binary.BigEndian.AppendUint64(nil, uint64(seconds)), sig...), nil
+		return append(stamp, sig...), nil
 	}})
 }
 
