@@ -118,6 +118,10 @@ func openNote(signed []byte, v note.Verifier) (*note.Note, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: a checkpoint that is not a signed note", ErrFormat)
 	}
+	text := n.Sigs[0].Base64 // which note reads with spare bits, too
+	if sig, err := base64.StdEncoding.DecodeString(text); err != nil || base64.StdEncoding.EncodeToString(sig) != text {
+		return nil, fmt.Errorf("%w: a signature that is not canonical", ErrFormat)
+	}
 	return n, nil
 }
 

@@ -39,17 +39,18 @@ func Cosign(signed []byte, name string, key func(msg []byte) []byte, pub ed25519
 	if _, err := parseCheckpoint(n.Text); err != nil {
 		return nil, err
 	}
-	if at.Unix() < 0 {
+	seconds := at.Unix()
+	if seconds < 0 {
 		return nil, fmt.Errorf("%w: the time of a cosignature", ErrSize)
 	}
-	seconds := uint64(at.Unix())
+	stamp := binary.BigEndian.AppendUint64(nil, uint64(seconds))
 	return note.Sign(n, signer{name: name, hash: keyHash(name, algCosignature, pub), sign: func(text []byte) ([]byte, error) {
 		msg := cosigned(seconds, text)
 		sig := key(msg)
 		if !ed25519.Verify(pub, msg, sig) {
 			return nil, ErrSignature
 		}
-		return append(binary.BigEndian.AppendUint64(nil, seconds), sig...), nil
+		return append(stamp, sig...), nil
 	}})
 }
 
@@ -75,21 +76,24 @@ func CheckCosignature(signed []byte, name string, pub ed25519.PublicKey) (time.T
 		return time.Time{}, fmt.Errorf("%w: a cosignature", ErrFormat)
 	}
 	seconds, _, _ := splitCosignature(sig[4:]) // after the hash of the key; verified above
-	return time.Unix(int64(seconds), 0).UTC(), nil
+	return time.Unix(seconds, 0).UTC(), nil
 }
 
 // cosigned is what a witness signs.
-func cosigned(seconds uint64, text []byte) []byte {
+func cosigned(seconds int64, text []byte) []byte {
 	return fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", seconds, text)
 }
 
 // splitCosignature splits the time off a witness's signature.
-func splitCosignature(b []byte) (seconds uint64, sig []byte, ok bool) {
+func splitCosignature(b []byte) (seconds int64, sig []byte, ok bool) {
 	if len(b) != 8+ed25519.SignatureSize {
 		return 0, nil, false
 	}
-	seconds = binary.BigEndian.Uint64(b)
-	return seconds, b[8:], seconds <= math.MaxInt64
+	n := binary.BigEndian.Uint64(b)
+	if n > math.MaxInt64 {
+		return 0, nil, false
+	}
+	return int64(n), b[8:], true
 }
 
 // Witnessed is a checkpoint that a follower of a log has seen and found to continue

@@ -121,10 +121,11 @@ func TilesOf(from, to int64) []Tile {
 // endian, and the leaf. The error is ErrSize if it has more than 65,535 bytes; dst
 // is then returned as it was.
 func AppendEntry(dst, leaf []byte) ([]byte, error) {
-	if len(leaf) > maxEntry {
-		return dst, fmt.Errorf("%w: an entry of %d bytes", ErrSize, len(leaf))
+	n := len(leaf)
+	if n > maxEntry {
+		return dst, fmt.Errorf("%w: an entry of %d bytes", ErrSize, n)
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(leaf)))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(n))
 	return append(dst, leaf...), nil
 }
 

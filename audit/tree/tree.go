@@ -101,7 +101,10 @@ func (r *Range) Root() Hash {
 	if r.size == 0 {
 		return sha256.Sum256(nil)
 	}
-	i := bits.TrailingZeros64(uint64(r.size))
+	i := 0
+	for r.size>>i&1 == 0 {
+		i++
+	}
 	h := r.roots[i]
 	for i++; i < len(r.roots); i++ {
 		if r.size>>i&1 == 1 {
