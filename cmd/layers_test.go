@@ -36,6 +36,7 @@ audit:                        accessctl
 audit/tree:                   audit
 audit/evidence:               audit audit/tree accessctl accessctl/consent
 audit/report:                 accessctl audit
+audit/tiledir:                audit/tree
 audit/trail:                  audit audit/tree
 vault/catalog:                crypto/secret
 vault/api:

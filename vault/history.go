@@ -49,7 +49,7 @@ func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject s
 	}
 	page := HistoryPage{}
 	for i := range list {
-		page.add(&list[i], names)
+		page.add(&list[i], names, own(c, subject))
 	}
 	if len(list) == limit {
 		page.Next = list[len(list)-1].Index + 1
@@ -58,9 +58,10 @@ func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject s
 }
 
 // add words one entry. One that was pruned, or is no event any more, has no words.
-func (p *HistoryPage) add(x *trail.Entry, names report.Names) {
+// A legal hold is not told to the person whom it is about: it may be kept from them.
+func (p *HistoryPage) add(x *trail.Entry, names report.Names, own bool) {
 	e, err := audit.ParseLeaf(x.Body)
-	if err != nil {
+	if err != nil || own && e.Action == accessctl.ActionHold {
 		return
 	}
 	if words, about := report.History(&e, names); about {

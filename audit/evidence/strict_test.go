@@ -27,7 +27,7 @@ func TestOneReading(t *testing.T) {
 	}
 	_, sig, _ := strings.Cut(good, `"signature":"`)
 	sig, _, _ = strings.Cut(sig, `"`)
-	in := good[:len(good)-1] + `,"inclusion":{"index":7,"hashes":[],"checkpoint":"x"}}`
+	in := good[:len(good)-1] + `,"inclusion":{"index":7,"leaf":"y","hashes":[],"checkpoint":"x"}}`
 	if err := evidence.Verify([]byte(in), signer(t).Public()); err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +76,11 @@ func TestOneReading(t *testing.T) {
 		"signature with spare bits": change(sig, sig[:len(sig)-3]+nextDigit(sig[len(sig)-3])+"=="),
 		"url alphabet":              change(sig, base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xfb}, 64))),
 		"unknown type":              change(evidence.CertificateType, "fieldvault/erasure-certificate/v2"),
-		"inclusion null":            strings.Replace(in, `{"index":7,"hashes":[],"checkpoint":"x"}`, `null`, 1),
+		"inclusion null":            strings.Replace(in, `{"index":7,"leaf":"y","hashes":[],"checkpoint":"x"}`, `null`, 1),
 		"inclusion unknown member":  strings.Replace(in, `"index":7`, `"index":7,"x":1`, 1),
 		"inclusion index twice":     strings.Replace(in, `"index":7`, `"index":6,"index":7`, 1),
 		"inclusion without hashes":  strings.Replace(in, `"hashes":[],`, ``, 1),
-		"inclusion twice":           in[:len(in)-1] + `,"inclusion":{"index":7,"hashes":[],"checkpoint":"x"}}`,
+		"inclusion twice":           in[:len(in)-1] + `,"inclusion":{"index":7,"leaf":"y","hashes":[],"checkpoint":"x"}}`,
 		"too deep":                  change(`"default"`, strings.Repeat("[", 5000)+strings.Repeat("]", 5000)),
 		"too large":                 good + strings.Repeat(" ", evidence.MaxDocument),
 		"base64 of it":              base64.StdEncoding.EncodeToString([]byte(good)),

@@ -101,6 +101,13 @@ type Tx interface {
 	// l's any more. Every g.From must be the size that the log has.
 	Grow(ctx context.Context, l Lease, settled int64, gs []Growth) error
 
+	// Pruned is the index below which events of a tenant may have been deleted by age.
+	Pruned(ctx context.Context, tenant int32) (int64, error)
+	// Prune raises Pruned, never lowers it, and deletes at most limit events below it;
+	// 0 deleted: none are left. The leaves stay. On PostgreSQL only the owner of the
+	// tables can.
+	Prune(ctx context.Context, tenant int32, below int64, limit int) (deleted int, err error)
+
 	// Head is the newest checkpoint of a tenant.
 	Head(ctx context.Context, tenant int32) (Head, error)
 	// Hashes lists hashes of level 0 (leaves) or above (nodes), numbers from <= n < to.

@@ -4,16 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
-// A Check verifies a whole log in its store, with nothing but the public key.
+// What the event says with which events are pruned: code and attribute, whose value is
+// the index below which they are.
+const (
+	CodePruned = "pruned"
+	AttrBelow  = "below"
+)
+
+// A Check verifies a whole log in its store, with nothing but the public key. Events
+// may be absent below the index that the store says was pruned, if the log itself says
+// so too.
 type Check struct {
 	Log
-	Name   string // of the tenant
-	Pruned int64  // entries below this index may be absent
+	Name string // of the tenant
 	// Each is told every event, in order; optional.
 	Each     func(index int64, e *audit.Event) error
 	Progress func(done, total int64) // optional
@@ -39,21 +48,33 @@ func (c Check) Run(ctx context.Context) (Report, error) {
 		return r, err
 	}
 	r.Checkpoints = len(earlier)
+	pruned, err := c.pruned(ctx)
+	if err != nil {
+		return r, err
+	}
 	rows := &columns{Log: c.Log}
 	v := tree.Verification{
-		Source: rows, Origin: c.Origin, Key: c.Key, Earlier: earlier, Pruned: c.Pruned, Progress: c.Progress, Tenant: c.Name,
+		Source: rows, Origin: c.Origin, Key: c.Key, Earlier: earlier, Pruned: pruned, Progress: c.Progress, Tenant: c.Name,
 	}
-	if c.Each != nil {
+	said := int64(0)
+	if c.Each != nil || pruned > 0 {
 		v.Each = func(index int64, body []byte) error {
 			e, err := audit.ParseLeaf(body)
 			if err != nil {
 				return &tree.BadError{Index: index, Why: "it is no event"}
+			}
+			said = max(said, prunedBy(&e))
+			if c.Each == nil {
+				return nil
 			}
 			return c.Each(index, &e)
 		}
 	}
 	if r.Report, err = v.Run(ctx); err != nil {
 		return r, err
+	}
+	if said < pruned && r.Pruned > 0 {
+		return r, &tree.BadError{Index: said, Why: "events are absent that no event of the log says were pruned"}
 	}
 	r.Stray, err = c.stray(ctx)
 	return r, err
@@ -82,6 +103,31 @@ func (c Check) earlier(ctx context.Context) (list []tree.Checkpoint, err error) 
 			return list[:max(0, len(list)-1)], nil
 		}
 	}
+}
+
+// pruned is the index below which the store says that events were deleted.
+func (c Check) pruned(ctx context.Context) (below int64, err error) {
+	err = c.Store.View(ctx, func(tx Tx) (err error) {
+		below, err = tx.Pruned(ctx, c.Tenant)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reading what was pruned: %w", err)
+	}
+	return below, nil
+}
+
+// prunedBy is the index below which an event says that events were pruned; 0: none.
+func prunedBy(e *audit.Event) int64 {
+	if e.Code != CodePruned || e.Outcome != audit.Allowed {
+		return 0
+	}
+	for _, a := range e.Subject {
+		if n, err := strconv.ParseInt(a.Value, 10, 64); a.Key == AttrBelow && err == nil {
+			return n
+		}
+	}
+	return 0
 }
 
 // stray counts rows that are not in the tree.

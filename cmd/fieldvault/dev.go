@@ -180,6 +180,7 @@ func devConfig(w world, o devOptions, dir string) (Config, error) {
 	cfg.Store.URL = "sqlite:" + filepath.Join(dir, "fieldvault.db")
 	cfg.Store.AllowUnverified = true
 	cfg.Ledger.File = filepath.Join(dir, "ledger")
+	cfg.Audit.Export, cfg.Audit.ExportEvery = filepath.Join(dir, devAudit), "1s"
 	if o.store != "" {
 		cfg.Store.URL = o.store
 		if o.dir == "" { // a ledger in a temporary folder would be missed by the next run

@@ -154,5 +154,9 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	if err != nil {
 		return err
 	}
-	return serveAll(ctx, p.log, grace, listeners, append(p.runs, p.vault.Run, auth.Run, work.Run))
+	runs := append(p.runs, p.vault.Run, auth.Run, work.Run)
+	if p.cfg.Audit.Export != "" {
+		runs = append(runs, p.exports)
+	}
+	return serveAll(ctx, p.log, grace, listeners, runs)
 }

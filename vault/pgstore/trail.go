@@ -264,3 +264,32 @@ func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]tra
 	}
 	return rows(ctx, t, "finding entries of the log", query, args, readEntry)
 }
+
+const (
+	prunedBelow = `SELECT coalesce(max(below), 0) FROM audit_pruned WHERE tenant = $1`
+
+	raisePruned = `
+INSERT INTO audit_pruned (tenant, below) VALUES ($1, $2)
+ON CONFLICT (tenant) DO UPDATE SET below = greatest(audit_pruned.below, excluded.below)`
+
+	deletePruned = `
+DELETE FROM event_intake WHERE id IN (
+    SELECT i.id FROM audit_leaf l JOIN event_intake i ON i.id = l.intake
+    WHERE l.tenant = $1 AND l.idx < $2 ORDER BY l.idx LIMIT $3)`
+)
+
+func (t *tx) Pruned(ctx context.Context, tenant int32) (below int64, err error) {
+	return below, t.row(ctx, "reading what was pruned", prunedBelow, []any{tenant}, &below)
+}
+
+func (t *tx) Prune(ctx context.Context, tenant int32, below int64, limit int) (int, error) {
+	const doing = "pruning events"
+	if err := t.extend(ctx, doing, longStatements); err != nil {
+		return 0, err
+	}
+	if _, err := t.exec(ctx, doing, raisePruned, tenant, below); err != nil {
+		return 0, err
+	}
+	n, err := t.exec(ctx, doing, deletePruned, tenant, below, limit)
+	return int(n), err
+}

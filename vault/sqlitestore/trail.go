@@ -254,3 +254,28 @@ func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]tra
 	}
 	return out, nil
 }
+
+func (t *tx) Pruned(ctx context.Context, tenant int32) (int64, error) {
+	below, err := t.number(ctx, `SELECT coalesce(max(below), 0) FROM audit_pruned WHERE tenant = ?1`, tenant)
+	if err != nil {
+		return 0, fmt.Errorf("reading what was pruned: %w", err)
+	}
+	return below, nil
+}
+
+func (t *tx) Prune(ctx context.Context, tenant int32, below int64, limit int) (int, error) {
+	const doing = "pruning events"
+	if _, err := t.exec(ctx, `
+		INSERT INTO audit_pruned (tenant, below) VALUES (?1, ?2)
+		ON CONFLICT (tenant) DO UPDATE SET below = max(below, excluded.below)`, tenant, below); err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	n, err := t.exec(ctx, `
+		DELETE FROM event_intake WHERE id IN (
+			SELECT i.id FROM audit_leaf l JOIN event_intake i ON i.id = l.intake
+			WHERE l.tenant = ?1 AND l.idx < ?2 ORDER BY l.idx LIMIT ?3)`, tenant, below, atMost(limit))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	return int(n), nil
+}

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},
 		{"KeyLives", keyLives},
+		{"Trails", trails},
 		{"Settle", settles},
 		{"Load", load},
 		{"Inspect", inspect},

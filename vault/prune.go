@@ -1,0 +1,77 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/trail"
+)
+
+// pruneBatch is how many events one transaction deletes.
+const pruneBatch = 5000
+
+// PruneLog deletes the events before a time from the store: all with an index below the
+// first event of that time or later, and below `exported`, the size of a copy of the log
+// that was verified. The tree keeps their hashes, and the log says in an event of its own
+// what was pruned, before it is. It needs the action audit, as an operator at the machine,
+// and on PostgreSQL the rights of the tables' owner. It returns the index below which
+// events are gone. progress, if not nil, is told how many were deleted.
+func (v *Vault) PruneLog(ctx context.Context, c accessctl.Caller, before time.Time, exported int64, progress func(deleted int)) (below int64, err error) {
+	t, s, log, err := v.openLog(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	if !isLocal(c) {
+		return 0, v.denied(ctx, t, s, c, accessctl.ActionAudit)
+	}
+	if below, err = firstSince(ctx, log, before); err != nil {
+		return 0, logError(err)
+	}
+	below = min(below, exported)
+	if below <= 0 {
+		return 0, nil
+	}
+	e := v.event(t, s, c, accessctl.ActionAudit)
+	e.Code, e.Subject = trail.CodePruned, []audit.Attr{{Key: trail.AttrBelow, Value: strconv.FormatInt(below, 10)}}
+	if err := v.record(ctx, t, e); err != nil {
+		return 0, err
+	}
+	for total := 0; ; {
+		n := 0
+		err := v.store.Update(ctx, func(tx Tx) (err error) {
+			n, err = tx.Prune(ctx, t.row.ID, below, pruneBatch)
+			return err
+		})
+		if err != nil {
+			return 0, fmt.Errorf("pruning the log: %w", err)
+		}
+		if total += n; progress != nil {
+			progress(total)
+		}
+		if n == 0 {
+			return below, nil
+		}
+	}
+}
+
+// firstSince is the index of the first event of a time or later; the size of the log if
+// there is none.
+func firstSince(ctx context.Context, log trail.Log, since time.Time) (int64, error) {
+	c, _, err := log.Current(ctx)
+	if errors.Is(err, trail.ErrNone) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	list, err := log.Find(ctx, trail.Find{From: since, Limit: 1})
+	if err != nil || len(list) == 0 {
+		return c.Size, err
+	}
+	return list[0].Index, nil
+}
