@@ -65,11 +65,16 @@ type entry struct {
 	sum
 }
 
+// perChunk is how many entries are made at once.
+const perChunk = 1 << 12
+
 // A tally counts events by what they show to whom. There may be millions of
-// entries, so neither they nor the index to them hold pointers.
+// entries, so neither they nor the index to them hold pointers, and they are never
+// copied to make room: they stand in chunks of perChunk, of which the last may
+// have room to spare.
 type tally struct {
-	entries          []entry
-	index            map[place]uint32 // of entries
+	chunks           [][]entry
+	index            map[place]uint32 // of entries, as they came
 	actors, purposes map[word]*sum
 	all              sum
 }
@@ -101,19 +106,26 @@ func (t *tally) count(actor, purpose word, s *sum) {
 // row adds s to what the place has.
 func (t *tally) row(p place, s *sum) {
 	if i, ok := t.index[p]; ok {
-		t.entries[i].add(s)
+		t.chunks[i/perChunk][i%perChunk].add(s)
 		return
 	}
-	t.index[p] = uint32(len(t.entries)) //nolint:gosec // four billion rows are beyond memory
-	t.entries = append(t.entries, entry{p, *s})
+	n := len(t.index)
+	if n%perChunk == 0 {
+		t.chunks = append(t.chunks, make([]entry, 0, perChunk))
+	}
+	t.index[p] = uint32(n) //nolint:gosec // four billion rows are beyond memory
+	last := &t.chunks[n/perChunk]
+	*last = append(*last, entry{p, *s})
 }
 
 // merge takes in o, whose words are ours by number.
 func (t *tally) merge(o *tally, ours []word) {
-	for i := range o.entries {
-		e := &o.entries[i]
-		e.purpose, e.actor = ours[e.purpose], ours[e.actor]
-		t.row(e.place, &e.sum)
+	for _, chunk := range o.chunks {
+		for i := range chunk {
+			e := &chunk[i]
+			e.purpose, e.actor = ours[e.purpose], ours[e.actor]
+			t.row(e.place, &e.sum)
+		}
 	}
 	for w, s := range o.actors {
 		of(t.actors, ours[w], newSum).add(s)
@@ -129,9 +141,11 @@ func newSum() *sum { return &sum{} }
 // sorted returns the entries in the order of a report's rows, where words stand as
 // ranks says.
 func (t *tally) sorted(ranks []int) []*entry {
-	list := make([]*entry, len(t.entries))
-	for i := range list {
-		list[i] = &t.entries[i]
+	list := make([]*entry, 0, len(t.index))
+	for _, chunk := range t.chunks {
+		for i := range chunk {
+			list = append(list, &chunk[i])
+		}
 	}
 	slices.SortFunc(list, func(a, b *entry) int {
 		if c := bytes.Compare(a.uid[:], b.uid[:]); c != 0 {
