@@ -1,9 +1,8 @@
 package report
 
 import (
-	"strings"
+	"slices"
 	"time"
-	"unique"
 
 	"github.com/google/uuid"
 
@@ -19,7 +18,7 @@ const maxLag = time.Hour
 // concurrent use: to scan in parallel, give each goroutine one of its own, and
 // merge them.
 //
-// It keeps no event. It keeps what becomes the report, and 72 bytes of each event
+// It keeps no event. It keeps what becomes the report, and 64 bytes of each event
 // that counts until [Breach.Settle] says that no follow-up can come any more.
 type Breach struct {
 	q       Query
@@ -27,7 +26,7 @@ type Breach struct {
 	open    []announcement
 	follows map[followed]bool // by announcement; true: all of it was taken back
 	shapes  map[string]*shape
-	actors  map[string]unique.Handle[string]
+	words   words
 
 	released tally
 	withheld tally
@@ -40,14 +39,14 @@ type Breach struct {
 type announcement struct {
 	id, uid        uuid.UUID
 	index, at      int64 // at: microseconds since 1970
-	actor, purpose unique.Handle[string]
+	actor, purpose word
 	shape          *shape
 }
 
 // A followed names what a follow-up is about.
 type followed struct {
 	id, uid        uuid.UUID
-	actor, purpose unique.Handle[string]
+	actor, purpose word
 }
 
 // NewBreach returns a Breach that has seen nothing. A query that [Query.Check]
@@ -57,7 +56,7 @@ func NewBreach(q Query) *Breach {
 		q:        q,
 		follows:  map[followed]bool{},
 		shapes:   map[string]*shape{},
-		actors:   map[string]unique.Handle[string]{},
+		words:    newWords(),
 		released: newTally(),
 		withheld: newTally(),
 	}
@@ -90,7 +89,7 @@ func (b *Breach) See(index int64, e *audit.Event) {
 	}
 	b.open = append(b.open, announcement{
 		id: e.ID, uid: e.UID, index: index, at: e.Time.UnixMicro(),
-		actor: b.intern(e.Actor), purpose: b.intern(string(e.Purpose)), shape: s,
+		actor: b.words.of(e.Actor), purpose: b.words.of(string(e.Purpose)), shape: s,
 	})
 }
 
@@ -99,7 +98,7 @@ func (b *Breach) follow(e *audit.Event) {
 	if e.Time.Before(b.q.From) || !e.Time.Before(b.q.To.Add(maxLag)) {
 		return
 	}
-	f := followed{e.Refers, e.UID, b.intern(e.Actor), b.intern(string(e.Purpose))}
+	f := followed{e.Refers, e.UID, b.words.of(e.Actor), b.words.of(string(e.Purpose))}
 	b.follows[f] = b.follows[f] || e.Code == codeUnavailable
 }
 
@@ -114,24 +113,16 @@ func (b *Breach) shapeOf(e *audit.Event) *shape {
 	for _, s := range list {
 		key = s.appendKey(key)
 	}
-	key = append(key, byte(min(opened, 2))) // none, one, or more: all that matters
+	if opened == 1 { // all that matters of the number
+		key = append(key, 1)
+	}
 	b.list, b.key = list, key
 	if s, ok := b.shapes[string(key)]; ok {
 		return s
 	}
-	s := &shape{shown: append([]shown(nil), list...), opened: opened}
+	s := &shape{shown: slices.Clone(list), opened: opened}
 	b.shapes[string(key)] = s
 	return s
-}
-
-// intern returns a handle on a copy of s, so that the event s is of can go.
-func (b *Breach) intern(s string) unique.Handle[string] {
-	h, ok := b.actors[s]
-	if !ok {
-		h = unique.Make(strings.Clone(s))
-		b.actors[h.Value()] = h
-	}
-	return h
 }
 
 // Settle says that every follow-up to an event decided before t has been seen, here
@@ -143,7 +134,6 @@ func (b *Breach) intern(s string) unique.Handle[string] {
 func (b *Breach) Settle(t time.Time) {
 	b.settle(func(a *announcement) bool { return a.at < t.UnixMicro() })
 	clear(b.shapes)
-	clear(b.actors)
 }
 
 // settle counts the announcements that are ready.
@@ -176,11 +166,16 @@ func (b *Breach) count(a *announcement) {
 // other indexes; it must not be used any more. In which order parts are merged does
 // not matter.
 func (b *Breach) Merge(o *Breach) {
+	ours := b.words.ofAll(&o.words)
 	b.scanned.merge(o.scanned)
-	b.open = append(b.open, o.open...)
+	for _, a := range o.open {
+		a.actor, a.purpose = ours[a.actor], ours[a.purpose]
+		b.open = append(b.open, a)
+	}
 	for f, all := range o.follows {
+		f.actor, f.purpose = ours[f.actor], ours[f.purpose]
 		b.follows[f] = b.follows[f] || all
 	}
-	b.released.merge(&o.released)
-	b.withheld.merge(&o.withheld)
+	b.released.merge(&o.released, ours)
+	b.withheld.merge(&o.withheld, ours)
 }

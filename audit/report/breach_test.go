@@ -363,3 +363,39 @@ func TestHowTextsRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// More rows than are made at once come out once each, in order, merged from parts
+// that know their actors by different numbers.
+func TestManyRows(t *testing.T) {
+	const people = 10_000
+	a, b := report.NewBreach(query()), report.NewBreach(query())
+	for i := range people {
+		one := with(shows(1, view(11, accessctl.Plain, 1)), func(e *audit.Event) { e.UID, e.Actor = uid(i), "iss#a" })
+		two := with(one, func(e *audit.Event) { e.Actor = "iss#b" })
+		a.See(int64(2*i), one)
+		b.See(int64(2*i+1), two)
+		if i%2 == 0 {
+			b.See(int64(2*people+i), one)
+		}
+	}
+	a.Settle(to)
+	b.Settle(to)
+	a.Merge(b)
+	r := a.Report(nil, nil)
+	if len(r.Rows) != 2*people || r.Totals.People != people || r.Totals.Events != 2*people+people/2 {
+		t.Fatalf("%d rows, %+v", len(r.Rows), r.Totals)
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		events, actor := int64(1), "iss#a"
+		if i%4 == 0 {
+			events = 2
+		}
+		if i%2 == 1 {
+			actor = "iss#b"
+		}
+		if row.UID != uid(i/2) || row.Actor != actor || row.Events != events {
+			t.Fatalf("row %d: %+v", i, row)
+		}
+	}
+}

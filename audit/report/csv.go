@@ -68,10 +68,10 @@ func cell(s string) string {
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range s {
-		switch {
-		case r == '"':
+		switch r {
+		case '"':
 			b.WriteByte('"')
-		case r == '\ufffd':
+		case '\ufffd':
 			b.WriteString(replaced(s[i:]))
 		default:
 			q := strconv.QuoteRune(r)

@@ -112,9 +112,11 @@ func (r *Report) alsoMasked() string {
 func (r *Report) values() string {
 	list := []string{}
 	for _, c := range r.Totals.Counts {
-		list = append(list, fmt.Sprintf("%s: %s of %s", words(c.How),
-			choose(c.Values == 0, counted(int64(c.People), "time at least", "times at least"), counted(c.Values, "value", "values")),
-			counted(int64(c.People), "person", "people")))
+		of := "of " + counted(int64(c.People), "person", "people")
+		if c.Values > 0 {
+			of = counted(c.Values, "value", "values") + " " + of
+		}
+		list = append(list, phrase(c.How)+" "+of)
 	}
 	if len(list) == 0 {
 		return "none; nothing was shown"
@@ -139,7 +141,7 @@ func (r *Report) draftCategories(p *page) {
 	for _, c := range r.Categories {
 		for _, n := range c.Counts {
 			p.row(orUnknown(escaped(c.Classification)), choose(c.Special, "**yes**", choose(c.Classification == "", "not known", "by its name, no")),
-				words(n.How), n.People, n.Fields, n.Values)
+				phrase(n.How), n.People, n.Fields, n.Values)
 		}
 	}
 }
@@ -198,8 +200,8 @@ func (r *Report) draftPeople(p *page) {
 	p.blank("if so: when and how they are told, in clear and plain language (Art. 34(2))")
 }
 
-// words says a How in a few words.
-func words(h How) string {
+// phrase says a How in a few words.
+func phrase(h How) string {
 	switch h {
 	case Plain:
 		return "shown in full"

@@ -1,15 +1,11 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
-	"unique"
 
 	"github.com/google/uuid"
 
@@ -155,8 +151,8 @@ func (b *Breach) Report(names Names, made *Checkpoint) *Report {
 		Actors: sortedSet(b.q.Actors), Purposes: sortedSet(b.q.Purposes),
 		From: b.q.From.UTC(), To: b.q.To.UTC(), MaskedToo: b.q.MaskedToo,
 		Scanned:     Scanned{Events: b.scanned.events, First: b.scanned.first, Last: b.scanned.last},
-		Rows:        b.released.report(n),
-		NotReleased: b.withheld.report(n),
+		Rows:        b.rows(&b.released, n),
+		NotReleased: b.rows(&b.withheld, n),
 	}
 	if made != nil {
 		c := *made
@@ -165,28 +161,31 @@ func (b *Breach) Report(names Names, made *Checkpoint) *Report {
 		s := &r.Scanned
 		s.Whole = s.Events == c.Size && (c.Size == 0 || s.First == 0 && s.Last == c.Size-1)
 	}
-	r.count(&b.released, n)
+	r.count()
+	b.sumUp(r, n)
 	return r
 }
 
 // sortedSet returns the distinct items of list, ascending; never nil.
 func sortedSet[T cmp.Ordered](list []T) []T {
-	return slices.Compact(slices.Sorted(slices.Values(append([]T{}, list...))))
+	set := append(make([]T, 0, len(list)), list...)
+	slices.Sort(set)
+	return slices.Compact(set)
 }
 
-// report returns the rows of the tally, sorted; never nil.
-func (t *tally) report(n *namer) []Row {
-	rows := make([]Row, 0, len(t.rows))
-	for p, s := range t.rows {
-		f := n.field(fieldID{p.collection, p.field})
-		rows = append(rows, Row{
-			UID: p.uid, CollectionID: p.collection, FieldID: p.field,
+// rows returns the rows of a tally, sorted; never nil.
+func (b *Breach) rows(t *tally, n *namer) []Row {
+	sorted := t.sorted(b.words.ranks())
+	rows := make([]Row, len(sorted))
+	for i, e := range sorted {
+		f := n.field(fieldID{e.collection, e.field})
+		rows[i] = Row{
+			UID: e.uid, CollectionID: e.collection, FieldID: e.field,
 			Collection: f.collection, Field: f.field, Classification: f.classification,
-			Purpose: accessctl.Purpose(p.purpose.Value()), Actor: p.actor.Value(), How: p.how,
-			Events: s.events, Partial: s.partial, Values: s.values, Span: s.span(),
-		})
+			Purpose: accessctl.Purpose(b.words.list[e.purpose]), Actor: b.words.list[e.actor], How: e.how,
+			Events: e.events, Partial: e.partial, Values: e.values, Span: e.span(),
+		}
 	}
-	slices.SortFunc(rows, compareRows)
 	return rows
 }
 
@@ -197,59 +196,45 @@ func (s *sum) span() Span {
 	}
 }
 
-func compareRows(a, b Row) int {
-	return cmp.Or(
-		bytes.Compare(a.UID[:], b.UID[:]),
-		cmp.Compare(a.CollectionID, b.CollectionID),
-		cmp.Compare(a.FieldID, b.FieldID),
-		cmp.Compare(a.Purpose, b.Purpose),
-		cmp.Compare(a.Actor, b.Actor),
-		cmp.Compare(a.How, b.How),
-	)
-}
-
-// count fills in all that sums up the rows.
-func (r *Report) count(t *tally, n *namer) {
+// count fills in the totals and categories, from the rows.
+func (r *Report) count() {
 	all, classes := newCensus(), map[string]*census{}
-	actors, purposes := map[string]*heads{}, map[accessctl.Purpose]*heads{}
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		all.add(row)
 		if row.CollectionID != 0 {
 			of(classes, row.Classification, newCensus).add(row)
 		}
-		of(actors, row.Actor, newHeads).add(row.UID)
-		of(purposes, row.Purpose, newHeads).add(row.UID)
 	}
-	r.Totals = Totals{
-		Events: t.all.events, Partial: t.all.partial, People: all.people.n,
-		OnlyMasked: all.anyone.n - all.people.n, Counts: all.counts(),
-	}
-	r.Categories = []Category{}
+	r.Totals = Totals{People: all.people.n, OnlyMasked: all.anyone.n - all.people.n, Counts: all.counts()}
+	r.Categories = make([]Category, 0, len(classes))
 	for _, c := range slices.Sorted(maps.Keys(classes)) {
 		r.Categories = append(r.Categories, Category{
 			Classification: c, Special: Special(c), People: classes[c].people.n, Counts: classes[c].counts(),
 		})
 	}
-	r.ByActor, r.ByPurpose = []ActorTotal{}, []PurposeTotal{}
-	for _, a := range slices.Sorted(maps.Keys(actors)) {
-		s := t.actors[unique.Make(a)]
-		r.ByActor = append(r.ByActor, ActorTotal{Actor: a, People: actors[a].n, Events: s.events, Span: s.span()})
-	}
-	for _, p := range slices.Sorted(maps.Keys(purposes)) {
-		s := t.purposes[unique.Make(string(p))]
-		r.ByPurpose = append(r.ByPurpose, PurposeTotal{
-			Purpose: p, Text: n.purpose(p), People: purposes[p].n, Events: s.events, Span: s.span(),
-		})
-	}
 }
 
-// WriteJSON writes the report as JSON, indented, with a line end. The error is w's.
-func (r *Report) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(r); err != nil {
-		return fmt.Errorf("writing a report: %w", err)
+// sumUp fills in what rows cannot say: how many events there were.
+func (b *Breach) sumUp(r *Report, n *namer) {
+	actors, purposes := map[string]*heads{}, map[string]*heads{}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		of(actors, row.Actor, newHeads).add(row.UID)
+		of(purposes, string(row.Purpose), newHeads).add(row.UID)
 	}
-	return nil
+	t := &b.released
+	r.Totals.Events, r.Totals.Partial = t.all.events, t.all.partial
+	r.ByActor = make([]ActorTotal, 0, len(actors))
+	for _, a := range slices.Sorted(maps.Keys(actors)) {
+		s := t.actors[b.words.of(a)]
+		r.ByActor = append(r.ByActor, ActorTotal{Actor: a, People: actors[a].n, Events: s.events, Span: s.span()})
+	}
+	r.ByPurpose = make([]PurposeTotal, 0, len(purposes))
+	for _, p := range slices.Sorted(maps.Keys(purposes)) {
+		s, id := t.purposes[b.words.of(p)], accessctl.Purpose(p)
+		r.ByPurpose = append(r.ByPurpose, PurposeTotal{
+			Purpose: id, Text: n.purpose(id), People: purposes[p].n, Events: s.events, Span: s.span(),
+		})
+	}
 }

@@ -1,7 +1,9 @@
 package report
 
 import (
-	"unique"
+	"bytes"
+	"cmp"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -53,23 +55,32 @@ func (s *sum) add(o *sum) {
 type place struct {
 	uid               uuid.UUID
 	collection, field uint32
-	purpose, actor    unique.Handle[string]
+	purpose, actor    word
 	how               How
 }
 
-// A tally counts events by what they show to whom.
+// An entry is a row in the making.
+type entry struct {
+	place
+	sum
+}
+
+// perChunk is how many entries are made at once.
+const perChunk = 1 << 12
+
+// A tally counts events by what they show to whom. There may be millions of
+// entries, so neither they nor the index to them hold pointers, and they are never
+// copied to make room: they stand in chunks of perChunk, of which the last may
+// have room to spare.
 type tally struct {
-	rows             map[place]*sum
-	actors, purposes map[unique.Handle[string]]*sum
+	chunks           [][]entry
+	index            map[place]uint32 // of entries, as they came
+	actors, purposes map[word]*sum
 	all              sum
 }
 
 func newTally() tally {
-	return tally{
-		rows:     map[place]*sum{},
-		actors:   map[unique.Handle[string]]*sum{},
-		purposes: map[unique.Handle[string]]*sum{},
-	}
+	return tally{index: map[place]uint32{}, actors: map[word]*sum{}, purposes: map[word]*sum{}}
 }
 
 // add counts one event; partial: some of it was not released.
@@ -78,36 +89,75 @@ func (t *tally) add(a *announcement, partial bool) {
 	if partial {
 		one.partial = 1
 	}
-	whole := one
+	t.count(a.actor, a.purpose, &one)
+	t.all.add(&one)
 	for _, s := range a.shape.shown {
 		one.values = int64(s.count)
-		whole.values += one.values
-		into(t.rows, place{a.uid, s.collection, s.field, a.purpose, a.actor, s.how}, &one)
+		t.row(place{a.uid, s.collection, s.field, a.purpose, a.actor, s.how}, &one)
 	}
-	into(t.actors, a.actor, &whole)
-	into(t.purposes, a.purpose, &whole)
-	t.all.add(&whole)
 }
 
-func (t *tally) merge(o *tally) {
-	for k, s := range o.rows {
-		into(t.rows, k, s)
+// count adds s to what the actor and the purpose have.
+func (t *tally) count(actor, purpose word, s *sum) {
+	of(t.actors, actor, newSum).add(s)
+	of(t.purposes, purpose, newSum).add(s)
+}
+
+// row adds s to what the place has.
+func (t *tally) row(p place, s *sum) {
+	if i, ok := t.index[p]; ok {
+		t.chunks[i/perChunk][i%perChunk].add(s)
+		return
 	}
-	for k, s := range o.actors {
-		into(t.actors, k, s)
+	n := len(t.index)
+	if n%perChunk == 0 {
+		t.chunks = append(t.chunks, make([]entry, 0, perChunk))
 	}
-	for k, s := range o.purposes {
-		into(t.purposes, k, s)
+	t.index[p] = uint32(n) //nolint:gosec // four billion rows are beyond memory
+	last := &t.chunks[n/perChunk]
+	*last = append(*last, entry{p, *s})
+}
+
+// merge takes in o, whose words are ours by number.
+func (t *tally) merge(o *tally, ours []word) {
+	for _, chunk := range o.chunks {
+		for i := range chunk {
+			e := &chunk[i]
+			e.purpose, e.actor = ours[e.purpose], ours[e.actor]
+			t.row(e.place, &e.sum)
+		}
+	}
+	for w, s := range o.actors {
+		of(t.actors, ours[w], newSum).add(s)
+	}
+	for w, s := range o.purposes {
+		of(t.purposes, ours[w], newSum).add(s)
 	}
 	t.all.add(&o.all)
 }
 
-// into adds s to what m has under k.
-func into[K comparable](m map[K]*sum, k K, s *sum) {
-	if have := m[k]; have != nil {
-		have.add(s)
-		return
+func newSum() *sum { return &sum{} }
+
+// sorted returns the entries in the order of a report's rows, where words stand as
+// ranks says.
+func (t *tally) sorted(ranks []int) []*entry {
+	list := make([]*entry, 0, len(t.index))
+	for _, chunk := range t.chunks {
+		for i := range chunk {
+			list = append(list, &chunk[i])
+		}
 	}
-	own := *s
-	m[k] = &own
+	slices.SortFunc(list, func(a, b *entry) int {
+		if c := bytes.Compare(a.uid[:], b.uid[:]); c != 0 {
+			return c
+		}
+		return cmp.Or(
+			cmp.Compare(a.collection, b.collection),
+			cmp.Compare(a.field, b.field),
+			cmp.Compare(ranks[a.purpose], ranks[b.purpose]),
+			cmp.Compare(ranks[a.actor], ranks[b.actor]),
+			cmp.Compare(a.how, b.how),
+		)
+	})
+	return list
 }

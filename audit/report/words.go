@@ -77,7 +77,7 @@ func revealed(e *audit.Event) string {
 		return "was shown in part"
 	case accessctl.Hidden:
 	}
-	return "was asked for, and nothing was there to show"
+	return "was asked for, and nothing was shown"
 }
 
 func doneToPerson(e *audit.Event) string {
