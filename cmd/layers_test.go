@@ -38,6 +38,7 @@ vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
 vault/jobs:
+vault/notify:
 vault/failpoint:
 vault/ledger:                 vault/failpoint
 vault/ledger/ledgertest:      vault/ledger
@@ -56,7 +57,7 @@ cmd/fieldvault/*:             *
 // only says which packages may import a package from outside this module, or one
 // below it; of several lines that fit, the longest name counts.
 const only = `
-net/http:                            vault/httpapi vault/client accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
+net/http:                            vault/httpapi vault/client vault/notify accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
 database/sql:                        vault/sqlitestore
 database/sql/driver:                 vault/sqlitestore crypto/secret
 os/exec:                             vault/storetest crypto/transit/transittest cmd/fieldvault
