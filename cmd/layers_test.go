@@ -34,6 +34,7 @@ accessctl/consent:            accessctl
 accessctl/jwtauth:            accessctl
 audit:                        accessctl
 audit/evidence:               audit accessctl accessctl/consent
+audit/watch:                  accessctl audit
 vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
