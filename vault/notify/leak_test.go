@@ -45,6 +45,9 @@ func TestARedirectIsNeverFollowed(t *testing.T) {
 		var asked atomic.Int64
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked.Add(1)
+			if len(r.Cookies()) > 0 {
+				t.Error("a cookie was kept")
+			}
 			http.SetCookie(w, &http.Cookie{Name: "c", Value: "v"})
 			http.Redirect(w, r, other.URL, code)
 		}))
@@ -53,12 +56,12 @@ func TestARedirectIsNeverFollowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		follows := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }, Jar: jar}
-		for _, hc := range []*http.Client{nil, follows} {
+		for _, hc := range []*http.Client{nil, follows, follows} {
 			if got := once(t, notify.Config{URL: srv.URL, Client: hc}); got != (notify.Stats{Failed: 1}) {
 				t.Errorf("%d: %+v", code, got)
 			}
 		}
-		if elsewhere.Load() != 0 || asked.Load() != 2 {
+		if elsewhere.Load() != 0 || asked.Load() != 3 {
 			t.Errorf("%d: %d requests went elsewhere, %d where they should", code, elsewhere.Load(), asked.Load())
 		}
 		srv.Close()
