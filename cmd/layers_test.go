@@ -36,12 +36,14 @@ audit:                        accessctl
 audit/tree:                   audit
 audit/evidence:               audit audit/tree accessctl accessctl/consent
 audit/report:                 accessctl audit
+audit/watch:                  accessctl audit
 audit/tiledir:                audit/tree
 audit/trail:                  audit audit/tree
 vault/catalog:                crypto/secret
 vault/api:
 vault/client:                 vault/api
 vault/jobs:
+vault/notify:
 vault/failpoint:
 vault/ledger:                 vault/failpoint
 vault/ledger/ledgertest:      vault/ledger
@@ -60,7 +62,7 @@ cmd/fieldvault/*:             *
 // only says which packages may import a package from outside this module, or one
 // below it; of several lines that fit, the longest name counts.
 const only = `
-net/http:                            vault/httpapi vault/client accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
+net/http:                            vault/httpapi vault/client vault/notify accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
 database/sql:                        vault/sqlitestore
 database/sql/driver:                 vault/sqlitestore crypto/secret
 os/exec:                             vault/storetest crypto/transit/transittest cmd/fieldvault

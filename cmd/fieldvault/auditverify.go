@@ -95,7 +95,7 @@ func verifyLog(c *cobra.Command, w world, log *fromLog, pruned int64) error {
 		words += fmt.Sprintf(", %d of them pruned by age", r.Pruned)
 	}
 	if r.Checkpoints > 0 {
-		words += fmt.Sprintf(", %d earlier checkpoints", r.Checkpoints)
+		words += fmt.Sprintf(", earlier checkpoints: %d", r.Checkpoints)
 	}
 	words += fmt.Sprintf(" (%.1f s, %.0f events a second).", took.Seconds(), rate)
 	return answer(c, verified{
