@@ -26,11 +26,11 @@ func auditBreach(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "breach",
 		Short: "Report exactly which people and fields were shown in a window",
-		Long: `Reads the log of a window and lists who was shown what of whom, for which purpose:
-as JSON, as CSV, or as a draft of the notification under GDPR Art. 33(3). What is
-read is compared with the signed log; the report says whether it fits. Names of
-people are not in the log: the report names them by uid. It opens the store
-itself and acts as local:<user>, in events.`,
+		Long: `Reads the log of a window and lists who was shown what of whom, and for which
+purpose: as JSON, as CSV, or as a draft of the notification (GDPR Art. 33(3)).
+What is read is compared with the signed log; the report says whether it fits.
+Names of people are not in the log: the report names them by uid. It opens the
+store itself and acts as local:<user>, in events.`,
 		Example: `  fieldvault audit breach --from 2026-11-02T00:00:00Z --to 2026-11-03T00:00:00Z \
     --actor 'https://id.example.org#support-4' --format draft --config serve.yaml`,
 		Args: cobra.NoArgs,

@@ -26,8 +26,8 @@ func auditExport(w world) *cobra.Command {
 		Short: "Copy a log into a folder that verifies by itself",
 		Long: `Writes what the log has grown by since the last time: tiles and bundles of events
 as C2SP tlog-tiles describes them, and the newest signed checkpoint. The log must
-continue what is in the folder; otherwise nothing is written, and it exits with 1.
-A service with audit.export does the same by itself every few seconds.`,
+continue what is in the folder; otherwise nothing is written, and it exits with
+1. A service with audit.export does the same by itself every few seconds.`,
 		Example: `  fieldvault audit export --url https://vault.example.org --key key.txt --to export/default
   fieldvault audit export --store --config serve.yaml --key key.txt --to export/default`,
 		Args: cobra.NoArgs,

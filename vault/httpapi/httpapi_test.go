@@ -213,6 +213,7 @@ func (w *world) pointer(req *http.Request, res *http.Response, media string) str
 	w.tb.Helper()
 	path := req.URL.EscapedPath()
 	pattern := w.handler.(chi.Routes).Find(chi.NewRouteContext(), req.Method, path)
+	pattern = strings.Replace(pattern, "/*", "/{path}", 1)
 	status := fmt.Sprint(res.StatusCode)
 	item, _ := w.doc["paths"].(map[string]any)[pattern].(map[string]any)
 	op, _ := item[strings.ToLower(req.Method)].(map[string]any)
