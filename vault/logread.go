@@ -67,13 +67,18 @@ func (v *Vault) LogTile(ctx context.Context, c accessctl.Caller, path string) ([
 		return nil, logError(err)
 	}
 	if entries {
-		return v.logBundle(ctx, c, t, s, log, tile, current.Size)
+		b, err := bundle(ctx, log, tile, current.Size)
+		if err != nil {
+			return nil, err
+		}
+		return b, v.record(ctx, t, v.event(t, s, c, accessctl.ActionAudit))
 	}
 	b, err := log.Tile(ctx, tile)
 	return b, logError(err)
 }
 
-func (v *Vault) logBundle(ctx context.Context, c accessctl.Caller, t *tenant, s *settings, log trail.Log, tile tree.Tile, size int64) ([]byte, error) {
+// bundle is a bundle of events of a log of the given size.
+func bundle(ctx context.Context, log trail.Log, tile tree.Tile, size int64) ([]byte, error) {
 	if tile.N > size/tree.Width || tile.N*tree.Width+int64(tile.Width) > size {
 		return nil, ErrNotFound
 	}
@@ -90,7 +95,7 @@ func (v *Vault) logBundle(ctx context.Context, c accessctl.Caller, t *tenant, s 
 			return nil, fmt.Errorf("%w: an event of the log", ErrIntegrity)
 		}
 	}
-	return b, v.record(ctx, t, v.event(t, s, c, accessctl.ActionAudit))
+	return b, nil
 }
 
 // LogProof proves that the event of an index is in the log of the given size, 0 for

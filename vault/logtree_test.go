@@ -201,7 +201,8 @@ func TestForgedRowsAreRefused(t *testing.T) {
 		leafOf(t, func(e *audit.Event) { e.Actor, e.Action = "https://issuer.example.org#operator", "keys" }),
 		leafOf(t, func(e *audit.Event) { e.Actor, e.Action, e.UID = "local:root", "keys", vaulttest.NewID() }),
 		leafOf(t, func(e *audit.Event) { e.Tenant, e.Actor, e.Action = "other", "local:root", "keys" }),
-		[]byte("no event"), {},
+		[]byte("no event"),
+		{},
 	}
 	for _, leaf := range forged {
 		insert(leaf, nil)

@@ -27,7 +27,7 @@ import (
 // CheckpointFile is the name of the newest checkpoint in a folder.
 const CheckpointFile = "checkpoint"
 
-// ErrNone: the folder does not have the file. It is an fs.ErrNotExist.
+// ErrNone says that the folder does not have the file. It is an fs.ErrNotExist.
 var ErrNone = fmt.Errorf("tiledir: not in the folder: %w", fs.ErrNotExist)
 
 // A Dir is the folder of one log. It is a [tree.Source]. The zero value is of no use.

@@ -24,9 +24,12 @@ func logRoutes() []route {
 		{
 			method: http.MethodGet, path: "/v1/audit/entries", id: "logEntries", tag: "Log", summary: "Events of the log",
 			query: []parameter{
-				{"from", "RFC 3339: events of this time and later", false}, {"to", "RFC 3339: events before this time", false},
-				{"subject", "A living person", false}, {"actor", "Who acted, as in events", false},
-				{"from_index", "Events from this place on", false}, {"limit", "At most so many; default 100, up to 1000", false},
+				{"from", "RFC 3339: events of this time and later", false},
+				{"to", "RFC 3339: events before this time", false},
+				{"subject", "A living person", false},
+				{"actor", "Who acted, as in events", false},
+				{"from_index", "Events from this place on", false},
+				{"limit", "At most so many; default 100, up to 1000", false},
 			},
 			serve: (*exchange).logEntries, out: []result{{200, "By index", api.LogEvents{}, ""}},
 		},

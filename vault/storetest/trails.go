@@ -289,14 +289,14 @@ func trailPrune(w *world) {
 	a := w.tenant()
 	rows := w.intake(a, 6)
 	w.is("Grow", w.grow(w.leadNow(), 0, growth(a, 0, rows[:5], uuid.Nil)), nil)
-	prune := func(below int64, limit int) (n int) {
+	prune := func(below int64) (n int) {
 		w.update(func(ctx context.Context, tx vault.Tx) (err error) {
-			n, err = tx.Prune(ctx, a, below, limit)
+			n, err = tx.Prune(ctx, a, below, 2)
 			return err
 		})
 		return n
 	}
-	w.equal("pruned", []int{prune(3, 2), prune(3, 2), prune(3, 2), prune(1, 2)}, []int{2, 1, 0, 0})
+	w.equal("pruned", []int{prune(3), prune(3), prune(3), prune(1)}, []int{2, 1, 0, 0})
 	w.view(func(ctx context.Context, tx vault.Tx) error {
 		below, err := tx.Pruned(ctx, a)
 		w.is("Pruned", err, nil)
