@@ -25,7 +25,7 @@
 //     to clean up of those erased before the restart. The lease of the dead is taken over.
 //   - The ledger has exactly the erasures of which the database has certificates, the
 //     database has followed to its end, and the service is ready.
-//   - `fieldvault fsck` finds nothing.
+//   - `fieldvault fsck` finds nothing, and the audit log verifies.
 //
 // # Running it
 //

@@ -276,6 +276,17 @@ func (w *world) fsck(t *testing.T) {
 	}
 	w.say(t, code == 0, "fsck ends with code %d", code)
 	w.say(t, report.People > 0, "fsck saw nobody")
+	w.log(t)
+}
+
+// log verifies the audit log, with nothing but the public key.
+func (w *world) log(t *testing.T) {
+	t.Helper()
+	key := w.program.Start(t, nil, "certificate", "key", "--config", w.config("node"))
+	pub := strings.TrimSpace(key.Await(t, func(line string) bool { return strings.HasPrefix(line, "ed25519:") }))
+	p := w.program.Start(t, nil, "audit", "verify", "--store", "--config", w.config("node"), "--key", pub)
+	code := p.Wait()
+	w.say(t, code == 0, "the audit log does not verify: %s", p.Output())
 }
 
 // say counts a check, and reports it if it fails.

@@ -23,7 +23,8 @@
 //   - The scan for I1, which knows nothing of the model: once an answer has said
 //     that a person, or a key group, is erased, no operation that starts later shows a
 //     value of it that was known before the erasure began.
-//   - At rest, after the load, `fieldvault fsck` finds nothing.
+//   - At rest, after the load, `fieldvault fsck` finds nothing, and the audit log
+//     verifies (`fieldvault audit verify`).
 //   - No planted value, and no name of a person, stands in what the nodes said, in
 //     PostgreSQL's log and files, or in a dump.
 //

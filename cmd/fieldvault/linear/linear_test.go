@@ -76,6 +76,9 @@ func (l *load) atRest(t *testing.T) {
 	for _, f := range findings {
 		l.found = append(l.found, violation{byFsck, f})
 	}
+	if why := l.c.log(t); why != "" {
+		l.found = append(l.found, violation{byLog, why})
+	}
 	for _, f := range l.c.leaks(t) {
 		l.found = append(l.found, violation{byCanary, f})
 	}

@@ -50,6 +50,7 @@ const (
 	byOrder  = "linearizability"
 	byScan   = "I1 scan"
 	byFsck   = "fsck"
+	byLog    = "the audit log"
 	byCanary = "canaries"
 )
 

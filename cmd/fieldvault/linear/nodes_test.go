@@ -328,6 +328,19 @@ func (c *cluster) fsck(t *testing.T) (findings []string, people int) {
 	return findings, report.People
 }
 
+// log is why the audit log does not verify, with nothing but the public key; "" if it does.
+func (c *cluster) log(t *testing.T) string {
+	t.Helper()
+	key := c.program.Start(t, nil, "certificate", "key", "--config", c.config("node"))
+	pub := strings.TrimSpace(key.Await(t, func(line string) bool { return strings.HasPrefix(line, "ed25519:") }))
+	p := c.program.Start(t, nil, "audit", "verify", "--store", "--config", c.config("node"), "--key", pub)
+	if code := p.Wait(); code != 0 {
+		return string(p.Output())
+	}
+	t.Logf("%s", p.Output())
+	return ""
+}
+
 // leaks searches all that the nodes said and PostgreSQL holds for planted values.
 func (c *cluster) leaks(t *testing.T) (found []string) {
 	t.Helper()
