@@ -89,7 +89,7 @@ func (m *memory) Entries(_ context.Context, n int64, width int) ([][]byte, error
 
 func export(t *testing.T, m *memory, dir string) (int64, error) {
 	t.Helper()
-	return tiledir.Export{Dir: tiledir.Dir{Path: dir}, Source: m, Origin: origin, Key: public()}.Run(t.Context())
+	return tiledir.Export{To: tiledir.Dir{Path: dir}, Source: m, Origin: origin, Key: public()}.Run(t.Context())
 }
 
 // verify checks the folder, and that it holds so many events.

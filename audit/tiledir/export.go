@@ -5,15 +5,13 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
-// An Export copies a log into a folder.
+// An Export copies a log into files.
 type Export struct {
-	Dir    Dir
+	To     Files
 	Source tree.Source
 	Origin string // of the log
 	Key    ed25519.PublicKey
@@ -22,14 +20,14 @@ type Export struct {
 }
 
 // Run copies what the log has grown by since the last time, and returns the size that
-// the folder has now. The log must continue what is in the folder: [tree.ErrFork] or
+// the copy has now. The log must continue what is there: [tree.ErrFork] or
 // [tree.ErrRollback] otherwise. Running it again after it broke off completes it.
 func (e Export) Run(ctx context.Context) (size int64, err error) {
 	var last *tree.Witnessed
-	if b, err := e.Dir.Checkpoint(ctx); err == nil {
+	if b, err := e.To.Read(ctx, CheckpointFile); err == nil {
 		c, err := tree.OpenCheckpoint(b, e.Origin, e.Key)
 		if err != nil {
-			return 0, fmt.Errorf("the checkpoint in the folder: %w", err)
+			return 0, fmt.Errorf("the checkpoint of the copy: %w", err)
 		}
 		last = &tree.Witnessed{Signed: b, Checkpoint: c}
 		size = c.Size
@@ -43,7 +41,7 @@ func (e Export) Run(ctx context.Context) (size int64, err error) {
 	if err := e.tiles(ctx, size, next.Checkpoint.Size); err != nil {
 		return size, err
 	}
-	if err := e.Dir.write(CheckpointFile, next.Signed); err != nil {
+	if err := e.To.Write(ctx, CheckpointFile, next.Signed); err != nil {
 		return size, err
 	}
 	return next.Checkpoint.Size, nil
@@ -62,11 +60,11 @@ func (e Export) tiles(ctx context.Context, from, to int64) error {
 				return err
 			}
 		}
-		if err := e.Dir.write(t.Path(), b); err != nil {
+		if err := e.To.Write(ctx, t.Path(), b); err != nil {
 			return err
 		}
 		if t.Width == tree.Width {
-			if err := e.Dir.removePartial(t.Path()); err != nil {
+			if err := e.To.RemoveAll(ctx, t.Path()+".p"); err != nil {
 				return err
 			}
 		}
@@ -95,53 +93,11 @@ func (e Export) bundle(ctx context.Context, t tree.Tile) error {
 			return fmt.Errorf("writing a bundle of events: %w", err)
 		}
 	}
-	if err := e.Dir.write(tree.EntriesPath(t.N, t.Width), b); err != nil {
+	if err := e.To.Write(ctx, tree.EntriesPath(t.N, t.Width), b); err != nil {
 		return err
 	}
 	if t.Width < tree.Width {
 		return nil
 	}
-	return e.Dir.removePartial(tree.EntriesPath(t.N, t.Width))
-}
-
-// write makes a file, whole and on disk, or not at all.
-func (d Dir) write(name string, b []byte) (err error) {
-	path := filepath.Join(d.Path, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return fmt.Errorf("making a folder of the log: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("writing a file of the log: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing a file of the log: %w", errors.Join(err, os.Remove(f.Name())))
-		}
-	}()
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path) //nolint:gosec // the folder that was asked for
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// removePartial removes the partial forms of a full tile.
-func (d Dir) removePartial(name string) error {
-	if err := os.RemoveAll(filepath.Join(d.Path, filepath.FromSlash(name)) + ".p"); err != nil {
-		return fmt.Errorf("removing partial tiles: %w", err)
-	}
-	return nil
+	return e.To.RemoveAll(ctx, tree.EntriesPath(t.N, t.Width)+".p")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,7 +48,7 @@ continue what is in the folder; otherwise nothing is written, and it exits with
 		defer func() { err = errors.Join(err, log.close()) }()
 		bar := newProgress(w.stderr, "copying tiles", 0)
 		size, err := tiledir.Export{
-			Dir: tiledir.Dir{Path: to}, Source: log.Source, Origin: log.origin, Key: log.key,
+			To: tiledir.Dir{Path: to}, Source: log.Source, Origin: log.origin, Key: log.key,
 			Progress: func(done, total int) { bar.resize(total); bar.at(done) },
 		}.Run(c.Context())
 		bar.end(err)
@@ -81,6 +80,9 @@ func (p *parts) exports(ctx context.Context) error {
 	if every <= 0 {
 		return withHint(errors.New("audit.export_every is not positive"), "write it as 10s")
 	}
+	if _, err := exportTo(p.cfg.Audit, p.cfg.Tenant); err != nil {
+		return err
+	}
 	failing := map[string]bool{}
 	for {
 		select {
@@ -108,9 +110,10 @@ func (p *parts) exportAll(ctx context.Context, failing map[string]bool) {
 	for _, t := range tenants {
 		origin := trail.Origin(p.cfg.Audit.Origin, t.Name)
 		log := trail.Log{Store: vault.LogStore(p.store), Tenant: t.ID, Origin: origin, Key: p.vault.VerifierKey()}
-		_, err := tiledir.Export{
-			Dir: tiledir.Dir{Path: filepath.Join(p.cfg.Audit.Export, t.Name)}, Source: log, Origin: origin, Key: log.Key,
-		}.Run(ctx)
+		to, err := exportTo(p.cfg.Audit, t.Name)
+		if err == nil {
+			_, err = tiledir.Export{To: to, Source: log, Origin: origin, Key: log.Key}.Run(ctx)
+		}
 		switch {
 		case err == nil || errors.Is(err, trail.ErrNone) || ctx.Err() != nil:
 			failing[t.Name] = false

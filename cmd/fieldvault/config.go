@@ -309,22 +309,26 @@ func yamlList(text string) ([]any, error) {
 
 // readFiles reads secrets that stand in files.
 func (cfg *Config) readFiles() error {
-	return errors.Join(readURL("store", cfg.Store.URLFile, &cfg.Store.URL), readURL("ledger", cfg.Ledger.URLFile, &cfg.Ledger.URL))
+	return errors.Join(
+		readSecret("store.url", cfg.Store.URLFile, &cfg.Store.URL),
+		readSecret("ledger.url", cfg.Ledger.URLFile, &cfg.Ledger.URL),
+		readSecret("audit.s3.secret_access_key", cfg.Audit.S3.SecretAccessKeyFile, &cfg.Audit.S3.SecretAccessKey),
+	)
 }
 
-// readURL reads the URL of a part that stands in a file.
-func readURL(part, path string, url *string) error {
+// readSecret reads a setting that stands in a file.
+func readSecret(key, path string, into *string) error {
 	if path == "" {
 		return nil
 	}
-	if *url != "" {
-		return withHint(fmt.Errorf("%s.url and %s.url_file are both set", part, part), "give one of them")
+	if *into != "" {
+		return withHint(fmt.Errorf("%s and %s_file are both set", key, key), "give one of them")
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return withHint(fmt.Errorf("reading %s.url_file: %w", part, err), "it must name a file that holds the URL and nothing else")
+		return withHint(fmt.Errorf("reading %s_file: %w", key, err), "it must name a file that holds "+key+" and nothing else")
 	}
-	*url = strings.TrimSpace(string(b))
+	*into = strings.TrimSpace(string(b))
 	return nil
 }
 

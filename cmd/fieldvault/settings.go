@@ -142,9 +142,20 @@ type JobsConfig struct {
 
 // AuditConfig says how the audit logs are kept.
 type AuditConfig struct {
-	Origin      string `koanf:"origin" help:"names the service in signed checkpoints, as a URL without a scheme (vault.example.org/log); never change it"`
-	Export      string `koanf:"export" help:"directory to which the audit logs are exported, a folder a tenant, so that they outlive the database"`
-	ExportEvery string `koanf:"export_every" help:"how often what is new is exported"`
+	Origin      string   `koanf:"origin" help:"names the service in signed checkpoints, as a URL without a scheme (vault.example.org/log); never change it"`
+	Export      string   `koanf:"export" help:"folder or s3://bucket/prefix to which the audit logs are exported, one folder a tenant, so that they outlive the database"`
+	ExportEvery string   `koanf:"export_every" help:"how often what is new is exported"`
+	S3          S3Config `koanf:"s3"`
+}
+
+// S3Config is the store of a bucket.
+type S3Config struct {
+	Endpoint            string `koanf:"endpoint" help:"address of the bucket's store, such as https://s3.eu-central-1.amazonaws.com"`
+	Region              string `koanf:"region" help:"region of the bucket"`
+	AccessKeyID         string `koanf:"access_key_id" help:"who writes; empty: the machine's own role (IAM)"`
+	SecretAccessKey     string `koanf:"secret_access_key" secret:"a credential" help:"the key of who writes"`
+	SecretAccessKeyFile string `koanf:"secret_access_key_file" help:"file that holds it"`
+	CAFile              string `koanf:"ca_file" help:"authorities that may vouch for the store"`
 }
 
 // LogConfig says what is logged.

@@ -4,6 +4,7 @@
 #   postgres   the PostgreSQL server's programs, 15 or newer
 #   race       a C compiler, for Go's race detector
 #   vault      a real Vault, built from source into the user's cache
+#   s3         a server of S3-compatible buckets, built from source into Go's cache
 #
 # It does nothing, quickly, where all is there.
 set -euo pipefail
@@ -65,6 +66,9 @@ for need; do
 		;;
 	vault)
 		go run ./crypto/transit/transittest/build >/dev/null
+		;;
+	s3)
+		go tool -modfile=deploy/devs3/go.mod -n versitygw >/dev/null
 		;;
 	*)
 		echo "setup: what is $need?" >&2
