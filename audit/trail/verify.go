@@ -77,8 +77,10 @@ func (c Check) Run(ctx context.Context) (Report, error) {
 	if err := c.beyond(ctx); err != nil {
 		return r, err
 	}
-	if said < pruned && r.Pruned > 0 {
-		return r, &tree.BadError{Index: said, Why: "events are absent that no event of the log says were pruned"}
+	if r.Pruned > 0 {
+		if err := c.unsaid(ctx, said, min(pruned, r.Checkpoint.Size)); err != nil {
+			return r, err
+		}
 	}
 	r.Stray, err = c.stray(ctx)
 	return r, err
@@ -122,6 +124,23 @@ func (c Check) earlier(ctx context.Context) (list []tree.Checkpoint, forged *tre
 			return list[:max(0, len(list)-1)], nil, nil
 		}
 	}
+}
+
+// unsaid looks for the first event that is absent, with an index from <= i < to: those
+// that no event of the log says were pruned.
+func (c Check) unsaid(ctx context.Context, from, to int64) error {
+	for ; from < to; from += tree.Width {
+		list, err := c.Range(ctx, from, min(to, from+tree.Width))
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if list[i].Body == nil {
+				return &tree.BadError{Index: list[i].Index, Why: "the event is absent, and no event of the log says that it was pruned"}
+			}
+		}
+	}
+	return nil
 }
 
 // beyond says whether there is anything that the newest checkpoint does not cover.

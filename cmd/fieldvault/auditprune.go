@@ -18,7 +18,8 @@ func auditPrune(w world) *cobra.Command {
 		Short: "Delete events that are older than a time, and keep the tree",
 		Long: `Deletes events from the store whose place in the log is before the first one of
 --before or later. Their hashes stay, so the log still verifies; an event says what
-was pruned. Only events that stand in a verified export (--exported) are deleted.
+was pruned. Only events that stand in a verified export (--exported) are deleted,
+and only whole bundles of 256.
 It needs the database as the owner of its tables: the service's role can delete no
 event. It opens the store itself and acts as local:<user>, in events.`,
 		Example: `  fieldvault audit prune --before 2025-11-01T00:00:00Z --exported export --config owner.yaml`,
