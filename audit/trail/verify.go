@@ -226,7 +226,7 @@ func (c *columns) Tile(ctx context.Context, t tree.Tile) ([]byte, error) {
 	err = c.Store.View(ctx, func(tx Tx) error {
 		for i := range t.Width {
 			n := t.N*tree.Width + int64(i)
-			one, err := tx.Hashes(ctx, c.Log.Tenant, t.Level, n, n+1)
+			one, err := tx.Hashes(ctx, c.Tenant, t.Level, n, n+1)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"flag"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -29,9 +28,9 @@ func TestAuditKilled(t *testing.T) {
 				w.put(t, s, fields{"email": w.canary("l14-") + "@example.org"})
 			}
 			tenant, received, appended := w.tenantID(t, "default"), map[string]bool{}, 0
-			for range *kills {
+			for i := range *kills {
 				before := w.count(t, tenant)
-				got := w.readUntilKilled(t)
+				got := w.readUntilKilled(t, time.Duration(50+i*37%150)*time.Millisecond)
 				after := w.count(t, tenant) - before
 				if after < len(got) {
 					t.Errorf("%d plaintexts were received, and there are %d events", len(got), after)
@@ -57,9 +56,9 @@ func TestAuditKilled(t *testing.T) {
 	}
 }
 
-// readUntilKilled reads with several clients until the service is killed, and returns
-// the requests that were answered with a plaintext.
-func (w *world) readUntilKilled(t *testing.T) (requests []string) {
+// readUntilKilled reads with several clients until the service is killed, after some
+// time, and returns the requests that were answered with a plaintext.
+func (w *world) readUntilKilled(t *testing.T, after time.Duration) (requests []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -79,7 +78,7 @@ func (w *world) readUntilKilled(t *testing.T) (requests []string) {
 			}
 		})
 	}
-	time.Sleep(time.Duration(50+rand.IntN(150)) * time.Millisecond) //nolint:gosec // when is nobody's secret
+	time.Sleep(after)
 	w.proc.Kill()
 	w.keep(w.proc)
 	all.Wait()
