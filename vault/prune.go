@@ -10,6 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
 // pruneBatch is how many events one transaction deletes.
@@ -17,7 +18,8 @@ const pruneBatch = 5000
 
 // PruneLog deletes the events before a time from the store: all with an index below the
 // first event of that time or later, and below `exported`, the size of a copy of the log
-// that was verified. The tree keeps their hashes, and the log says in an event of its own
+// that was verified, in whole bundles: one that has lost some of its events could be
+// neither served nor exported any more. The tree keeps their hashes, and the log says in an event of its own
 // what was pruned, before it is. It needs the action audit, as an operator at the machine,
 // and on PostgreSQL the rights of the tables' owner. It returns the index below which
 // events are gone. progress, if not nil, is told how many were deleted.
@@ -33,6 +35,7 @@ func (v *Vault) PruneLog(ctx context.Context, c accessctl.Caller, before time.Ti
 		return 0, logError(err)
 	}
 	below = min(below, exported)
+	below -= below % tree.Width
 	if below <= 0 {
 		return 0, nil
 	}

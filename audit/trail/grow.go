@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"time"
@@ -207,12 +208,12 @@ func load(ctx context.Context, tx Tx, id int32, t Tenant, origin string, by Sign
 	if err != nil {
 		return nil, fmt.Errorf("reading the head of the log: %w", err)
 	}
-	beyond, err := tx.Hashes(ctx, id, 0, head.Size, head.Size+1)
-	if err != nil {
+	_, beyond, err := firstBeyond(ctx, tx, id, head.Size)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("reading the head of the log: %w", err)
-	}
-	if len(beyond) > 0 {
-		return nil, fmt.Errorf("%w: there are leaves beyond it", ErrAltered)
+	case beyond:
+		return nil, fmt.Errorf("%w: there are leaves or hashes beyond it", ErrAltered)
 	}
 	if head.Size == 0 {
 		return &growing{tenant: t}, nil
@@ -229,6 +230,25 @@ func load(ctx context.Context, tx Tx, id int32, t Tenant, origin string, by Sign
 		return nil, ErrAltered
 	}
 	return &growing{tenant: t, tree: r}, nil
+}
+
+// firstBeyond looks for leaves and hashes that a log of the given size does not have,
+// and returns the first index that they are of.
+func firstBeyond(ctx context.Context, tx Tx, tenant int32, size int64) (index int64, found bool, err error) {
+	leaves, err := tx.FindEntries(ctx, tenant, Find{FromIndex: size, Limit: 1})
+	if err != nil {
+		return 0, false, err
+	}
+	if len(leaves) > 0 {
+		return leaves[0].Index, true, nil
+	}
+	for level := 1; level*tree.Height < 63; level++ {
+		nodes, err := tx.Hashes(ctx, tenant, level, size>>(level*tree.Height), math.MaxInt64)
+		if err != nil || len(nodes) > 0 {
+			return size, len(nodes) > 0, err
+		}
+	}
+	return 0, false, nil
 }
 
 // rangeOf reads the compact form of a log of the given size.

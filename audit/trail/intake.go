@@ -10,9 +10,9 @@ import (
 // maxNamed bounds how many ids are asked for again in one step.
 const maxNamed = 10_000
 
-// maxGap bounds how many ids may be given in a row whose rows never appear. An id beyond
+// MaxGap bounds how many ids may be given in a row whose rows never appear. An id beyond
 // was not given by the store: somebody wrote the row by SQL.
-const maxGap = 1 << 20
+const MaxGap = 1 << 20
 
 // An intake is what is known of the rows that requests write.
 type intake struct {
@@ -92,7 +92,7 @@ func (s *Sequencer) read(ctx context.Context) (batch, error) {
 func (s *Sequencer) cut(ctx context.Context, b *batch) {
 	top := s.intake.top
 	for i := range b.rows {
-		if id := b.rows[i].ID; id <= top+maxGap {
+		if id := b.rows[i].ID; id <= top+MaxGap {
 			top = max(top, id)
 			continue
 		}

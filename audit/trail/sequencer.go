@@ -271,7 +271,7 @@ func (s *Sequencer) begin(ctx context.Context) error {
 			return fmt.Errorf("reading what is sequenced: %w", err)
 		}
 		for _, id := range ids {
-			if id > in.top+maxGap {
+			if id > in.top+MaxGap {
 				return fmt.Errorf("%w: a leaf names a row that was never there", ErrAltered)
 			}
 			in.saw(id, s.round.Load())

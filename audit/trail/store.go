@@ -119,8 +119,9 @@ type Tx interface {
 	FindEntries(ctx context.Context, tenant int32, f Find) ([]Entry, error)
 	// Checkpoints lists at most limit signed checkpoints with sizes beyond after, by size.
 	Checkpoints(ctx context.Context, tenant int32, after int64, limit int) ([]Head, error)
-	// Stray lists at most limit rows of a tenant with ids up to the lease's Settled
-	// and beyond after that are not in the tree, by id.
+	// Stray lists at most limit rows of a tenant with ids beyond after that are not in
+	// the tree, by id: those up to the lease's Settled, and of later ones those that
+	// stand more than MaxGap beyond it and beyond any row before them.
 	Stray(ctx context.Context, tenant int32, after int64, limit int) ([]Row, error)
 }
 

@@ -43,7 +43,7 @@ type Report struct {
 // could be verified.
 func (c Check) Run(ctx context.Context) (Report, error) {
 	var r Report
-	earlier, err := c.earlier(ctx)
+	earlier, forged, err := c.earlier(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -70,18 +70,39 @@ func (c Check) Run(ctx context.Context) (Report, error) {
 			return c.Each(index, &e)
 		}
 	}
-	if r.Report, err = v.Run(ctx); err != nil {
+	r.Report, err = v.Run(ctx)
+	if err = lowest(err, rows.bad, forged); err != nil {
 		return r, err
 	}
-	if said < pruned && r.Pruned > 0 {
-		return r, &tree.BadError{Index: said, Why: "events are absent that no event of the log says were pruned"}
+	if err := c.beyond(ctx); err != nil {
+		return r, err
+	}
+	if r.Pruned > 0 {
+		if err := c.unsaid(ctx, said, min(pruned, r.Checkpoint.Size)); err != nil {
+			return r, err
+		}
 	}
 	r.Stray, err = c.stray(ctx)
 	return r, err
 }
 
-// earlier reads all checkpoints but the newest.
-func (c Check) earlier(ctx context.Context) (list []tree.Checkpoint, err error) {
+// lowest is the error that names the lowest bad index. An error that names none says
+// that the log could not be read, and goes first.
+func lowest(err error, more ...*tree.BadError) error {
+	var bad *tree.BadError
+	if err != nil && !errors.As(err, &bad) {
+		return err
+	}
+	for _, b := range more {
+		if b != nil && (bad == nil || b.Index < bad.Index) {
+			bad, err = b, b
+		}
+	}
+	return err
+}
+
+// earlier reads all checkpoints but the newest, up to one that does not verify.
+func (c Check) earlier(ctx context.Context) (list []tree.Checkpoint, forged *tree.BadError, err error) {
 	const page = 1000
 	for after := int64(0); ; {
 		var heads []Head
@@ -90,19 +111,57 @@ func (c Check) earlier(ctx context.Context) (list []tree.Checkpoint, err error) 
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("reading checkpoints: %w", err)
+			return nil, nil, fmt.Errorf("reading checkpoints: %w", err)
 		}
 		for _, h := range heads {
 			k, err := tree.OpenCheckpoint(h.Signed, c.Origin, c.Key)
 			if err != nil || k.Size != h.Size {
-				return nil, &tree.BadError{Index: h.Size, Why: fmt.Sprintf("the checkpoint of size %d does not verify with the key", h.Size)}
+				return list, &tree.BadError{Index: h.Size, Why: fmt.Sprintf("the checkpoint of size %d does not verify with the key", h.Size)}, nil
 			}
 			list, after = append(list, k), h.Size
 		}
 		if len(heads) < page {
-			return list[:max(0, len(list)-1)], nil
+			return list[:max(0, len(list)-1)], nil, nil
 		}
 	}
+}
+
+// unsaid looks for the first event that is absent, with an index from <= i < to: those
+// that no event of the log says were pruned.
+func (c Check) unsaid(ctx context.Context, from, to int64) error {
+	for ; from < to; from += tree.Width {
+		list, err := c.Range(ctx, from, min(to, from+tree.Width))
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if list[i].Body == nil {
+				return &tree.BadError{Index: list[i].Index, Why: "the event is absent, and no event of the log says that it was pruned"}
+			}
+		}
+	}
+	return nil
+}
+
+// beyond says whether there is anything that the newest checkpoint does not cover.
+func (c Check) beyond(ctx context.Context) error {
+	var head Head
+	var index int64
+	found := false
+	err := c.Store.View(ctx, func(tx Tx) (err error) {
+		if head, err = tx.Head(ctx, c.Tenant); err != nil {
+			return err
+		}
+		index, found, err = firstBeyond(ctx, tx, c.Tenant, head.Size)
+		return err
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking beyond the checkpoint: %w", err)
+	case found:
+		return &tree.BadError{Index: index, Why: "it is beyond the newest checkpoint: nobody signed it"}
+	}
+	return nil
 }
 
 // pruned is the index below which the store says that events were deleted.
@@ -150,8 +209,38 @@ func (c Check) stray(ctx context.Context) (n int64, err error) {
 	}
 }
 
-// columns is a source that checks what the columns beside a leaf say.
-type columns struct{ Log }
+// columns is a source that compares what the columns beside a leaf say. A hash that is
+// not stored is zero in its tiles, as [tree.Verification] has it.
+type columns struct {
+	Log
+	bad *tree.BadError // the first entry whose columns say something else
+}
+
+// Tile reads a tile, and what there is of one that is not whole.
+func (c *columns) Tile(ctx context.Context, t tree.Tile) ([]byte, error) {
+	b, err := c.Log.Tile(ctx, t)
+	if !errors.Is(err, ErrNone) {
+		return b, err
+	}
+	b = make([]byte, t.Width*len(tree.Hash{}))
+	err = c.Store.View(ctx, func(tx Tx) error {
+		for i := range t.Width {
+			n := t.N*tree.Width + int64(i)
+			one, err := tx.Hashes(ctx, c.Tenant, t.Level, n, n+1)
+			if err != nil {
+				return err
+			}
+			if len(one) > 0 {
+				copy(b[i*len(one[0]):], one[0][:])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading a tile: %w", err)
+	}
+	return b, nil
+}
 
 // Entries reads a bundle, and compares the columns with the events.
 func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, error) {
@@ -162,14 +251,13 @@ func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, er
 	out := make([][]byte, width)
 	for i := range list {
 		e := &list[i]
-		at := e.Index - n*tree.Width
 		if e.Body == nil {
 			continue
 		}
-		if why := c.differs(e); why != "" {
-			return nil, &tree.BadError{Index: e.Index, Why: why}
+		if why := c.differs(e); why != "" && (c.bad == nil || e.Index < c.bad.Index) {
+			c.bad = &tree.BadError{Index: e.Index, Why: why}
 		}
-		out[at] = e.Body
+		out[e.Index-n*tree.Width] = e.Body
 	}
 	return out, nil
 }

@@ -245,10 +245,10 @@ func (w walker) hashes(ctx context.Context, t Tile) ([]Hash, error) {
 }
 
 // entries reads the bundle of a tile of level 0: at least t.Width leaves, nil where
-// one is missing.
+// one is missing. Of a bundle that is malformed all are.
 func (w walker) entries(ctx context.Context, t Tile) ([][]byte, error) {
 	leaves, err := w.source.Entries(ctx, t.N, t.Width)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrFormat) {
 		return nil, fmt.Errorf("reading a bundle: %w", err)
 	}
 	if missing := t.Width - len(leaves); missing > 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/audit/tree"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/api"
 	"github.com/fieldvault/fieldvault/vault/client"
 )
 
@@ -210,12 +212,23 @@ func (o overHTTP) Checkpoint(ctx context.Context) ([]byte, error) { return o.c.L
 
 // Tile asks for a tile.
 func (o overHTTP) Tile(ctx context.Context, t tree.Tile) ([]byte, error) {
-	return o.c.LogTile(ctx, t.Path())
+	return o.file(ctx, t.Path())
+}
+
+// file asks for a file of the log. One that the service does not have is missing: it is
+// an fs.ErrNotExist, and no failure to read.
+func (o overHTTP) file(ctx context.Context, path string) ([]byte, error) {
+	b, err := o.c.LogTile(ctx, path)
+	var answered *client.Error
+	if errors.As(err, &answered) && answered.Code == api.NotFound {
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return b, err
 }
 
 // Entries asks for a bundle of events.
 func (o overHTTP) Entries(ctx context.Context, n int64, width int) ([][]byte, error) {
-	b, err := o.c.LogTile(ctx, tree.EntriesPath(n, width))
+	b, err := o.file(ctx, tree.EntriesPath(n, width))
 	if err != nil {
 		return nil, err
 	}

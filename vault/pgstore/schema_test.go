@@ -151,6 +151,53 @@ func TestHistoryStands(t *testing.T) {
 	}
 }
 
+// The tables of the audit log, and the statements that may not be made in them.
+func againstTheLog() (list []string) {
+	for table, column := range map[string]string{"event_intake": "leaf", "audit_leaf": "hash", "audit_node": "hash", "audit_checkpoint": "signed"} {
+		list = append(list, `UPDATE `+table+` SET `+column+` = `+column, `DELETE FROM `+table, `TRUNCATE `+table)
+	}
+	return list
+}
+
+// The log is only appended to, by the tables' owner too, as long as nobody takes the
+// triggers away. Only what was pruned may be deleted.
+func TestLogIsOnlyAppendedTo(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	id := tenant(t, s, "acme")
+	if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}, {Tenant: id, Leaf: []byte("another")}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		`INSERT INTO audit_leaf (tenant, idx, intake, at, event, hash)
+SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, now(), gen_random_uuid(), sha256(leaf) FROM event_intake WHERE tenant = $1`,
+		`INSERT INTO audit_node (tenant, level, n, hash) VALUES ($1, 1, 0, sha256(''))`,
+		`INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 2, now(), '')`,
+	} {
+		run(t, admin, sql, id)
+	}
+	for _, sql := range againstTheLog() {
+		_, err := admin.Exec(t.Context(), sql)
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "23000" {
+			t.Errorf("%s: %v, want that a trigger refuses it", sql, err)
+		}
+	}
+	run(t, admin, `INSERT INTO audit_pruned (tenant, below) VALUES ($1, 1)`, id)
+	for _, c := range []struct {
+		place int
+		want  bool // is it done?
+	}{{1, false}, {0, true}} {
+		_, err := admin.Exec(t.Context(), `DELETE FROM event_intake WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = $2)`, id, c.place)
+		if (err == nil) != c.want {
+			t.Errorf("deleting the event of index %d, below 1 pruned: %v", c.place, err)
+		}
+	}
+	if n := number(t, admin, `SELECT count(*) FROM event_intake WHERE tenant = $1`, id); n != 1 {
+		t.Errorf("%d events are left, want 1", n)
+	}
+}
+
 // What the service's role is granted is enough for everything the store does,
 // and events are append-only for it.
 func TestServiceRole(t *testing.T) {
@@ -227,14 +274,15 @@ func TestServiceRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) })
-	for _, sql := range []string{
-		`UPDATE event_intake SET leaf = ''`, `DELETE FROM event_intake`, `TRUNCATE event_intake`,
+	for _, sql := range append(againstTheLog(),
+		`INSERT INTO audit_pruned VALUES (1, 1)`, `UPDATE audit_pruned SET below = below`, `DELETE FROM audit_pruned`, `TRUNCATE audit_pruned`,
+		`DELETE FROM audit_lead`, `ALTER TABLE audit_leaf DISABLE TRIGGER ALL`, `SET session_replication_role = replica`,
 		`UPDATE consent_event SET decision = 'granted'`, `DELETE FROM subject`, `TRUNCATE subject`,
 		`UPDATE document SET body = ''`, `DELETE FROM document`, `ALTER TABLE subject DISABLE TRIGGER ALL`,
 		`DELETE FROM goose_db_version`, `DROP TABLE record`,
 		`UPDATE erasure SET certificate = ''`, `DELETE FROM erasure`, `TRUNCATE erasure`, `UPDATE outbox SET body = ''`,
 		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM approval`, `DELETE FROM tenant`, `DELETE FROM key_life`,
-	} {
+	) {
 		_, err := c.Exec(t.Context(), sql)
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "42501" {

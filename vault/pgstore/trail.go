@@ -53,8 +53,9 @@ ORDER BY i.id LIMIT $3`
 
 	stray = `
 SELECT ` + intakeColumns + ` FROM event_intake i
-WHERE i.id > $2 AND i.tenant = $1 AND i.id <= (SELECT settled FROM audit_lead)
-  AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)
+WHERE i.id > $2 AND i.tenant = $1 AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)
+  AND (i.id <= (SELECT settled FROM audit_lead) OR i.id > (SELECT settled FROM audit_lead) + $4::bigint
+    AND NOT EXISTS (SELECT FROM event_intake p WHERE p.id < i.id AND p.id >= i.id - $4::bigint))
 ORDER BY i.id LIMIT $3`
 
 	sequencedIDs = `SELECT intake FROM audit_leaf WHERE intake > $1 ORDER BY intake LIMIT $2`
@@ -87,7 +88,7 @@ func (t *tx) Stray(ctx context.Context, tenant int32, after int64, limit int) ([
 	if err := t.extend(ctx, doing, longStatements); err != nil {
 		return nil, err
 	}
-	return rows(ctx, t, doing, stray, []any{tenant, after, limit}, readIntake)
+	return rows(ctx, t, doing, stray, []any{tenant, after, limit, int64(trail.MaxGap)}, readIntake)
 }
 
 func (t *tx) Sequenced(ctx context.Context, after int64, limit int) ([]int64, error) {

@@ -29,6 +29,15 @@ func TestSchemaRefuses(t *testing.T) {
 	if err := s.AppendEvents(t.Context(), leaf(tenant)); err != nil {
 		t.Fatal(err)
 	}
+	for _, statement := range []string{
+		"INSERT INTO audit_leaf SELECT tenant, 0, id, 0, zeroblob(16), NULL, zeroblob(32) FROM event_intake",
+		"INSERT INTO audit_node SELECT tenant, 1, 0, zeroblob(32) FROM event_intake",
+		"INSERT INTO audit_checkpoint SELECT tenant, 1, 0, x'' FROM event_intake",
+	} {
+		if err := raw(t, path, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
 	update(t, s, func(tx vault.Tx) error {
 		if err := tx.RaiseLedgerPosition(t.Context(), 5); err != nil {
 			return err
@@ -50,6 +59,13 @@ func TestSchemaRefuses(t *testing.T) {
 		"a uid twice":                         "UPDATE subject SET uid = (SELECT uid FROM subject" + is(dead) + ")" + is(live),
 		"a history rewritten":                 "UPDATE consent_event SET decision = 'refused'",
 		"an event rewritten":                  "UPDATE event_intake SET leaf = x'00'",
+		"an event deleted":                    "DELETE FROM event_intake",
+		"a leaf rewritten":                    "UPDATE audit_leaf SET idx = 5",
+		"a leaf deleted":                      "DELETE FROM audit_leaf",
+		"a hash rewritten":                    "UPDATE audit_node SET hash = zeroblob(32)",
+		"a hash deleted":                      "DELETE FROM audit_node",
+		"a checkpoint rewritten":              "UPDATE audit_checkpoint SET signed = x'00'",
+		"a checkpoint deleted":                "DELETE FROM audit_checkpoint",
 		"a certificate rewritten":             "UPDATE erasure SET certificate = x'00'",
 		"a certificate deleted":               "DELETE FROM erasure",
 		"a ledger's position lowered":         "UPDATE ledger SET reached = 4",

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -81,22 +80,23 @@ func list2(ctx context.Context, t *tx, q1, q2 string, args1, args2 []any) ([]tra
 }
 
 func (t *tx) PendingOf(ctx context.Context, tenant int32, after int64, limit int) ([]trail.Row, error) {
-	return t.unsequenced(ctx, tenant, after, math.MaxInt64, limit)
+	return t.unsequenced(ctx, `1`, tenant, after, atMost(limit))
 }
+
+// isStray says of a row, i, that is not in the tree that it will never be.
+const isStray = `(id <= (SELECT settled FROM audit_lead) OR id > (SELECT settled FROM audit_lead) + ?4
+	AND NOT EXISTS (SELECT 1 FROM event_intake p WHERE p.id < i.id AND p.id >= i.id - ?4))`
 
 func (t *tx) Stray(ctx context.Context, tenant int32, after int64, limit int) ([]trail.Row, error) {
-	settled, err := t.number(ctx, `SELECT settled FROM audit_lead`)
-	if err != nil {
-		return nil, fmt.Errorf("reading what is settled: %w", err)
-	}
-	return t.unsequenced(ctx, tenant, after, settled, limit)
+	return t.unsequenced(ctx, isStray, tenant, after, atMost(limit), trail.MaxGap)
 }
 
-func (t *tx) unsequenced(ctx context.Context, tenant int32, after, to int64, limit int) ([]trail.Row, error) {
+// unsequenced lists rows that are not in the tree, and of which a condition holds.
+func (t *tx) unsequenced(ctx context.Context, condition string, args ...any) ([]trail.Row, error) {
 	out, err := list(ctx, t, `
 		SELECT id, tenant, leaf, mac FROM event_intake i
-		WHERE id > ?2 AND id <= ?3 AND tenant = ?1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id)
-		ORDER BY id LIMIT ?4`, scanIntake, tenant, after, to, atMost(limit))
+		WHERE id > ?2 AND tenant = ?1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id) AND `+condition+`
+		ORDER BY id LIMIT ?3`, scanIntake, args...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for events that are not in the log: %w", err)
 	}

@@ -23,6 +23,8 @@
 //	A  authorisation
 //	T  tokens
 //	S  tampering with the storage by SQL
+//	L  the audit log: altered by SQL, as files and before a witness; after erasures and
+//	   pruning; kill -9 (-e2e.kills says how often) and where no event can be written
 //	E  erasure and certificates
 //	X  oracles and exhaustion
 //	F  faults of PostgreSQL and Vault (production mode only)

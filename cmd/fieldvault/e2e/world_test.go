@@ -261,13 +261,20 @@ func (w *world) serveAs(t, owner *testing.T, who string, flags ...string) (p *pr
 		p.Kill()
 		w.keep(p)
 	})
+	api, metrics = awaitServing(t, p)
+	return p, api, metrics
+}
+
+// awaitServing waits until a process serves, and says where.
+func awaitServing(t *testing.T, p *process) (api, metrics string) {
+	t.Helper()
 	var ready struct {
 		Msg, URL, Metrics string
 	}
 	p.Await(t, func(line string) bool {
 		return json.Unmarshal([]byte(line), &ready) == nil && ready.Msg == "serving"
 	})
-	return p, ready.URL, strings.TrimSuffix(ready.Metrics, "/metrics") + "/metrics"
+	return ready.URL, strings.TrimSuffix(ready.Metrics, "/metrics") + "/metrics"
 }
 
 // with runs the service with further flags until t ends, and says where: beside the

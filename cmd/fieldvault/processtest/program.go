@@ -118,15 +118,24 @@ func environment(extra ...string) []string {
 // code is what it must exit with; env is added to its environment.
 func (p Program) Run(tb testing.TB, code int, env []string, args ...string) string {
 	tb.Helper()
+	got, stdout, stderr := p.Try(tb, env, args...)
+	if got != code {
+		tb.Fatalf("fieldvault %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, stdout, stderr)
+	}
+	return stdout
+}
+
+// Try runs a verb to its end and returns its exit code and what it wrote.
+func (p Program) Try(tb testing.TB, env []string, args ...string) (code int, stdout, stderr string) {
+	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), string(p), args...) //nolint:gosec // it is the program that was built here
 	cmd.Env = environment(env...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if got := cmd.ProcessState.ExitCode(); got != code {
-		tb.Fatalf("fieldvault %s: exit code %d (%v), want %d\n%s%s", strings.Join(args, " "), got, err, code, stdout.Bytes(), stderr.Bytes())
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		tb.Fatalf("fieldvault %s: %v", strings.Join(args, " "), err)
 	}
-	return stdout.String()
+	return cmd.ProcessState.ExitCode(), out.String(), said.String()
 }
 
 // WriteConfig writes a configuration file.

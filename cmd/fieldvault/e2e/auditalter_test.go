@@ -1,0 +1,238 @@
+package e2e_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// logTables are those of the audit log.
+func logTables() []string {
+	return []string{"event_intake", "audit_leaf", "audit_node", "audit_checkpoint", "audit_pruned"}
+}
+
+// treeTables are those of them that the service grows by itself.
+func treeTables() []string { return []string{"audit_leaf", "audit_node", "audit_checkpoint"} }
+
+// asTheyWere runs f with the triggers of tables away, and then puts all their rows back.
+// They must not grow meanwhile.
+func (w *world) asTheyWere(t *testing.T, tables []string, f func()) {
+	t.Helper()
+	for _, table := range tables {
+		w.sql(t, `CREATE TABLE kept_`+table+` AS SELECT * FROM `+table)
+		defer w.sql(t, `DROP TABLE kept_`+table)
+	}
+	w.untriggered(t, tables, func() {
+		f()
+		for _, table := range tables {
+			w.sql(t, `DELETE FROM `+table)
+			w.sql(t, w.insertInto(table)+`SELECT * FROM kept_`+table)
+		}
+	})
+}
+
+// untriggered runs f with the triggers of tables away.
+func (w *world) untriggered(t *testing.T, tables []string, f func()) {
+	t.Helper()
+	if len(tables) == 0 {
+		f()
+		return
+	}
+	w.restoring(t, tables[0], func() { w.untriggered(t, tables[1:], f) })
+}
+
+// insertInto is the beginning of a statement that inserts rows with all their columns.
+func (w *world) insertInto(table string) string {
+	if w.production && table == "event_intake" {
+		return `INSERT INTO ` + table + ` OVERRIDING SYSTEM VALUE `
+	}
+	return `INSERT INTO ` + table + ` `
+}
+
+// An alteration is what somebody does to a log, and the index that verify must name.
+type alteration struct {
+	name  string
+	index int64
+	do    []string // SQL, about tenant $1
+}
+
+// do does an alteration to the log of a tenant.
+func (w *world) alter(t *testing.T, l logState, a alteration) {
+	t.Helper()
+	for _, q := range a.do {
+		w.sql(t, strings.ReplaceAll(q, "$1", fmt.Sprint(l.tenant)))
+	}
+}
+
+// altered does alterations one by one, and wants that verify names the index of each.
+func (w *world) altered(t *testing.T, l logState, list []alteration) {
+	t.Helper()
+	for _, a := range list {
+		t.Run(a.name, func(t *testing.T) {
+			w.asTheyWere(t, logTables(), func() {
+				w.alter(t, l, a)
+				w.bad(t, a.name, a.index, l.name, "--store")
+			})
+		})
+	}
+	w.verifies(t, "put back", l.name, "--store")
+}
+
+// ofIndex names the row of the intake that an index of the log has.
+func ofIndex(i int64) string {
+	return fmt.Sprintf(`id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = %d)`, i)
+}
+
+// bytesOf is some bytes in SQL, another value each time.
+func (w *world) bytesOf(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	if w.production {
+		return fmt.Sprintf(`'\x%x'`, b)
+	}
+	return fmt.Sprintf(`x'%x'`, b)
+}
+
+// flipped is a column of bytes with its byte n, from 0, changed.
+func (w *world) flipped(column string, n int) string {
+	if w.production {
+		return fmt.Sprintf(`set_byte(%s, %d, get_byte(%[1]s, %[2]d) # 1)`, column, n)
+	}
+	// A byte of hexadecimal digits, exchanged for another.
+	return fmt.Sprintf(`CAST(substr(%s, 1, %d) || CASE substr(%[1]s, %[3]d, 1) WHEN x'31' THEN x'32' ELSE x'31' END || substr(%[1]s, %[4]d) AS BLOB)`, column, n, n+1, n+2)
+}
+
+// swap exchanges a column of two rows.
+func swap(table, column, a, b string) []string {
+	return []string{
+		`CREATE TABLE swapping AS SELECT ` + column + ` AS x, 1 AS n FROM ` + table + ` WHERE tenant = $1 AND ` + a,
+		`INSERT INTO swapping SELECT ` + column + `, 2 FROM ` + table + ` WHERE tenant = $1 AND ` + b,
+		`UPDATE ` + table + ` SET ` + column + ` = (SELECT x FROM swapping WHERE n = 2) WHERE tenant = $1 AND ` + a,
+		`UPDATE ` + table + ` SET ` + column + ` = (SELECT x FROM swapping WHERE n = 1) WHERE tenant = $1 AND ` + b,
+		`DROP TABLE swapping`,
+	}
+}
+
+const (
+	leafAt  = `UPDATE audit_leaf SET %s WHERE tenant = $1 AND idx = %d`
+	eventAt = `UPDATE event_intake SET %s WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = %d)`
+)
+
+// swappedPlaces exchanges the indexes of two leaves.
+func swappedPlaces(a, b int64) []string {
+	const free = 1 << 40
+	return []string{
+		fmt.Sprintf(leafAt, fmt.Sprint("idx = ", free), a), fmt.Sprintf(leafAt, fmt.Sprint("idx = ", a), b), fmt.Sprintf(leafAt, fmt.Sprint("idx = ", b), free),
+	}
+}
+
+// swappedRows exchanges the events that two leaves name.
+func swappedRows(a, b int64) []string {
+	const row = `intake = (SELECT x FROM swapping WHERE n = %d)`
+	return []string{
+		fmt.Sprintf(`CREATE TABLE swapping AS SELECT intake AS x, idx AS n FROM audit_leaf WHERE tenant = $1 AND idx IN (%d, %d)`, a, b),
+		fmt.Sprintf(leafAt, "intake = -1", a), fmt.Sprintf(leafAt, fmt.Sprintf(row, a), b), fmt.Sprintf(leafAt, fmt.Sprintf(row, b), a),
+		`DROP TABLE swapping`,
+	}
+}
+
+// The events of a log, what stands beside them, and their order.
+func alteredEntries(t *testing.T, w *world) {
+	l := w.logOf(t, "default")
+	another, later, uid := w.bytesOf(32), "at = at + 1", "randomblob(16)"
+	if w.production {
+		later, uid = "at = at + interval '1 microsecond'", "gen_random_uuid()"
+	}
+	deleted := func(i int64) string { return `DELETE FROM event_intake WHERE ` + ofIndex(i) }
+	edited := func(i int64) string { return fmt.Sprintf(eventAt, "leaf = "+w.flipped("leaf", 20), i) }
+	last := l.size - 1
+	w.altered(t, l, []alteration{
+		{"an event deleted", 300, []string{deleted(300)}},
+		{"the first event deleted", 0, []string{deleted(0)}},
+		{"the last event deleted", last, []string{deleted(last)}},
+		{"two events deleted", 100, []string{deleted(300), deleted(100)}},
+		{"all events deleted", 0, []string{`DELETE FROM event_intake WHERE tenant = $1`}},
+		{"a byte of an event", 77, []string{edited(77)}},
+		{"a byte of the last event", last, []string{edited(last)}},
+		{"an event emptied", 78, []string{fmt.Sprintf(eventAt, "leaf = "+w.bytesOf(0), 78)}},
+		{"an event of another tenant", 60, []string{fmt.Sprintf(eventAt, "tenant = tenant + 1", 60)}},
+		{"the column of the person", 40, []string{fmt.Sprintf(leafAt, "about = "+uid, 40)}},
+		{"the column of the person emptied", 41, []string{fmt.Sprintf(leafAt, "about = NULL", 41), fmt.Sprintf(leafAt, "about = "+uid, 45)}},
+		{"the column of the time", 42, []string{fmt.Sprintf(leafAt, later, 42)}},
+		{"the column of the id", 43, []string{fmt.Sprintf(leafAt, "event = "+uid, 43)}},
+		{"a column before a byte", 310, []string{fmt.Sprintf(leafAt, later, 310), edited(320)}},
+		{"a byte before a column", 300, []string{edited(300), fmt.Sprintf(leafAt, later, 310)}},
+		{"the events of two rows exchanged", 10, swap("event_intake", "leaf", ofIndex(10), ofIndex(400))},
+		{"the rows of two leaves exchanged", 20, swappedRows(20, 30)},
+		{"an event and its hash", 256, append(swap("event_intake", "leaf", ofIndex(400), ofIndex(410)), swap("audit_leaf", "hash", "idx = 400", "idx = 410")...)},
+		// All of a leaf moves, so that nothing says which of a tile's is at fault: the first is named.
+		{"the places of two leaves exchanged", 0, swappedPlaces(20, 30)},
+		{"the places of two later leaves exchanged", 256, swappedPlaces(300, 310)},
+		{"a place in one tile for one in another", 0, swappedPlaces(30, 310)},
+		{"an event for which there is none", 200, []string{fmt.Sprintf(leafAt, "intake = -1", 200)}},
+		{"a hash and an event after it", 120, []string{edited(130), fmt.Sprintf(leafAt, "hash = "+another, 120)}},
+	})
+}
+
+// The hashes of a log, its length, and what was signed of it.
+func alteredTree(t *testing.T, w *world) {
+	l := w.logOf(t, "default")
+	signed := w.rows(t, `SELECT size FROM audit_checkpoint WHERE tenant = $1 ORDER BY size`, l.tenant)
+	first, before := signed[3][0].(int64), signed[len(signed)-2][0].(int64)
+	n, another := l.size, w.bytesOf(32)
+	node := func(i int) string {
+		return fmt.Sprintf(`UPDATE audit_node SET hash = %s WHERE tenant = $1 AND level = 1 AND n = %d`, another, i)
+	}
+	added := func(i int64) string {
+		const columns = `about, event, hash, at, tenant`
+		return fmt.Sprintf(`INSERT INTO audit_leaf (idx, intake, `+columns+`) SELECT %d, -1, `+columns+` FROM audit_leaf WHERE tenant = $1 AND idx = 7`, i)
+	}
+	checkpoint := func(set string, size int64) string {
+		return fmt.Sprintf(`UPDATE audit_checkpoint SET signed = %s WHERE tenant = $1 AND size = %d`, set, size)
+	}
+	ofSize := func(size int64) string {
+		return fmt.Sprintf(`(SELECT signed FROM audit_checkpoint WHERE tenant = $1 AND size = %d)`, size)
+	}
+	w.altered(t, l, []alteration{
+		{"the hash of a leaf", 100, []string{fmt.Sprintf(leafAt, "hash = "+another, 100)}},
+		{"the hash of the last leaf", n - 1, []string{fmt.Sprintf(leafAt, "hash = "+another, n-1)}},
+		{"the hash of the first subtree", 0, []string{node(0)}},
+		{"the hash of the second subtree", 256, []string{node(1)}},
+		{"the second subtree deleted", 256, []string{`DELETE FROM audit_node WHERE tenant = $1 AND n = 1`}},
+		{"a leaf deleted", 100, []string{`DELETE FROM audit_leaf WHERE tenant = $1 AND idx = 100`}},
+		{"the last leaf deleted", n - 1, []string{fmt.Sprintf(`DELETE FROM audit_leaf WHERE tenant = $1 AND idx = %d`, n-1)}},
+		{"the last ten leaves deleted", n - 10, []string{fmt.Sprintf(`DELETE FROM audit_leaf WHERE tenant = $1 AND idx >= %d`, n-10)}},
+		{"all leaves deleted", 0, []string{`DELETE FROM audit_leaf WHERE tenant = $1`}},
+		{"all but the checkpoints deleted", 0, []string{`DELETE FROM audit_leaf WHERE tenant = $1`, `DELETE FROM audit_node WHERE tenant = $1`, `DELETE FROM event_intake WHERE tenant = $1`}},
+		{"a leaf beyond the checkpoint", n, []string{added(n)}},
+		{"a leaf far beyond the checkpoint", n + 5, []string{added(n + 5)}},
+		{"a hash of a subtree beyond the checkpoint", n, []string{`INSERT INTO audit_node (n, level, hash, tenant) SELECT n + 1, level, hash, tenant FROM audit_node WHERE tenant = $1 AND n = 1`}},
+		{"the newest checkpoint deleted", before, []string{fmt.Sprintf(`DELETE FROM audit_checkpoint WHERE tenant = $1 AND size = %d`, n)}},
+		{"an earlier checkpoint", first, []string{checkpoint(w.flipped("signed", 60), first)}},
+		{"an earlier checkpoint after an event", 3, []string{checkpoint(w.flipped("signed", 60), first), `DELETE FROM event_intake WHERE ` + ofIndex(3)}},
+		{"an earlier checkpoint for another", first, []string{checkpoint(ofSize(before), first)}},
+		{"an earlier checkpoint for the newest", first, []string{checkpoint(ofSize(first), n)}},
+	})
+	other := w.tenantID(t, "other")
+	for says, do := range map[string]string{
+		"the checkpoint does not verify": checkpoint(w.flipped("signed", int(n%10)+60), n),
+		"the log is empty":               `DELETE FROM audit_checkpoint WHERE tenant = $1`,
+		"this is the log .*other":        checkpoint(fmt.Sprintf(`(SELECT signed FROM audit_checkpoint WHERE tenant = %v ORDER BY size DESC LIMIT 1)`, other), n),
+	} {
+		w.asTheyWere(t, logTables(), func() {
+			w.alter(t, l, alteration{do: []string{do}})
+			w.refusedBy(t, do, says, l.name, "verify", "--store")
+		})
+	}
+	w.asTheyWere(t, logTables(), func() { // the logs of two tenants exchanged, with all there is of them
+		for _, table := range treeTables() {
+			w.sql(t, fmt.Sprintf(`UPDATE %s SET tenant = -1 WHERE tenant = %v`, table, other))
+			w.sql(t, fmt.Sprintf(`UPDATE %s SET tenant = %v WHERE tenant = %v`, table, other, l.tenant))
+			w.sql(t, fmt.Sprintf(`UPDATE %s SET tenant = %v WHERE tenant = -1`, table, l.tenant))
+		}
+		w.refusedBy(t, "the logs of two tenants exchanged", "this is the log .*other", l.name, "verify", "--store")
+		w.refusedBy(t, "the logs of two tenants exchanged", "does not verify|its row is another tenant's", l.name, "verify", "--store", "--log", "fieldvault/default")
+	})
+	w.verifies(t, "put back", l.name, "--store")
+}
