@@ -49,9 +49,9 @@ type route struct {
 	optional bool     // the body may be left out
 	query    []parameter
 	repeats  []string // parameters of the query that may stand more than once
-	purpose  need // Fieldvault-Purpose
-	ifMatch  bool // honours If-Match
-	once     bool // honours Idempotency-Key
+	purpose  need     // Fieldvault-Purpose
+	ifMatch  bool     // honours If-Match
+	once     bool     // honours Idempotency-Key
 
 	out []result
 	// serve does the work.

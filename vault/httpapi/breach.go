@@ -24,7 +24,8 @@ func breachRoutes() []route {
 		detail: "From the log, compared with its newest signed checkpoint. As CSV with Accept: text/csv; as a draft of the notification under GDPR Art. 33(3) with " +
 			"Accept: text/markdown. It works for 30 seconds and answers 64 MiB at most, one report at a time: longer ones are for `fieldvault audit breach`.",
 		query: []parameter{
-			{"from", "RFC 3339: events of this time and later", true}, {"to", "RFC 3339: events before this time", true},
+			{"from", "RFC 3339: events of this time and later", true},
+			{"to", "RFC 3339: events before this time", true},
 			{"actor", "Who acted, as in events; may be repeated; default: everybody", false},
 			{"purpose", "Which was claimed; may be repeated; default: any", false},
 			{"masked", "true: count what was shown masked, too", false},
