@@ -69,7 +69,9 @@ type Sequencer struct {
 	altered map[int32]string
 
 	sequenced, refused atomic.Int64
-	lag                atomic.Int64 // in microseconds
+	lag                atomic.Int64 // of the last step, in microseconds
+	behind             atomic.Bool  // rows wait, as far as the last step knows
+	complete           atomic.Int64 // when the last look began that left none, in microseconds since 1970
 	leading            atomic.Bool
 	round, settled     atomic.Int64
 	gaps               atomic.Int64
@@ -81,7 +83,10 @@ type Stats struct {
 	Sequenced int64
 	Refused   int64
 	// Lag is how old the oldest event of the last step was when it was in the tree; 0
-	// when there was none.
+	// when there was none, and in a process that does not lead. While rows wait,
+	// because a step took as many as it may, or steps fail, or the signing key is not
+	// open, it is at least the time since a look that left none: no event that waits
+	// is older. Rows of tenants that are not open or were altered do not count.
 	Lag time.Duration
 	// Gaps is how many ids were given whose rows have not been seen.
 	Gaps int64
@@ -107,7 +112,9 @@ func New(cfg Config) (*Sequencer, error) {
 	if cfg.Refused == nil {
 		cfg.Refused = func(int32, int64, string) {}
 	}
-	return &Sequencer{cfg: cfg, altered: map[int32]string{}}, nil
+	s := &Sequencer{cfg: cfg, altered: map[int32]string{}}
+	s.complete.Store(cfg.Now().UnixMicro())
+	return s, nil
 }
 
 // Origin is that of a tenant's log.
@@ -117,8 +124,16 @@ func Origin(service, tenant string) string { return service + "/" + tenant }
 func (s *Sequencer) Stats() Stats {
 	return Stats{
 		Leads: s.leading.Load(), Sequenced: s.sequenced.Load(), Refused: s.refused.Load(),
-		Lag: time.Duration(s.lag.Load()) * time.Microsecond, Gaps: s.gaps.Load(),
+		Lag: s.lagNow(), Gaps: s.gaps.Load(),
 	}
+}
+
+func (s *Sequencer) lagNow() time.Duration {
+	lag := time.Duration(s.lag.Load()) * time.Microsecond
+	if s.behind.Load() {
+		lag = max(lag, s.cfg.Now().Sub(time.UnixMicro(s.complete.Load())))
+	}
+	return lag
 }
 
 // Altered says why logs of tenants are not grown, by id: see [ErrAltered].
@@ -196,8 +211,20 @@ func pause(ctx context.Context, d time.Duration) {
 // ErrNotLeader while another process does.
 func (s *Sequencer) Step(ctx context.Context) (int, error) {
 	if s.cfg.Signer() == nil {
+		s.behind.Store(true)
 		return 0, nil
 	}
+	began := s.cfg.Now()
+	n, err := s.step(ctx)
+	behind := err != nil && !errors.Is(err, ErrNotLeader) || n >= s.cfg.Batch
+	if !behind {
+		s.complete.Store(began.UnixMicro()) // if another leads, it is as far
+	}
+	s.behind.Store(behind)
+	return n, err
+}
+
+func (s *Sequencer) step(ctx context.Context) (int, error) {
 	if err := s.takeLease(ctx); err != nil {
 		return 0, err
 	}
