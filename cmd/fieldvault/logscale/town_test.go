@@ -45,7 +45,8 @@ type town struct {
 	key     string // the public key
 	clock   *clock
 	store   *pgstore.Store
-	vault   *vault.Vault
+	vault   *vault.Vault // with the clock
+	ring    *keyring.Ring
 	people  int
 }
 
@@ -85,16 +86,23 @@ func (w *town) open(t *testing.T, url, file string) {
 	t.Cleanup(func() { must(t, w.store.Close()) })
 	kek, err := localkek.Open(file, nil)
 	must(t, err)
-	ring, err := keyring.New(keyring.Config{KEK: kek, Meter: vault.NewMeter(w.store), Now: w.clock.Now, MaxAge: 1000 * time.Hour})
+	w.ring, err = keyring.New(keyring.Config{KEK: kek, Meter: vault.NewMeter(w.store), Now: w.clock.Now, MaxAge: 1000 * time.Hour})
 	must(t, err)
-	t.Cleanup(ring.Close)
-	w.vault, err = vault.New(ctx, vault.Config{
-		Store: w.store, Ring: ring, Now: w.clock.Now, NewID: newID, Logger: slog.New(slog.DiscardHandler),
+	t.Cleanup(w.ring.Close)
+	w.vault = w.node(t, w.clock.Now, origin)
+	w.key = evidence.FormatKey(w.vault.VerifierKey())
+}
+
+// node makes a core by a clock of its own. It sequences under the origin, if there is one.
+func (w *town) node(t *testing.T, now func() time.Time, origin string) *vault.Vault {
+	t.Helper()
+	v, err := vault.New(context.WithoutCancel(t.Context()), vault.Config{
+		Store: w.store, Ring: w.ring, Now: now, NewID: newID, Logger: slog.New(slog.DiscardHandler),
 		// The clock is moved by others while a request is under way.
 		MaxLoadAge: time.Hour, Log: vault.LogConfig{Origin: origin},
 	})
 	must(t, err)
-	w.key = evidence.FormatKey(w.vault.VerifierKey())
+	return v
 }
 
 // do runs a verb of the program and returns what it wrote.
