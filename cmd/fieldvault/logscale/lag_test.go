@@ -1,6 +1,7 @@
 package logscale_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,12 +60,12 @@ func TestSequencingLag(t *testing.T) {
 	wg.Wait()
 	took, during := time.Since(began).Seconds(), l.sequenced(t)-before
 	over := time.Now()
-	l.calm(t, over)
 	t.Logf("%.0f requests a second, %.0f events a second recorded, %.0f sequenced, for %.0f s by %d processes",
 		float64(l.requests.Load())/took, float64(l.events.Load())/took, during/took, took, *lagNodes)
 	slices.Sort(l.lags)
 	at := func(q float64) float64 { return l.lags[min(len(l.lags)-1, int(q*float64(len(l.lags))))] }
 	t.Logf("the lag: p50 %.2f s, p99 %.2f s, most %.2f s (%d looks)", at(0.5), at(0.99), at(1), len(l.lags))
+	l.calm(t, over)
 	l.judge(t)
 }
 
@@ -150,10 +151,22 @@ func (l *load) calm(t *testing.T, since time.Time) {
 			calm = 0
 		}
 		if calm == 0 && time.Since(since) > 10*time.Second {
-			t.Fatalf("10 s after the load the lag is %.2f s", l.lag(t))
+			t.Fatalf("10 s after the load the lag is %.2f s, and %.0f events are sequenced; the leader said:\n%.2000s", l.lag(t), l.sequenced(t), l.warnings())
 		}
 	}
 	t.Logf("the lag is below a second %.1f s after the load", first.Seconds())
+}
+
+// warnings is what the processes say went wrong.
+func (l *load) warnings() (said []byte) {
+	for _, n := range l.nodes {
+		for line := range bytes.Lines(n.proc.Output()) {
+			if bytes.Contains(line, []byte(`"WARN"`)) || bytes.Contains(line, []byte(`"ERROR"`)) {
+				said = append(said, line...)
+			}
+		}
+	}
+	return said
 }
 
 // judge looks at the log at rest: it verifies, and no row is left beside it.
