@@ -52,7 +52,7 @@ vault:                        accessctl accessctl/consent audit audit/evidence a
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
-vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit crypto/secret
+vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit audit/report crypto/secret
 deploy/sample:
 vault/vaulttest:              vault audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *

@@ -44,20 +44,26 @@ func (v *Vault) Breach(ctx context.Context, c accessctl.Caller, q report.Query, 
 		return nil, logError(err)
 	}
 	scan := breachScan{log: log, query: q, below: current.Size, progress: progress}
+	var authentic error
+	var wg sync.WaitGroup
+	wg.Go(func() { authentic = log.Authentic(ctx, current) })
 	b, err := scan.run(ctx)
+	wg.Wait()
+	altered := errors.Is(authentic, trail.ErrAltered)
+	if err == nil && !altered {
+		err = authentic
+	}
 	if err != nil {
 		return nil, logError(err)
 	}
-	verified := true
-	if err := log.Authentic(ctx, current); errors.Is(err, trail.ErrAltered) || scan.altered {
-		verified = false
-	} else if err != nil {
-		return nil, logError(err)
-	}
+	verified := !altered && !scan.altered
 	return b.Report(names, &report.Checkpoint{Size: current.Size, Root: current.Root, Time: signed, Verified: verified}), nil
 }
 
-// A breachScan reads a window of the log.
+// A breachScan reads a window of the log: one goroutine reads pages, several parse
+// them, and one sees their events in the order of the log. So a follow-up is never
+// looked for in another's part, and what is certain is settled as the scan goes on:
+// memory is bounded by the report and the events of an hour.
 type breachScan struct {
 	log      trail.Log
 	query    report.Query
@@ -66,39 +72,61 @@ type breachScan struct {
 	altered  bool // an event is not the one of its leaf, or is not there
 }
 
-// breachReaders is how many parse at the same time.
-const breachReaders = 4
+const (
+	// breachParsers is how many parse at the same time.
+	breachParsers = 4
+	// settleAfter is how long after a release a follow-up may come, and more.
+	settleAfter = time.Hour
+	// settleEvery is how many pages are between two settlements: each looks at all
+	// that is not settled yet.
+	settleEvery = 20
+)
 
-// run reads page by page; others parse.
+// A breachPage is a part of the log on its way.
+type breachPage struct {
+	entries []trail.Entry
+
+	// Set before done is closed.
+	events  []audit.Event // as entries, without those that are none
+	indexes []int64       // of events
+	genuine bool          // each entry is the one of its leaf
+	done    chan struct{}
+}
+
 func (s *breachScan) run(ctx context.Context) (*report.Breach, error) {
-	pages := make(chan []trail.Entry, breachReaders)
-	parts := make([]*report.Breach, breachReaders)
-	altered := make([]bool, breachReaders)
+	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	for i := range parts {
-		parts[i] = report.NewBreach(s.query)
+	defer wg.Wait()
+	defer cancel()
+	work, order := make(chan *breachPage, breachParsers), make(chan *breachPage, breachParsers)
+	var failed error
+	wg.Go(func() {
+		defer close(order)
+		defer close(work)
+		failed = s.read(ctx, work, order)
+	})
+	for range breachParsers {
 		wg.Go(func() {
-			for page := range pages {
-				altered[i] = !see(parts[i], page) || altered[i]
+			for p := range work {
+				p.parse()
 			}
 		})
 	}
-	err := s.read(ctx, pages)
-	close(pages)
-	wg.Wait()
-	if err != nil {
-		return nil, err
-	}
-	for i := range parts {
-		s.altered = s.altered || altered[i]
-		if i > 0 {
-			parts[0].Merge(parts[i])
+	b, pages := report.NewBreach(s.query), 0
+	for p := range order {
+		<-p.done
+		s.altered = s.altered || !p.genuine
+		for i := range p.events {
+			b.See(p.indexes[i], &p.events[i])
+		}
+		if pages++; pages%settleEvery == 0 && len(p.events) > 0 {
+			b.Settle(p.events[len(p.events)-1].Time.Add(-settleAfter))
 		}
 	}
-	return parts[0], nil
+	return b, failed
 }
 
-func (s *breachScan) read(ctx context.Context, pages chan<- []trail.Entry) error {
+func (s *breachScan) read(ctx context.Context, to ...chan<- *breachPage) error {
 	find := trail.Find{From: s.query.From, To: s.query.To.Add(followUps), BelowIndex: s.below, Limit: logScan}
 	read := int64(0)
 	for {
@@ -107,7 +135,14 @@ func (s *breachScan) read(ctx context.Context, pages chan<- []trail.Entry) error
 			return err
 		}
 		if len(list) > 0 {
-			pages <- list
+			p := &breachPage{entries: list, done: make(chan struct{})}
+			for _, c := range to {
+				select {
+				case c <- p:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
 			find.FromIndex = list[len(list)-1].Index + 1
 		}
 		read += int64(len(list))
@@ -120,19 +155,20 @@ func (s *breachScan) read(ctx context.Context, pages chan<- []trail.Entry) error
 	}
 }
 
-// see takes in a page, and says whether each event is the one of its leaf. One that
-// was altered counts all the same: the report errs towards more.
-func see(b *report.Breach, page []trail.Entry) (genuine bool) {
-	genuine = true
-	for i := range page {
-		x := &page[i]
-		genuine = genuine && tree.LeafHash(x.Body) == x.Hash
+// parse reads the events of a page. One that was altered counts all the same: the
+// report errs towards more.
+func (p *breachPage) parse() {
+	defer close(p.done)
+	p.events, p.indexes = make([]audit.Event, 0, len(p.entries)), make([]int64, 0, len(p.entries))
+	p.genuine = true
+	for i := range p.entries {
+		x := &p.entries[i]
+		p.genuine = p.genuine && tree.LeafHash(x.Body) == x.Hash
 		e, err := audit.ParseLeaf(x.Body)
 		if err != nil {
-			genuine = false
+			p.genuine = false
 			continue
 		}
-		b.See(x.Index, &e)
+		p.events, p.indexes = append(p.events, e), append(p.indexes, x.Index)
 	}
-	return genuine
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -108,17 +111,17 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) 
 	if err != nil {
 		return plan{}, err
 	}
-	for i := range rows {
-		e := events[i]
-		if e == nil {
+	for i := range events {
+		x := &events[i]
+		if x.why != "" {
 			continue
 		}
-		if _, twice := known[e.ID]; twice {
+		if _, twice := known[x.event.ID]; twice {
 			s.refuse(ctx, &rows[i], whyTwice)
 			continue
 		}
-		known[e.ID] = 0
-		p.add(&rows[i], e)
+		known[x.event.ID] = 0
+		p.add(rows[i].ID, x)
 	}
 	if len(p.places) > 0 {
 		err = p.sign(s.cfg.Origin, s.cfg.Signer(), s.cfg.Now())
@@ -126,19 +129,21 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) 
 	return p, err
 }
 
-// parse reads the events of rows, nil where one does not count, and says which of
-// them are in the log already.
-func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) ([]*audit.Event, map[uuid.UUID]int64, error) {
-	events, ids := make([]*audit.Event, len(rows)), make([]uuid.UUID, 0, len(rows))
-	for i := range rows {
-		e, err := audit.ParseLeaf(rows[i].Leaf)
-		switch {
-		case err != nil || e.Tenant != t.Name:
-			s.refuse(ctx, &rows[i], whyForm)
-		case !t.Vouches(&e, rows[i].Leaf, rows[i].MAC):
-			s.refuse(ctx, &rows[i], whyMAC)
-		default:
-			events[i], ids = &e, append(ids, e.ID)
+// A parsed row is its event and the hash of its leaf, or why it does not count.
+type parsed struct {
+	event audit.Event
+	hash  tree.Hash
+	why   string
+}
+
+// parse reads the events of rows, and says which of them are in the log already.
+func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) ([]parsed, map[uuid.UUID]int64, error) {
+	list, ids := parseRows(t, rows), make([]uuid.UUID, 0, len(rows))
+	for i := range list {
+		if list[i].why != "" {
+			s.refuse(ctx, &rows[i], list[i].why)
+		} else {
+			ids = append(ids, list[i].event.ID)
 		}
 	}
 	var known map[uuid.UUID]int64
@@ -152,7 +157,38 @@ func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) (
 	if known == nil {
 		known = map[uuid.UUID]int64{}
 	}
-	return events, known, nil
+	return list, known, nil
+}
+
+// parseRows reads rows on all cores, so that requests that keep them busy leave the
+// sequencer more than the turn of one of them.
+func parseRows(t Tenant, rows []Row) []parsed {
+	const part = 256
+	list := make([]parsed, len(rows))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(rows)+part-1)/part) {
+		wg.Go(func() {
+			for from := int(next.Add(part)) - part; from < len(rows); from = int(next.Add(part)) - part {
+				for i := from; i < min(from+part, len(rows)); i++ {
+					list[i] = t.parse(&rows[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return list
+}
+
+func (t *Tenant) parse(r *Row) parsed {
+	e, err := audit.ParseLeaf(r.Leaf)
+	switch {
+	case err != nil || e.Tenant != t.Name:
+		return parsed{why: whyForm}
+	case !t.Vouches(&e, r.Leaf, r.MAC):
+		return parsed{why: whyMAC}
+	}
+	return parsed{event: e, hash: tree.LeafHash(r.Leaf)}
 }
 
 func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
@@ -161,13 +197,13 @@ func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
 	s.cfg.Refused(r.Tenant, r.ID, why)
 }
 
-// add appends one event.
-func (p *plan) add(r *Row, e *audit.Event) {
-	index, hash := p.log.tree.Size(), tree.LeafHash(r.Leaf)
-	p.log.tree.Append(hash, func(level int, n int64, h tree.Hash) {
+// add appends the event of a row.
+func (p *plan) add(row int64, x *parsed) {
+	index, e := p.log.tree.Size(), &x.event
+	p.log.tree.Append(x.hash, func(level int, n int64, h tree.Hash) {
 		p.growth.Nodes = append(p.growth.Nodes, Node{Level: level, N: n, Hash: h})
 	})
-	p.growth.Leaves = append(p.growth.Leaves, Leaf{Index: index, Row: r.ID, Hash: hash, Event: e.ID, About: e.UID, At: e.Time})
+	p.growth.Leaves = append(p.growth.Leaves, Leaf{Index: index, Row: row, Hash: x.hash, Event: e.ID, About: e.UID, At: e.Time})
 	p.places = append(p.places, place{index, *e})
 	if p.oldest.IsZero() || e.Time.Before(p.oldest) {
 		p.oldest = e.Time

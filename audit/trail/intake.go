@@ -66,7 +66,7 @@ func (s *Sequencer) read(ctx context.Context) (batch, error) {
 	named := slices.Sorted(maps.Keys(s.intake.missing))
 	named = named[:min(len(named), maxNamed)]
 	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
-		if b.rows, err = tx.Pending(ctx, s.intake.top, named, s.cfg.Batch); err != nil {
+		if b.rows, err = tx.Pending(ctx, s.intake.top, named, s.batch); err != nil {
 			return err
 		}
 		return s.readWaiting(ctx, tx, &b)
@@ -113,7 +113,7 @@ func (s *Sequencer) readWaiting(ctx context.Context, tx Tx, b *batch) error {
 		if _, open := s.cfg.Tenant(id); !open || s.isAltered(id) {
 			continue
 		}
-		more, err := tx.PendingOf(ctx, id, from-1, s.cfg.Batch)
+		more, err := tx.PendingOf(ctx, id, from-1, s.batch)
 		if err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (s *Sequencer) readWaiting(ctx context.Context, tx Tx, b *batch) error {
 				b.rows = append(b.rows, r)
 			}
 		}
-		if len(more) < s.cfg.Batch {
+		if len(more) < s.batch {
 			delete(b.after.waiting, id)
 		} else {
 			b.after.waiting[id] = more[len(more)-1].ID + 1

@@ -25,6 +25,7 @@ type Signer interface {
 type Tenant struct {
 	Name string
 	// Vouches says whether a node, or a keeper, of the service has written the event.
+	// It is called by several goroutines at once.
 	Vouches func(e *audit.Event, leaf, mac []byte) bool
 }
 
@@ -48,7 +49,8 @@ type Config struct {
 	Every time.Duration
 	// Lease is for how long a process that says nothing stays the one; 0: 10 s.
 	Lease time.Duration
-	// Batch bounds the rows of one step; 0: 4,096.
+	// Batch bounds the rows of one step; 0: 16,384. A step takes fewer if it would last
+	// for more than a second or two: each statement has a time-out.
 	Batch  int
 	Now    func() time.Time // the clock
 	Logger *slog.Logger     // gets what operators must know, never an event
@@ -61,6 +63,8 @@ type Sequencer struct {
 	lease Lease
 	leads bool
 	last  time.Time // of the last lease taken
+	batch int       // rows of the next step at most
+	full  bool      // the last step took as many as it might
 
 	intake intake
 	logs   map[int32]*growing
@@ -69,7 +73,9 @@ type Sequencer struct {
 	altered map[int32]string
 
 	sequenced, refused atomic.Int64
-	lag                atomic.Int64 // in microseconds
+	lag                atomic.Int64 // of the last step, in microseconds
+	behind             atomic.Bool  // rows wait, as far as the last step knows
+	complete           atomic.Int64 // when the last look began that left none, in microseconds since 1970
 	leading            atomic.Bool
 	round, settled     atomic.Int64
 	gaps               atomic.Int64
@@ -81,7 +87,10 @@ type Stats struct {
 	Sequenced int64
 	Refused   int64
 	// Lag is how old the oldest event of the last step was when it was in the tree; 0
-	// when there was none.
+	// when there was none, and in a process that does not lead. While rows wait,
+	// because a step took as many as it may, or steps fail, or the signing key is not
+	// open, it is at least the time since a look that left none: no event that waits
+	// is older. Rows of tenants that are not open or were altered do not count.
 	Lag time.Duration
 	// Gaps is how many ids were given whose rows have not been seen.
 	Gaps int64
@@ -99,7 +108,7 @@ func New(cfg Config) (*Sequencer, error) {
 		cfg.Lease = 10 * time.Second
 	}
 	if cfg.Batch == 0 {
-		cfg.Batch = 4096
+		cfg.Batch = 1 << 14
 	}
 	if cfg.Seen == nil {
 		cfg.Seen = func(string, int64, *audit.Event) {}
@@ -107,7 +116,9 @@ func New(cfg Config) (*Sequencer, error) {
 	if cfg.Refused == nil {
 		cfg.Refused = func(int32, int64, string) {}
 	}
-	return &Sequencer{cfg: cfg, altered: map[int32]string{}}, nil
+	s := &Sequencer{cfg: cfg, batch: min(firstBatch, cfg.Batch), altered: map[int32]string{}}
+	s.complete.Store(cfg.Now().UnixMicro())
+	return s, nil
 }
 
 // Origin is that of a tenant's log.
@@ -117,8 +128,16 @@ func Origin(service, tenant string) string { return service + "/" + tenant }
 func (s *Sequencer) Stats() Stats {
 	return Stats{
 		Leads: s.leading.Load(), Sequenced: s.sequenced.Load(), Refused: s.refused.Load(),
-		Lag: time.Duration(s.lag.Load()) * time.Microsecond, Gaps: s.gaps.Load(),
+		Lag: s.lagNow(), Gaps: s.gaps.Load(),
 	}
+}
+
+func (s *Sequencer) lagNow() time.Duration {
+	lag := time.Duration(s.lag.Load()) * time.Microsecond
+	if s.behind.Load() {
+		lag = max(lag, s.cfg.Now().Sub(time.UnixMicro(s.complete.Load())))
+	}
+	return lag
 }
 
 // Altered says why logs of tenants are not grown, by id: see [ErrAltered].
@@ -139,7 +158,7 @@ func (s *Sequencer) Run(ctx context.Context) error {
 	wg.Go(func() { s.settle(ctx) })
 	failing := false
 	for ctx.Err() == nil {
-		n, err := s.Step(ctx)
+		_, err := s.Step(ctx)
 		switch {
 		case err == nil || errors.Is(err, ErrNotLeader):
 			failing = false
@@ -147,7 +166,7 @@ func (s *Sequencer) Run(ctx context.Context) error {
 			failing = true
 			s.cfg.Logger.WarnContext(ctx, "events are not sequenced; trying again", "error", err)
 		}
-		if n < s.cfg.Batch {
+		if !s.full {
 			pause(ctx, s.cfg.Every)
 		}
 	}
@@ -196,8 +215,43 @@ func pause(ctx context.Context, d time.Duration) {
 // ErrNotLeader while another process does.
 func (s *Sequencer) Step(ctx context.Context) (int, error) {
 	if s.cfg.Signer() == nil {
+		s.behind.Store(true)
+		s.full = false
 		return 0, nil
 	}
+	began := s.cfg.Now()
+	n, err := s.step(ctx)
+	failed := err != nil && !errors.Is(err, ErrNotLeader)
+	s.full = err == nil && n >= s.batch
+	if !failed && !s.full {
+		s.complete.Store(began.UnixMicro()) // if another leads, it is as far
+	}
+	s.behind.Store(failed || s.full)
+	s.adapt(failed, s.cfg.Now().Sub(began))
+	return n, err
+}
+
+// The rows of a step, and how long one should take: far less than the time-out of a
+// statement, and long enough that its waits for the store do not count.
+const (
+	firstBatch = 2048
+	leastBatch = 256
+	shortStep  = time.Second
+	longStep   = 2 * time.Second
+)
+
+// adapt chooses how many rows the next step takes: twice as many after a short one that
+// was full, half as many after a long one or one that failed.
+func (s *Sequencer) adapt(failed bool, took time.Duration) {
+	switch {
+	case failed || s.full && took > longStep:
+		s.batch = max(s.batch/2, min(leastBatch, s.cfg.Batch))
+	case s.full && took < shortStep:
+		s.batch = min(2*s.batch, s.cfg.Batch)
+	}
+}
+
+func (s *Sequencer) step(ctx context.Context) (int, error) {
 	if err := s.takeLease(ctx); err != nil {
 		return 0, err
 	}
@@ -251,7 +305,7 @@ func (s *Sequencer) takeLease(ctx context.Context) error {
 
 // drop forgets everything: the next step begins anew.
 func (s *Sequencer) drop() {
-	s.leads = false
+	s.leads, s.full = false, false
 	s.leading.Store(false)
 	s.intake, s.logs = intake{}, nil
 	s.gaps.Store(0)

@@ -27,7 +27,7 @@ func (p *parts) measure(r prometheus.Registerer) {
 	counter("kek_wraps_total", "Keys wrapped or rewrapped by this process.", func() float64 { return float64(p.ring.Stats().Wraps) })
 	counter("audit_sequenced_total", "Events that this process has put into the audit logs.", func() float64 { return float64(p.vault.LogStats().Sequenced) })
 	counter("audit_refused_total", "Rows of the audit intake that are no events of the service's: somebody wrote them by SQL.", func() float64 { return float64(p.vault.LogStats().Refused) })
-	gauge("audit_sequencing_lag_seconds", "How old the oldest event of the last step was when it was in its log.", func() float64 { return p.vault.LogStats().Lag.Seconds() })
+	gauge("audit_sequencing_lag_seconds", "In the process that leads: how old the oldest event of the last step was when it was in its log, or while events wait, at most how old the oldest is.", func() float64 { return p.vault.LogStats().Lag.Seconds() })
 	gauge("audit_sequencing_leader", "1 in the process that puts events into the audit logs.", func() float64 {
 		if p.vault.LogStats().Leads {
 			return 1

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -71,4 +72,45 @@ func pageOf(fromIndex int64, limit int) url.Values {
 		q.Set("limit", strconv.Itoa(limit))
 	}
 	return q
+}
+
+// BreachQuery selects what a breach report is about.
+type BreachQuery struct {
+	From, To time.Time // the window: From <= time < To; required
+	Actors   []string  // as events spell them; none: everybody
+	Purposes []string  // none: any
+	Masked   bool      // count what was shown masked, too
+}
+
+// Breach says which people and fields were shown in a window: JSON of the form that
+// package audit/report documents. Code too_large if it is for `fieldvault audit breach`.
+func (c *Client) Breach(ctx context.Context, q BreachQuery) (report json.RawMessage, err error) {
+	var b []byte
+	err = c.breach(ctx, q, "application/json", &b)
+	return b, err
+}
+
+// BreachCSV is Breach as a table.
+func (c *Client) BreachCSV(ctx context.Context, q BreachQuery) (table []byte, err error) {
+	err = c.breach(ctx, q, "text/csv", &table)
+	return table, err
+}
+
+// BreachDraft is Breach as a draft of the notification under GDPR Art. 33(3), in
+// Markdown.
+func (c *Client) BreachDraft(ctx context.Context, q BreachQuery) (draft []byte, err error) {
+	err = c.breach(ctx, q, "text/markdown", &draft)
+	return draft, err
+}
+
+func (c *Client) breach(ctx context.Context, q BreachQuery, media string, out *[]byte) error {
+	k := newCall(http.MethodGet, safely, "v1", "audit", "breach")
+	k.accept = media
+	k.query = url.Values{"actor": q.Actors, "purpose": q.Purposes}
+	k.query.Set("from", q.From.UTC().Format(time.RFC3339Nano))
+	k.query.Set("to", q.To.UTC().Format(time.RFC3339Nano))
+	if q.Masked {
+		k.query.Set("masked", "true")
+	}
+	return c.send(ctx, k, out)
 }

@@ -27,6 +27,7 @@ type service struct {
 	failures   *limits // failed authentications, by address
 	underWay   *semaphore.Weighted
 	bodies     bodyReader
+	reports    *semaphore.Weighted
 	document   []byte // OpenAPI
 }
 
@@ -47,9 +48,10 @@ type route struct {
 	limit    int64    // bytes of the body; 0 with a body: api.MaxBody
 	optional bool     // the body may be left out
 	query    []parameter
-	purpose  need // Fieldvault-Purpose
-	ifMatch  bool // honours If-Match
-	once     bool // honours Idempotency-Key
+	repeats  []string // parameters of the query that may stand more than once
+	purpose  need     // Fieldvault-Purpose
+	ifMatch  bool     // honours If-Match
+	once     bool     // honours Idempotency-Key
 
 	out []result
 	// serve does the work.
@@ -96,8 +98,9 @@ func New(cfg Config) (http.Handler, error) {
 		failures:   newLimits(cfg.Rate/10, max(1, cfg.Burst/10), 0),
 		underWay:   semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 		bodies:     bodyReader{semaphore.NewWeighted(bodyBudget)},
+		reports:    semaphore.NewWeighted(1),
 	}
-	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), peopleRoutes(), erasureRoutes(), keyRoutes(), logRoutes(), consentRoutes(), settingsRoutes(), serviceRoutes())
+	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), peopleRoutes(), erasureRoutes(), keyRoutes(), logRoutes(), breachRoutes(), consentRoutes(), settingsRoutes(), serviceRoutes())
 	for i := range routes {
 		s.mux.Method(routes[i].method, routes[i].pattern(), s.handler(&routes[i]))
 	}

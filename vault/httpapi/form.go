@@ -51,7 +51,11 @@ func (x *exchange) pathParams() error {
 	return nil
 }
 
-// queryParams refuses parameters that the route does not have, or twice.
+// maxRepeats bounds how often a parameter stands.
+const maxRepeats = 100
+
+// queryParams refuses parameters that the route does not have, or twice
+// where that means nothing.
 func (x *exchange) queryParams() error {
 	if x.r.URL.RawQuery == "" {
 		return nil
@@ -64,7 +68,10 @@ func (x *exchange) queryParams() error {
 		if !slices.ContainsFunc(x.route.query, func(p parameter) bool { return p.name == name }) {
 			return invalid("query", "has a parameter that the route does not know")
 		}
-		if len(values) != 1 {
+		switch {
+		case len(values) > maxRepeats:
+			return invalid(name, "must stand at most "+strconv.Itoa(maxRepeats)+" times")
+		case len(values) != 1 && !slices.Contains(x.route.repeats, name):
 			return invalid(name, "must stand once")
 		}
 	}

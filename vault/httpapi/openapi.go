@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -139,7 +140,11 @@ func parameters(rt *route) []*huma.Param {
 		}
 	}
 	for _, p := range rt.query {
-		add(p.name, "query", p.words, p.required, querySchema(p.name))
+		s := querySchema(p.name)
+		if slices.Contains(rt.repeats, p.name) {
+			s = &huma.Schema{Type: huma.TypeArray, Items: s} // of which each stands as a parameter of its own, by default
+		}
+		add(p.name, "query", p.words, p.required, s)
 	}
 	if rt.purpose != never {
 		add(api.HeaderPurpose, "header", "Why: the id of a purpose", rt.purpose == always, nameSchema("purpose"))
@@ -172,7 +177,7 @@ func querySchema(name string) *huma.Schema {
 	case "limit":
 		least, most := 1.0, float64(api.MaxPage)
 		return &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most}
-	case "dry_run":
+	case "dry_run", "masked":
 		return &huma.Schema{Type: huma.TypeBoolean}
 	}
 	return &huma.Schema{Type: huma.TypeString}

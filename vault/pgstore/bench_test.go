@@ -67,3 +67,35 @@ func BenchmarkAppendEvents(b *testing.B) {
 	})
 	b.ReportMetric(float64(s.Stats().Appended)/float64(max(s.Stats().Batches, 1)), "events/statement")
 }
+
+// BenchmarkInsertEvents is what the key and the MAC of a row cost: the statement of
+// AppendEvents into the table as it is, and into one of the earlier form, without
+// either. One operation is a statement of so many rows.
+func BenchmarkInsertEvents(b *testing.B) {
+	url := storetest.Postgres(b)
+	if err := pgstore.Migrate(b.Context(), url, nil); err != nil {
+		b.Fatal(err)
+	}
+	c := db(b, url)
+	run(b, c, `CREATE TABLE earlier (id bigint NOT NULL GENERATED ALWAYS AS IDENTITY, tenant integer NOT NULL, leaf bytea NOT NULL)`)
+	for _, n := range []int{1, 30} {
+		tenants, leaves, macs := make([]int32, n), make([][]byte, n), make([][]byte, n)
+		for i := range n {
+			tenants[i], leaves[i], macs[i] = 1, make([]byte, 300), make([]byte, 32)
+		}
+		for _, form := range []struct {
+			name, sql string
+			args      []any
+		}{
+			{"earlier", `INSERT INTO earlier (tenant, leaf) SELECT e.tenant, e.leaf FROM unnest($1::integer[], $2::bytea[]) e(tenant, leaf)`, []any{tenants, leaves}},
+			{"now", `INSERT INTO event_intake (tenant, leaf, mac) SELECT e.tenant, e.leaf, e.mac FROM unnest($1::integer[], $2::bytea[], $3::bytea[]) e(tenant, leaf, mac)`, []any{tenants, leaves, macs}},
+		} {
+			b.Run(fmt.Sprintf("rows=%d/form=%s", n, form.name), func(b *testing.B) {
+				for b.Loop() {
+					run(b, c, form.sql, form.args...)
+				}
+				b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}

@@ -116,6 +116,9 @@ func (c Config) pool() (*pgxpool.Config, error) {
 		"plan_cache_mode": "force_generic_plan",
 		"enable_seqscan":  "off",
 		"jit":             "off",
+		// A generic plan takes a range of a hundred rows for one of thousands: parallel
+		// workers would be started, for a hundred times the time that the rows take.
+		"max_parallel_workers_per_gather": "0",
 	}
 	for name, value := range settings {
 		cc.RuntimeParams[name] = value

@@ -144,7 +144,7 @@ func (s *Store) Orphans(ctx context.Context) (map[string]int64, error) {
 // this transaction.
 const wholeTables = `
 SELECT set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'auto', true),
-       set_config('statement_timeout', $1::bigint::text, true)`
+       set_config('max_parallel_workers_per_gather', '2', true), set_config('statement_timeout', $1::bigint::text, true)`
 
 // longStatements grants the time alone.
 const longStatements = `SELECT set_config('statement_timeout', $1::bigint::text, true)`
