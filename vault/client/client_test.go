@@ -351,6 +351,7 @@ func TestRetriesRespectIdempotency(t *testing.T) {
 		"a re-enrolment is not":              {"dpo", reenrol, []step{broken}, 1, true},
 		"what the service refuses is final":  {"support", put, nil, 1, true},
 		"an answer of somebody else's fails": {"app", get, []step{{status: 418}}, 1, true},
+		"what is put off for an hour fails":  {"app", get, []step{{status: 429, header: "3600"}}, 1, true},
 		"a redirect is not followed":         {"app", get, []step{{status: 302}}, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
