@@ -59,9 +59,10 @@ func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject s
 
 // add words one entry. One that was pruned, or is no event any more, has no words.
 // A legal hold is not told to the person whom it is about: it may be kept from them.
+// Nobody is told who is bait: these entries are made to be handed on.
 func (p *HistoryPage) add(x *trail.Entry, names report.Names, own bool) {
 	e, err := audit.ParseLeaf(x.Body)
-	if err != nil || own && e.Action == accessctl.ActionHold {
+	if err != nil || own && e.Action == accessctl.ActionHold || e.Action == accessctl.ActionHoney {
 		return
 	}
 	if words, about := report.History(&e, names); about {

@@ -129,6 +129,8 @@ type Vault struct {
 	sequencer *trail.Sequencer         // nil: another process sequences
 	readLimit ReadLimit
 	reads     *watch.Meter // people whom principals were shown
+	watched   bool         // somebody is told what is in the log
+	bait      honeySet
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -168,6 +170,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		ledger:   cfg.Ledger,
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
 		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin, readLimit: cfg.ReadLimit,
+		watched: cfg.Log.Seen != nil,
 	}
 	var err error
 	if v.reads, err = newReadMeter(cfg.ReadLimit); err != nil {
