@@ -24,6 +24,7 @@
 //	T  tokens
 //	S  tampering with the storage by SQL
 //	E  erasure and certificates
+//	L  alarms and limits on reading
 //	X  oracles and exhaustion
 //	F  faults of PostgreSQL and Vault (production mode only)
 //	N  two nodes (production mode only)
