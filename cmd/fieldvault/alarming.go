@@ -36,22 +36,31 @@ type AlarmsConfig struct {
 	WebhookCAFile      string `koanf:"webhook_ca_file" help:"authorities that may vouch for the receiver of alarms, instead of the system's"`
 }
 
-// check refuses limits that are none, and half a webhook.
+// check refuses limits that are none.
 func (a AlarmsConfig) check() error {
 	for _, l := range []struct {
 		key   string
 		count int
 	}{
-		{"people_per_hour", a.PeoplePerHour}, {"values_per_hour", a.ValuesPerHour}, {"failed_per_hour", a.FailedPerHour},
-		{"denied_per_hour", a.DeniedPerHour}, {"limit_people_per_hour", a.LimitPeoplePerHour},
+		{"people_per_hour", a.PeoplePerHour},
+		{"values_per_hour", a.ValuesPerHour},
+		{"failed_per_hour", a.FailedPerHour},
+		{"denied_per_hour", a.DeniedPerHour},
+		{"limit_people_per_hour", a.LimitPeoplePerHour},
 	} {
 		if l.count < 0 || l.count > auditwatch.MaxCount {
 			return withHint(fmt.Errorf("alarms.%s is no number from 0 to %d", l.key, auditwatch.MaxCount), "leave it out for the default, or set 0 for any number")
 		}
 	}
-	switch {
-	case a.LimitAction != limitRefuses && a.LimitAction != limitAsks:
+	if a.LimitAction != limitRefuses && a.LimitAction != limitAsks {
 		return withHint(errors.New("alarms.limit_action is unknown"), "set it to refuse or approve")
+	}
+	return nil
+}
+
+// checkWebhook refuses half a webhook.
+func (a AlarmsConfig) checkWebhook() error {
+	switch {
 	case a.WebhookURL == "" && (a.WebhookSecretFile != "" || a.WebhookCAFile != ""):
 		return withHint(errors.New("alarms.webhook_secret_file or alarms.webhook_ca_file is set without alarms.webhook_url"), "set the address to which alarms go, too")
 	case a.WebhookURL != "" && a.WebhookSecretFile == "":
@@ -85,8 +94,8 @@ func (p *parts) newAlarms() (err error) {
 
 // webhook makes the sender of alarms, or none without an address.
 func (a AlarmsConfig) webhook(p *parts) (*notify.Sender, error) {
-	if a.WebhookURL == "" {
-		return nil, nil
+	if err := a.checkWebhook(); err != nil || a.WebhookURL == "" {
+		return nil, err
 	}
 	secret, err := webhookSecret(a.WebhookSecretFile)
 	if err != nil {

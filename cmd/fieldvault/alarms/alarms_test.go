@@ -65,7 +65,7 @@ func newAlarms(t *testing.T) (*alarms.Alarms, *lines) {
 	return a, out
 }
 
-var bait = uuid.MustParse("01000000-0000-4000-8000-000000000001") //nolint:gochecknoglobals // a constant in all but name
+var bait = uuid.MustParse("01000000-0000-4000-8000-000000000001")
 
 func event(o audit.Outcome, uid uuid.UUID) *audit.Event {
 	e := &audit.Event{ID: uuid.New(), Tenant: "default", Actor: "app", Action: accessctl.ActionReveal, Outcome: o, UID: uid, Time: time.Now()}
