@@ -126,6 +126,19 @@ func TestNobodyIsToldWhoIsBait(t *testing.T) {
 				t.Errorf("the history tells: %+v", e)
 			}
 		}
+		for from, pages := int64(0), 0; ; pages++ { // a page that is empty and goes on would tell
+			one, err := b.AccessHistory(t.Context(), c, "c-000", from, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if one.Next == 0 {
+				break
+			}
+			if len(one.Entries) != 1 || pages > 20 {
+				t.Fatalf("page %d: %+v", pages, one)
+			}
+			from = one.Next
+		}
 		bait, err := b.Export(t.Context(), c, "c-000")
 		if err != nil || bait.Held || bait.Restricted || len(bait.Records) != 1 {
 			t.Errorf("%+v, %v", bait, err)
