@@ -25,6 +25,7 @@ const (
 	ActionReenrol       Action = "reenrol"        // begin a new life for a person who was erased
 	ActionRequests      Action = "requests"       // file and work on a person's requests
 	ActionAccessHistory Action = "access_history" // see who read what of the person
+	ActionHoney         Action = "honey"          // make a made-up person bait, whom to read is an alarm, or end that
 )
 
 // Actions on the service.
@@ -53,7 +54,7 @@ func Actions() []Action {
 		ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
 		ActionSearch, ActionList, ActionExport, ActionAggregate,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
-		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory,
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionHoney,
 		ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs,
 	}
 }
@@ -64,7 +65,7 @@ func (a Action) kind() kind {
 		ActionSearch, ActionList, ActionExport, ActionAggregate:
 		return onField
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
-		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory:
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionHoney:
 		return onPerson
 	case ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs:
 		return onService

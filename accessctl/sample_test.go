@@ -108,7 +108,7 @@ func TestSampleActions(t *testing.T) {
 		"marketing": "",
 		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history inspect audit approve",
 		"analyst":   "aggregate",
-		"operator":  "configure inspect keys audit jobs",
+		"operator":  "honey configure inspect keys audit jobs",
 		"subject":   "list export erase restrict consent consent_read requests access_history",
 		"nobody":    "",
 	} {

@@ -17,8 +17,8 @@ import (
 // nobody concerned: who asked knows the list, and the approval is bound to it.
 type Waiting struct {
 	ID      uuid.UUID
-	Kind    string // "erasure", "deletion"
-	Count   int    // how many people or records
+	Kind    string // "erasure", "deletion", "reading"
+	Count   int    // how many people or records; of reading, how many people beyond the limit
 	By      string // who asked
 	Decider string // who decided; "" while pending
 	State   string // "pending", "approved", "done", "refused", "expired"

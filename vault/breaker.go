@@ -19,7 +19,7 @@ import (
 // was asked is done. Once they have, asking again, exactly the same, does it.
 type ApprovalError struct {
 	ID      uuid.UUID // of the approval
-	Kind    string    // "erasure", "deletion"
+	Kind    string    // "erasure", "deletion", "reading"
 	Why     string    // in words
 	Expires time.Time // after that it must be asked for anew
 }
@@ -162,7 +162,7 @@ func (v *Vault) approval(c accessctl.Caller, t *tenant, b *breaking) Approval {
 // sealOf is a MAC over an approval, so that SQL cannot agree in anybody's place.
 func (t *tenant) sealOf(a *Approval) []byte {
 	sum := t.mac.Sum("approval row", a.ID[:], []byte(a.Kind), a.Digest, a.Asker, []byte(a.Decider),
-		[]byte(strconv.Itoa(int(a.State))), []byte(a.Expires.UTC().Format(time.RFC3339Nano)))
+		[]byte(strconv.Itoa(int(a.State))), []byte(a.Expires.UTC().Format(time.RFC3339Nano)), []byte(a.Decided.UTC().Format(time.RFC3339Nano)))
 	return sum[:]
 }
 

@@ -74,6 +74,9 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 		if err := f.people(ctx, t); err != nil {
 			return f.report, err
 		}
+		if err := f.bait(ctx, t); err != nil {
+			return f.report, err
+		}
 	}
 	if err := f.records(ctx); err != nil {
 		return f.report, err

@@ -28,7 +28,8 @@ type toldRow struct {
 type toldPerson struct {
 	consents map[accessctl.Purpose]string // the last decision by purpose
 	held     string
-	flags    bool // held and restricted are known
+	honey    string // whether they are bait
+	flags    bool   // held and restricted are known
 	limits   string
 	erased   bool
 	live     bool // seen live in the directory
@@ -68,6 +69,8 @@ func (l *told) read(e *audit.Event) {
 	case accessctl.ActionHold, accessctl.ActionRestrict:
 		p := l.person(e.UID)
 		p.flags, p.held, p.limits = true, attr["held"], attr["restricted"]
+	case accessctl.ActionHoney:
+		l.person(e.UID).honey = attr[attrHoney]
 	case accessctl.ActionErase:
 		if attr["groups"] == "" && e.Code != codeGone {
 			l.person(e.UID).erased = true

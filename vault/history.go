@@ -34,10 +34,10 @@ func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject s
 		return HistoryPage{}, err
 	}
 	limit = max(1, min(limit, MaxLogPage))
-	var list []trail.Entry
+	var list []toldEvent
 	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionAccessHistory, subject: subject}
 	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) (err error) {
-		list, err = tx.FindEntries(ctx, t.row.ID, trail.Find{About: p.UID, FromIndex: from, Limit: limit})
+		list, err = tellable(ctx, tx, t.row.ID, trail.Find{About: p.UID, FromIndex: from, Limit: limit}, own(c, subject))
 		return err
 	})
 	if err != nil {
@@ -49,23 +49,49 @@ func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject s
 	}
 	page := HistoryPage{}
 	for i := range list {
-		page.add(&list[i], names, own(c, subject))
+		if words, about := report.History(&list[i].event, names); about {
+			page.Entries = append(page.Entries, HistoryEntry{Index: list[i].index, Access: words})
+		}
 	}
 	if len(list) == limit {
-		page.Next = list[len(list)-1].Index + 1
+		page.Next = list[len(list)-1].index + 1
 	}
 	return page, nil
 }
 
-// add words one entry. One that was pruned, or is no event any more, has no words.
+// A toldEvent is an event of the log, for a person's history.
+type toldEvent struct {
+	index int64
+	event audit.Event
+}
+
+// tellable lists the events of a history, as many as f's limit if there are: what is kept
+// from the reader leaves no gap by which it could be seen. One that was pruned, or is
+// no event any more, is left out, too.
+//
 // A legal hold is not told to the person whom it is about: it may be kept from them.
-func (p *HistoryPage) add(x *trail.Entry, names report.Names, own bool) {
-	e, err := audit.ParseLeaf(x.Body)
-	if err != nil || own && e.Action == accessctl.ActionHold {
-		return
-	}
-	if words, about := report.History(&e, names); about {
-		p.Entries = append(p.Entries, HistoryEntry{Index: x.Index, Access: words})
+// Nobody is told who is bait: these entries are made to be handed on.
+func tellable(ctx context.Context, tx Tx, tenant int32, f trail.Find, own bool) (list []toldEvent, err error) {
+	most := f.Limit
+	f.Limit = max(most, 100)
+	for {
+		rows, err := tx.FindEntries(ctx, tenant, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			e, err := audit.ParseLeaf(rows[i].Body)
+			if err != nil || own && e.Action == accessctl.ActionHold || e.Action == accessctl.ActionHoney {
+				continue
+			}
+			if list = append(list, toldEvent{rows[i].Index, e}); len(list) == most {
+				return list, nil
+			}
+		}
+		if len(rows) < f.Limit {
+			return list, nil
+		}
+		f.FromIndex = rows[len(rows)-1].Index + 1
 	}
 }
 

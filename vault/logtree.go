@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -54,8 +55,14 @@ func (v *Vault) newSequencer(cfg LogConfig, owner uuid.UUID) (*trail.Sequencer, 
 	if cfg.Origin == "" {
 		return nil, nil
 	}
+	seen := func(tenant string, index int64, e *audit.Event) {
+		if cfg.Seen != nil {
+			v.noteHoney(tenant, e)
+			cfg.Seen(tenant, index, e)
+		}
+	}
 	return trail.New(trail.Config{
-		Store: logStore{v.store}, Origin: cfg.Origin, Owner: owner.String(), Now: v.now, Logger: v.log, Seen: cfg.Seen,
+		Store: logStore{v.store}, Origin: cfg.Origin, Owner: owner.String(), Now: v.now, Logger: v.log, Seen: seen,
 		Refused: func(tenant int32, row int64, why string) {
 			if t := v.tenantByID(tenant); cfg.Refused != nil && t != nil {
 				cfg.Refused(t.row.Name, row, why)
@@ -77,11 +84,23 @@ func (v *Vault) newSequencer(cfg LogConfig, owner uuid.UUID) (*trail.Sequencer, 
 	})
 }
 
-// runLogs sequences until ctx ends.
+// runLogs sequences until ctx ends. Where somebody is told of events, it begins once it
+// is known who is bait.
 func (v *Vault) runLogs(ctx context.Context) {
-	if v.sequencer != nil {
-		_ = v.sequencer.Run(ctx) // it returns nil
+	if v.sequencer == nil {
+		return
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if v.watched {
+		loaded := make(chan struct{})
+		wg.Go(func() { v.runHoney(ctx, loaded) })
+		select {
+		case <-loaded:
+		case <-ctx.Done():
+		}
+	}
+	_ = v.sequencer.Run(ctx) // it returns nil
 }
 
 // Sequence puts all events that are stored into their tenants' logs, now, and says

@@ -25,7 +25,7 @@ func (v *Vault) denied(ctx context.Context, t *tenant, s *settings, c accessctl.
 // What protects people passes a closed gate; what shows or begins something does not.
 func (v *Vault) permitPerson(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject string) (*tenant, *settings, error) {
 	fresh := v.fresh
-	if a == accessctl.ActionReenrol || a == accessctl.ActionConsentRead || a == accessctl.ActionAccessHistory {
+	if a == accessctl.ActionReenrol || a == accessctl.ActionConsentRead || a == accessctl.ActionAccessHistory || a == accessctl.ActionHoney {
 		fresh = v.freshOpen
 	}
 	t, s, err := fresh(ctx, c.Tenant)

@@ -17,8 +17,8 @@ import (
 // costs two statements of the store (the load and the audit append) and at most
 // one request to the key-encryption key, whatever the number of people and fields.
 //
-// The error is for the call as a whole: ErrDenied, ErrUnavailable, or an
-// *InvalidError about the purpose. What concerns one item is its Err. Items are
+// The error is for the call as a whole: ErrDenied, ErrUnavailable, an *InvalidError
+// about the purpose, or beyond [Config.ReadLimit] a *LimitError or an *ApprovalError. What concerns one item is its Err. Items are
 // only read; the values in the result are the caller's to wipe.
 func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([]Revealed, error) {
 	if len(items) > MaxItems {
@@ -190,6 +190,9 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 			continue
 		}
 		r.decide(&r.wants[i], &l.Items[i])
+	}
+	if err := r.within(ctx); err != nil {
+		return false, err
 	}
 	if err := r.v.record(ctx, r.t, r.people.events(r)...); err != nil {
 		return false, err

@@ -27,7 +27,8 @@ const cursorLife = time.Hour
 // the same caller, purpose and query for an hour.
 //
 // A *KeyError says that the field was indexed a short while ago, and that a job still
-// indexes records from before.
+// indexes records from before. Beyond [Config.ReadLimit] the error is a *LimitError or
+// an *ApprovalError.
 func (v *Vault) Search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
 	for range attempts {
 		m, err := v.search(ctx, c, q)
@@ -150,6 +151,9 @@ func (sr *searching) run(ctx context.Context) (Matches, error) {
 	sr.r.out = make([]Revealed, len(found))
 	for i := range found {
 		sr.decide(i, &found[i], &l.Items[i])
+	}
+	if err := sr.r.within(ctx); err != nil {
+		return Matches{}, err
 	}
 	if err := sr.record(ctx); err != nil {
 		return Matches{}, err

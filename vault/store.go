@@ -55,6 +55,7 @@ type Tx interface {
 	ErasureTx
 	ShredTx
 	ResealTx
+	HoneyTx
 	BreakerTx
 	JobTx
 	RewrapTx

@@ -100,6 +100,25 @@ type ResealTx interface {
 	DeleteReseal(ctx context.Context, r Reseal) error
 }
 
+// A Honey says that a living person is bait: made up, so that nobody has a reason to
+// read them. It is a row of the person's: the sweep removes it too.
+type Honey struct {
+	Tenant int32
+	UID    uuid.UUID
+	MAC    []byte // under the tenant's key, over the uid
+}
+
+// HoneyTx keeps honey people.
+type HoneyTx interface {
+	// PutHoney stores h, in place of the one of the same (tenant, uid).
+	PutHoney(ctx context.Context, h Honey) error
+	// DeleteHoney removes the one of (tenant, uid), if there is one.
+	DeleteHoney(ctx context.Context, tenant int32, uid uuid.UUID) error
+	// ListHoney lists at most limit of all tenants, by (tenant, uid), after the given
+	// place.
+	ListHoney(ctx context.Context, tenant int32, uid uuid.UUID, limit int) ([]Honey, error)
+}
+
 // A Tally counts what one principal, or all of a tenant, destroyed since Since.
 type Tally struct {
 	Tenant int32

@@ -61,6 +61,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/watch"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/erasure"
 	"github.com/fieldvault/fieldvault/vault/ledger"
@@ -98,6 +99,8 @@ type Config struct {
 	Keys KeyReader
 	// Log says how audit logs are kept.
 	Log LogConfig
+	// ReadLimit bounds how many people one principal is shown. Zero: any number.
+	ReadLimit ReadLimit
 }
 
 // A Vault is the service's core. It is safe for concurrent use. Make one with [New].
@@ -124,6 +127,10 @@ type Vault struct {
 	uses      atomic.Pointer[[]KEKUse] // as of the last look
 	origin    string                   // of checkpoints
 	sequencer *trail.Sequencer         // nil: another process sequences
+	readLimit ReadLimit
+	reads     *watch.Meter // people whom principals were shown
+	watched   bool         // somebody is told what is in the log
+	bait      honeySet
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -162,9 +169,13 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		closed:   map[string]string{},
 		ledger:   cfg.Ledger,
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
-		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin,
+		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin, readLimit: cfg.ReadLimit,
+		watched: cfg.Log.Seen != nil,
 	}
 	var err error
+	if v.reads, err = newReadMeter(cfg.ReadLimit); err != nil {
+		return nil, err
+	}
 	if v.sequencer, err = v.newSequencer(cfg.Log, cfg.NewID()); err != nil {
 		return nil, err
 	}

@@ -104,6 +104,8 @@ func doneToPerson(e *audit.Event) string {
 		return "was the subject of a request of yours, which was worked on"
 	case accessctl.ActionAccessHistory:
 		return "stayed closed; the history of its use was read"
+	case accessctl.ActionHoney:
+		return onOff(attr(e, "honey"), "was marked as bait", "is no longer marked as bait", "had its mark as bait changed")
 	default:
 		return doneToService(e.Action)
 	}
@@ -200,6 +202,8 @@ func attemptedOnPerson(a accessctl.Action) string {
 		return "work on a request of yours"
 	case accessctl.ActionAccessHistory:
 		return "read the history of its use"
+	case accessctl.ActionHoney:
+		return "mark it as bait or end that"
 	default:
 		return attemptedOnService(a)
 	}

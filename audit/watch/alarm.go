@@ -21,7 +21,13 @@ const (
 	Values Kind = "values" // an actor was shown more plain values than Rules.Values
 	Failed Kind = "failed" // more values did not open than Rules.Failed
 	Denied Kind = "denied" // more requests of an actor were denied than Rules.Denied
+	// Tampering: the log, or what is on its way into it, was written by SQL. A Watch
+	// never raises it; whoever keeps the log does, with [Tampered].
+	Tampering Kind = "tampering"
 )
+
+// Kinds are all kinds of alarms.
+func Kinds() []Kind { return []Kind{Honey, Volume, Values, Failed, Denied, Tampering} }
 
 // Alarm says that something is wrong. It holds no personal data but the uid of a
 // honey person, who is none, and who acted.
@@ -38,7 +44,18 @@ type Alarm struct {
 	// Since is the time of the first of them, At that of the event that raised the
 	// alarm; where events come late, At may be before Since.
 	Since, At time.Time
-	Event     uuid.UUID // the event that raised it
+	Event     uuid.UUID // the event that raised it; Nil for Tampering
+
+	// Row is the row of the intake that is no event of the service's, of Tampering: 0 if
+	// the log itself was altered. Why says it in words; empty for other kinds.
+	Row int64
+	Why string
+}
+
+// Tampered is the alarm of a row that the log refused at a time, or with row 0 of a log
+// that was altered. count is how many since the last such alarm.
+func Tampered(tenant string, row int64, why string, count int, at time.Time) Alarm {
+	return Alarm{Kind: Tampering, Tenant: tenant, Count: count, Since: at, At: at, Row: row, Why: why}
 }
 
 func honeyAlarm(e *audit.Event, shown int) Alarm {
@@ -56,7 +73,7 @@ const alarmTime = "2006-01-02T15:04:05.000000Z"
 // space. A later version of the form may add members at the end; these stay.
 //
 //	v        1
-//	kind     "honey", "volume", "values", "failed" or "denied"
+//	kind     "honey", "volume", "values", "failed", "denied" or "tampering"
 //	tenant
 //	actor    left out for a whole tenant
 //	purpose  left out if there is none
@@ -64,9 +81,11 @@ const alarmTime = "2006-01-02T15:04:05.000000Z"
 //	count
 //	since    RFC 3339 in UTC with six digits of a second
 //	at       the same
-//	event    id of the audit event that raised the alarm
+//	event    id of the audit event that raised the alarm, left out for tampering
+//	row      of the intake, only for tampering; left out if the log itself was altered
+//	why      in words, only for tampering
 //
-// In actor every character outside 0x20 to 0x7e is written \uxxxx, as in a leaf of
+// In actor and why every character outside 0x20 to 0x7e is written \uxxxx, as in a leaf of
 // the log.
 func (a Alarm) AppendJSON(dst []byte) []byte {
 	b := append(dst, `{"v":1,"kind":"`...)
@@ -84,8 +103,17 @@ func (a Alarm) AppendJSON(dst []byte) []byte {
 	b = strconv.AppendInt(append(b, `","count":`...), int64(a.Count), 10)
 	b = a.Since.UTC().AppendFormat(append(b, `,"since":"`...), alarmTime)
 	b = a.At.UTC().AppendFormat(append(b, `","at":"`...), alarmTime)
-	b = appendMember(b, `","event":"`, a.Event.String())
-	return append(b, `"}`...)
+	if a.Event != uuid.Nil {
+		b = appendMember(b, `","event":"`, a.Event.String())
+	}
+	b = append(b, '"')
+	if a.Row != 0 {
+		b = strconv.AppendInt(append(b, `,"row":`...), a.Row, 10)
+	}
+	if a.Why != "" {
+		b = append(appendMember(b, `,"why":"`, a.Why), '"')
+	}
+	return append(b, '}')
 }
 
 // MarshalJSON is AppendJSON for encoding/json.

@@ -23,6 +23,8 @@ func alarms() []watch.Alarm {
 			Since: began.Add(1 * time.Microsecond), At: began.Add(time.Second).In(time.FixedZone("", 3600)), Event: id(2),
 		},
 		{Kind: watch.Failed, Tenant: "other", Count: 6, Since: began, At: began.Add(1500 * time.Millisecond), Event: id(3)},
+		watch.Tampered("default", 4711, `written by "SQL"`, 3, began),
+		watch.Tampered("other", 0, "the log does not fit its signed checkpoint", 1, began),
 	}
 }
 
@@ -56,6 +58,8 @@ func TestAlarmsAreJSON(t *testing.T) {
 			UID, Event                   uuid.UUID
 			Count                        int
 			Since, At                    time.Time
+			Row                          int64
+			Why                          string
 		}
 		dec := json.NewDecoder(strings.NewReader(string(b)))
 		dec.DisallowUnknownFields()
@@ -64,7 +68,7 @@ func TestAlarmsAreJSON(t *testing.T) {
 		}
 		if back.V != 1 || back.Kind != string(a.Kind) || back.Tenant != a.Tenant || back.Actor != a.Actor ||
 			back.Purpose != string(a.Purpose) || back.UID != a.UID || back.Event != a.Event || back.Count != a.Count ||
-			!back.Since.Equal(a.Since) || !back.At.Equal(a.At) {
+			!back.Since.Equal(a.Since) || !back.At.Equal(a.At) || back.Row != a.Row || back.Why != a.Why {
 			t.Errorf("%+v came back as %+v", a, back)
 		}
 	}

@@ -92,6 +92,24 @@ func (m *Meter) Count(principal string, now time.Time) int {
 	return s.value.seen.since(at.latest - window)
 }
 
+// Wait is how long it takes until n of the people who count for a principal now no
+// longer do: the whole window if fewer count.
+func (m *Meter) Wait(principal string, n int, now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.room.peek(principal)
+	if s == nil || n <= 0 {
+		return 0
+	}
+	at, window := s.value.span, m.limit.Window.Microseconds()
+	at.reach(now.UnixMicro(), window)
+	left := s.value.seen.nth(n)
+	if left == nil {
+		return m.limit.Window
+	}
+	return time.Duration(max(0, min(left.at, at.latest)+window-at.latest)) * time.Microsecond
+}
+
 // of finds a principal's place, or makes it.
 func (m *Meter) of(principal string) *slot[string, *reader] {
 	if s := m.room.find(principal); s != nil {

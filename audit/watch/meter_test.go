@@ -71,6 +71,27 @@ func TestARefusedCallRenewsNothing(t *testing.T) {
 	allow(t, m, ids(3, 4), time.Hour, true, 0)
 }
 
+// TestAWaitEndsWhenThereIsRoom: as many people as are waited for have left the window
+// then, and a microsecond before they have not.
+func TestAWaitEndsWhenThereIsRoom(t *testing.T) {
+	m := newMeter(t, 3)
+	if got := m.Wait("a", 1, began); got != 0 {
+		t.Errorf("an unknown principal waits %v", got)
+	}
+	allow(t, m, ids(1, 1), 0, true, 0)
+	allow(t, m, ids(2, 3), 10*time.Minute, true, 0)
+	for n, want := range map[int]time.Duration{0: 0, 1: 40 * time.Minute, 2: 50 * time.Minute, 3: 50 * time.Minute, 4: time.Hour} {
+		if got := m.Wait("a", n, began.Add(20*time.Minute)); got != want {
+			t.Errorf("for %d people: %v, want %v", n, got, want)
+		}
+	}
+	allow(t, m, ids(4, 4), time.Hour-time.Microsecond, false, 1)
+	allow(t, m, ids(4, 4), time.Hour, true, 0)
+	if got := m.Wait("a", 1, began.Add(-3*time.Hour)); got != time.Hour {
+		t.Errorf("after the clock went back: %v", got)
+	}
+}
+
 func TestPrincipalsDoNotShare(t *testing.T) {
 	m := newMeter(t, 2)
 	allow(t, m, ids(1, 2), 0, true, 0)

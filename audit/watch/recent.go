@@ -30,6 +30,18 @@ func (r *recent) has(key uuid.UUID) bool {
 // oldest is the node that was seen longest ago. There must be one.
 func (r *recent) oldest() *node { return &r.nodes[r.nodes[0].newer] }
 
+// nth is the n-th oldest node, from 1, or nil.
+func (r *recent) nth(n int) *node {
+	if n > r.len() {
+		return nil
+	}
+	i := r.nodes[0].newer
+	for ; n > 1; n-- {
+		i = r.nodes[i].newer
+	}
+	return &r.nodes[i]
+}
+
 // touch notes that x was seen at t. If it was there it keeps its n, and the later
 // of its two times.
 func (r *recent) touch(x item, t int64) {

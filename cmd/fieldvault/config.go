@@ -184,7 +184,7 @@ func (cfg *Config) check() error {
 			return err
 		}
 	}
-	if err := cfg.Ledger.check(); err != nil {
+	if err := errors.Join(cfg.Ledger.check(), cfg.Alarms.check()); err != nil {
 		return err
 	}
 	_, err = cfg.Erasure.settings()

@@ -98,6 +98,10 @@ func sampleText(s setting, n int) (text string, want any) {
 			[]IssuerConfig{{Name: name, Tenants: []string{"x"}, Algorithms: []string{"EdDSA"}}}
 	default: // text
 	}
+	if s.key == "alarms.limit_action" {
+		text = []string{"approve", "refuse", "approve"}[n]
+		return text, text
+	}
 	if strings.HasSuffix(s.key, "url") {
 		return []string{"sqlite:a", "sqlite:b", "sqlite:c"}[n], []string{"sqlite:a", "sqlite:b", "sqlite:c"}[n]
 	}

@@ -14,6 +14,7 @@ import (
 
 // measure registers what the parts count.
 func (p *parts) measure(r prometheus.Registerer) {
+	r.MustRegister(p.alarms.Collectors()...)
 	counter := func(name, help string, f func() float64) {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "fieldvault", Name: name, Help: help}, f))
 	}

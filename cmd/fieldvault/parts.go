@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/cmd/fieldvault/alarms"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/crypto/localkek"
 	"github.com/fieldvault/fieldvault/crypto/transit"
@@ -42,6 +43,7 @@ type parts struct {
 	vault *vault.Vault
 
 	ledger vault.Ledger // nil: none
+	alarms *alarms.Alarms
 
 	runs   []func(context.Context) error
 	closes []func() error
@@ -82,10 +84,14 @@ func (p *parts) openVault(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := p.newAlarms(); err != nil {
+		return err
+	}
 	p.vault, err = vault.New(ctx, vault.Config{
 		Store: p.store, Ring: p.ring, Now: now, NewID: newID, Logger: p.log, Ledger: p.ledger,
 		Breaker: p.cfg.Erasure.limits(), Deletions: int64(p.cfg.Erasure.DeletionsPerHour), Horizon: horizon,
-		Keys: keeper(p.kek), Log: vault.LogConfig{Origin: p.cfg.Audit.Origin},
+		Keys: keeper(p.kek), ReadLimit: p.cfg.Alarms.limit(),
+		Log: vault.LogConfig{Origin: p.cfg.Audit.Origin, Seen: p.alarms.Seen, Refused: p.alarms.Refused},
 	})
 	if err != nil {
 		return withHint(fmt.Errorf("opening the vault: %w", err), "check that the database answers and that `fieldvault migrate` has run")

@@ -130,6 +130,11 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 		return withHint(fmt.Errorf("reading the issuers' keys: %w", err), "check auth.audience and each entry of auth.issuers: name, tenants, jwks_url (https) or jwks_file, algorithms")
 	}
 	defer auth.Close() //nolint:errcheck // it returns nil
+	sender, err := p.cfg.Alarms.webhook(p)
+	if err != nil {
+		return err
+	}
+	p.alarms.Deliver(sender)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.measure(metrics)
@@ -154,7 +159,7 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	if err != nil {
 		return err
 	}
-	runs := append(p.runs, p.vault.Run, auth.Run, work.Run)
+	runs := append(p.runs, p.vault.Run, p.alarms.Run, auth.Run, work.Run)
 	if p.cfg.Audit.Export != "" {
 		runs = append(runs, p.exports)
 	}

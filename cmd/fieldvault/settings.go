@@ -17,6 +17,7 @@ type Config struct {
 	Cache         CacheConfig  `koanf:"cache"`
 	Limits        LimitsConfig `koanf:"limits"`
 	Audit         AuditConfig  `koanf:"audit"`
+	Alarms        AlarmsConfig `koanf:"alarms"`
 	Log           LogConfig    `koanf:"log"`
 	Jobs          JobsConfig   `koanf:"jobs"`
 	Keeper        bool         `koanf:"keeper" help:"carry out rotations, retirements and trims that were asked for over HTTP: this process needs the keeper's rights, too"`
@@ -173,8 +174,9 @@ func defaults() Config {
 		Cache:   CacheConfig{Entries: 100_000, Age: "5m"},
 		Limits:  LimitsConfig{Rate: 500, Burst: 1000, InFlight: 1024},
 		Log:     LogConfig{Level: "info", Format: "json"}, Shutdown: "20s",
-		Jobs:  JobsConfig{Pause: "20ms"},
-		Audit: AuditConfig{Origin: "fieldvault", ExportEvery: "10s"},
-		KEK:   KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
+		Jobs:   JobsConfig{Pause: "20ms"},
+		Audit:  AuditConfig{Origin: "fieldvault", ExportEvery: "10s"},
+		Alarms: AlarmsConfig{PeoplePerHour: 1000, ValuesPerHour: 10_000, FailedPerHour: 20, DeniedPerHour: 200, LimitAction: limitRefuses},
+		KEK:    KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
 	}
 }

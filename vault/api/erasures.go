@@ -37,7 +37,7 @@ type ErasedResult struct {
 // the same request does what was asked.
 type Approval struct {
 	ID      string    `json:"id" format:"uuid"`
-	Kind    string    `json:"kind" enum:"erasure,deletion"`
+	Kind    string    `json:"kind" enum:"erasure,deletion,reading"`
 	State   string    `json:"state" enum:"pending,approved,done,refused,expired"`
 	Count   int       `json:"count,omitempty" doc:"How many people or records it concerns"`
 	By      string    `json:"by,omitempty" doc:"Who asked"`

@@ -18,7 +18,8 @@ import (
 	"github.com/fieldvault/fieldvault/vault/api"
 )
 
-// longestWait bounds what one retry waits, even if the service asks for more.
+// longestWait bounds what one retry waits. A call that the service puts off for longer
+// is not retried.
 const longestWait = 30 * time.Second
 
 // repeat says what a retry of a call may do.
@@ -102,14 +103,14 @@ func (c *Client) send(ctx context.Context, k *call, out any, opts ...Option) err
 		if unsure && k.gone && IsCode(err, api.NotFound) {
 			return nil
 		}
-		if attempt >= c.cfg.Attempts || !k.again(err) || ctx.Err() != nil {
+		if attempt >= c.cfg.Attempts || !k.again(err) || wait > longestWait || ctx.Err() != nil {
 			return err
 		}
 		unsure = unsure || !IsCode(err, api.RateLimited)
 		if wait == 0 {
 			wait = c.backoff(attempt)
 		}
-		if err := sleep(ctx, min(wait, longestWait)); err != nil {
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -181,7 +182,7 @@ func (c *Client) attempt(ctx context.Context, k *call, address string) (body []b
 		return body, 0, nil
 	}
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
-		wait = time.Duration(min(s, int(longestWait/time.Second))) * time.Second
+		wait = time.Duration(min(s, 1+int(longestWait/time.Second))) * time.Second
 	}
 	return body, wait, refusal(res, body)
 }

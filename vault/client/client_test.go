@@ -171,6 +171,11 @@ func TestPeopleAndSettings(t *testing.T) {
 	check("release", dpo.Release(ctx, "c-17"))
 	check("restrict", dpo.Restrict(ctx, "c-17", "disputed"))
 	check("unrestrict", dpo.Unrestrict(ctx, "c-17"))
+	check("lay bait", op.LayBait(ctx, "c-17"))
+	check("take bait", op.TakeBait(ctx, "c-17"))
+	if err := dpo.LayBait(ctx, "c-17"); !client.IsCode(err, api.Denied) {
+		t.Errorf("an officer lays bait: %v", err)
+	}
 	receipt, err := dpo.RecordConsent(ctx, "c-17", "marketing", api.Decision{Decision: api.Granted, Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)})
 	if err != nil || !json.Valid(receipt) {
 		t.Errorf("%s %v", receipt, err)
@@ -351,6 +356,7 @@ func TestRetriesRespectIdempotency(t *testing.T) {
 		"a re-enrolment is not":              {"dpo", reenrol, []step{broken}, 1, true},
 		"what the service refuses is final":  {"support", put, nil, 1, true},
 		"an answer of somebody else's fails": {"app", get, []step{{status: 418}}, 1, true},
+		"what is put off for an hour fails":  {"app", get, []step{{status: 429, header: "3600"}}, 1, true},
 		"a redirect is not followed":         {"app", get, []step{{status: 302}}, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {

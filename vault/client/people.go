@@ -39,6 +39,16 @@ func (c *Client) Unrestrict(ctx context.Context, subject string, opts ...Option)
 	return c.send(ctx, person(http.MethodDelete, never, subject, "restriction"), nil, opts...)
 }
 
+// LayBait makes a made-up person bait: whoever is shown anything of them raises an alarm.
+func (c *Client) LayBait(ctx context.Context, subject string, opts ...Option) error {
+	return c.send(ctx, person(http.MethodPut, safely, subject, "honey"), nil, opts...)
+}
+
+// TakeBait ends that a person is bait.
+func (c *Client) TakeBait(ctx context.Context, subject string, opts ...Option) error {
+	return c.send(ctx, person(http.MethodDelete, safely, subject, "honey"), nil, opts...)
+}
+
 // Consents says what a person agreed to, for each purpose.
 func (c *Client) Consents(ctx context.Context, subject string) ([]api.Consent, error) {
 	var out api.Consents

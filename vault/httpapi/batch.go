@@ -19,13 +19,13 @@ func batchRoutes() []route {
 			method: http.MethodPost, path: "/v1/reveal", id: "reveal", tag: "Fields", summary: "Read fields of many records",
 			detail: "Results stand in the order of the items.",
 			in:     api.RevealRequest{}, limit: api.MaxBatchBody, purpose: always,
-			serve: (*exchange).reveal, out: []result{{200, "One result an item", api.RevealAnswer{}, ""}},
+			serve: (*exchange).reveal, out: []result{{200, "One result an item", api.RevealAnswer{}, ""}, waitsResult()},
 		},
 		{
 			method: http.MethodPost, path: "/v1/search", id: "search", tag: "Fields", summary: "Find records by a value",
 			detail: "The value is normalised as it was on writing.",
 			in:     api.SearchRequest{}, purpose: always,
-			serve: (*exchange).search, out: []result{{200, "One page of matches", api.SearchAnswer{}, ""}},
+			serve: (*exchange).search, out: []result{{200, "One page of matches", api.SearchAnswer{}, ""}, waitsResult()},
 		},
 	}
 }

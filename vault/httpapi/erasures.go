@@ -12,7 +12,7 @@ import (
 )
 
 func erasureRoutes() []route {
-	waits := result{202, "A second person has to approve; then the same request does it", api.Approval{}, ""}
+	waits := waitsResult()
 	tenant := []parameter{{"tenant", "Default: the configured one", false}}
 	return []route{
 		{
@@ -56,10 +56,12 @@ func (x *exchange) erase() (answer, error) {
 	cert, err := x.vault.Erase(x.r.Context(), x.caller, vault.Erasing{
 		Subject: x.params["subject"], Groups: in.Groups, Reason: in.Reason,
 	})
-	if waits, ok := waitsOf(err); ok {
-		return encoded(http.StatusAccepted, waits)
-	}
 	return signed(cert, err)
+}
+
+// waitsResult is the good answer of a request that waits for a second person.
+func waitsResult() result {
+	return result{202, "A second person has to approve; then the same request does it", api.Approval{}, ""}
 }
 
 // waitsOf words that a second person has to agree.
@@ -90,9 +92,6 @@ func (x *exchange) eraseMany() (answer, error) {
 			Outcome: x.outcome(one.Err, http.StatusOK), Subject: one.Subject, Certificate: one.Certificate,
 		})
 	})
-	if waits, ok := waitsOf(err); ok {
-		return encoded(http.StatusAccepted, waits)
-	}
 	if err != nil {
 		return answer{}, err
 	}

@@ -70,6 +70,9 @@ func (s *service) handler(rt *route) http.HandlerFunc {
 		s.metrics.underWay.Inc()
 		defer x.end()
 		a, err := x.run()
+		if waits, ok := waitsOf(err); ok {
+			a, err = encoded(http.StatusAccepted, waits)
+		}
 		if err != nil {
 			a = x.refused(err)
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 func peopleRoutes() []route {
-	const hold, restriction = "/v1/subjects/{subject}/hold", "/v1/subjects/{subject}/restriction"
+	const hold, restriction, honey = "/v1/subjects/{subject}/hold", "/v1/subjects/{subject}/restriction", "/v1/subjects/{subject}/honey"
 	done := []result{{status: 204, words: "Done"}}
 	return []route{
 		{
@@ -35,6 +35,15 @@ func peopleRoutes() []route {
 		{
 			method: http.MethodDelete, path: restriction, id: "unrestrict", tag: "People", summary: "Lift a restriction",
 			serve: (*exchange).unrestrict, out: done,
+		},
+		{
+			method: http.MethodPut, path: honey, id: "layBait", tag: "People", summary: "Make a made-up person bait",
+			detail: "Whoever is shown anything of them raises an alarm. No answer tells that they are bait.",
+			serve:  (*exchange).layBait, out: done,
+		},
+		{
+			method: http.MethodDelete, path: honey, id: "takeBait", tag: "People", summary: "End that a person is bait",
+			serve: (*exchange).takeBait, out: done,
 		},
 		{
 			method: http.MethodGet, path: "/v1/subjects/{subject}/export", id: "export", tag: "People", summary: "Everything that is held on a person",
@@ -70,6 +79,14 @@ func (x *exchange) restrict() (answer, error) { return x.flagPerson(x.vault.SetR
 
 func (x *exchange) unrestrict() (answer, error) {
 	return x.flagPerson(x.vault.SetRestriction, false)
+}
+
+func (x *exchange) layBait() (answer, error) {
+	return nothing(x.vault.SetHoney(x.r.Context(), x.caller, x.params["subject"], true))
+}
+
+func (x *exchange) takeBait() (answer, error) {
+	return nothing(x.vault.SetHoney(x.r.Context(), x.caller, x.params["subject"], false))
 }
 
 func (x *exchange) flagPerson(set func(context.Context, accessctl.Caller, string, bool, string) error, on bool) (answer, error) {

@@ -18,7 +18,7 @@ func portableRoutes() []route {
 		{
 			method: http.MethodPost, path: "/v1/decrypt", id: "decrypt", tag: "Ciphertexts", summary: "Open ciphertexts that you kept",
 			in: api.DecryptRequest{}, limit: api.MaxBatchBody, purpose: always,
-			serve: (*exchange).decrypt, out: []result{{200, "One result an item", api.DecryptAnswer{}, ""}},
+			serve: (*exchange).decrypt, out: []result{{200, "One result an item", api.DecryptAnswer{}, ""}, waitsResult()},
 		},
 		{
 			method: http.MethodPost, path: "/v1/reencrypt", id: "reencrypt", tag: "Ciphertexts", summary: "Move ciphertexts to the current key",

@@ -54,6 +54,10 @@ func problemOf(err error) *refusal {
 		}
 		return r
 	}
+	var over *vault.LimitError
+	if errors.As(err, &over) {
+		return &refusal{code: api.RateLimited, retry: over.Retry, detail: "You were shown as many people as one principal may be within an hour."}
+	}
 	var form *api.DecodeError
 	if errors.As(err, &form) {
 		return invalid(form.Path, form.Rule)

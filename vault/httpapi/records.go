@@ -30,13 +30,13 @@ func recordRoutes() []route {
 			detail: "Each field is plain, masked or hidden, as policy, purpose and consent say.",
 			query:  []parameter{{"fields", "Names of fields, with commas between; * is all that are stored and needs the action export", true}},
 			serve:  (*exchange).getRecord, purpose: always,
-			out: []result{{200, "What the caller may see", api.Record{}, ""}},
+			out: []result{{200, "What the caller may see", api.Record{}, ""}, waitsResult()},
 		},
 		{
 			method: http.MethodDelete, path: recordPath, id: "deleteRecord", tag: "Fields", summary: "Remove a record",
 			detail: "Its revision goes on rising when it is written again.", ifMatch: true, purpose: optional,
 			serve: (*exchange).deleteRecord, out: []result{
-				{status: 204, words: "Removed"}, {202, "A second person has to approve; then the same request does it", api.Approval{}, ""},
+				{status: 204, words: "Removed"}, waitsResult(),
 			},
 		},
 		{
@@ -103,9 +103,6 @@ func (x *exchange) getRecord() (answer, error) {
 
 func (x *exchange) deleteRecord() (answer, error) {
 	err := x.vault.Delete(x.r.Context(), x.caller, x.params["subject"], x.params["collection"], x.params["record"], x.match)
-	if waits, ok := waitsOf(err); ok {
-		return encoded(http.StatusAccepted, waits)
-	}
 	return nothing(err)
 }
 

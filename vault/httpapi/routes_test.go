@@ -143,6 +143,10 @@ func TestPeople(t *testing.T) {
 	dpo("DELETE", "/hold", "").want(204)
 	dpo("PUT", "/restriction", "").want(204)
 	dpo("DELETE", "/restriction", "").want(204)
+	for _, method := range []string{"PUT", "PUT", "DELETE", "DELETE"} {
+		w.do(ask{method: method, path: "/v1/subjects/c-17/honey", token: "operator"}).want(204)
+		dpo(method, "/honey", "").refused(api.Denied)
+	}
 
 	var all api.Consents
 	dpo("PUT", "/consents/marketing", `{"decision":"granted","method":"api","evidence":{"form":7}}`).want(200)

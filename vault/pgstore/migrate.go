@@ -162,6 +162,7 @@ func grants() []grant {
 		{"SELECT, INSERT", "erasure"},
 		{"SELECT, INSERT, UPDATE, DELETE", "shred"},
 		{"SELECT, INSERT, UPDATE, DELETE", "reseal"},
+		{"SELECT, INSERT, UPDATE, DELETE", "honey"},
 		{"SELECT, INSERT, UPDATE", "tally"},
 		{"SELECT, INSERT, UPDATE", "approval"},
 		{"SELECT, INSERT, UPDATE, DELETE", "job"},

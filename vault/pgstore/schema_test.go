@@ -334,6 +334,7 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 	outbox := vault.OutboxEntry{ID: uuid.New(), Body: []byte("entry")}
 	shred := vault.Shred{Tenant: id, UID: p.UID, Group: 3, Epoch: 3}
 	reseal := vault.Reseal{Tenant: id, UID: p.UID, Group: 2, Version: 2}
+	honey := vault.Honey{Tenant: id, UID: p.UID, MAC: hash("h")}
 	asked := vault.Approval{
 		ID: uuid.New(), Tenant: id, Kind: "erasure", Digest: hash("d"), Asker: hash("a"), State: vault.ApprovalPending,
 		Created: now(), Expires: now().Add(time.Hour),
@@ -360,6 +361,9 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error { return tx.PutReseal(ctx, reseal) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.Reseals(ctx, id, vault.KeyPlace{}, 1)) },
 			func(ctx context.Context, tx vault.Tx) error { return tx.DeleteReseal(ctx, reseal) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.PutHoney(ctx, honey) },
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.ListHoney(ctx, 0, uuid.Nil, 1)) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.DeleteHoney(ctx, id, p.UID) },
 		},
 		"breaker": {
 			func(ctx context.Context, tx vault.Tx) error {

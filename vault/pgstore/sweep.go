@@ -37,6 +37,8 @@ func sweeps() []string {
     SELECT grp FROM shred WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM reseal WHERE tenant = $1 AND uid = $2 AND grp IN (
     SELECT grp FROM reseal WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM honey WHERE tenant = $1 AND uid = $2 AND uid IN (
+    SELECT uid FROM honey WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 	}
 }
 

@@ -192,6 +192,9 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		if err := tx.PutShred(ctx, vault.Shred{Tenant: tenant, UID: p.UID, Group: 3, Epoch: 2}); err != nil {
 			return err
 		}
+		if err := tx.PutHoney(ctx, vault.Honey{Tenant: tenant, UID: p.UID, MAC: hash("honey")}); err != nil {
+			return err
+		}
 		_, _, err = tx.InsertEffect(ctx, vault.Effect{
 			Tenant: tenant, Key: hash("key" + name), Request: hash("request"), UID: p.UID, Lookup: p.Lookup,
 			At: now(), Expires: now().Add(time.Hour),

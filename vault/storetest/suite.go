@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Erasures", erasures},
 		{"Shreds", shreds},
 		{"Reseals", reseals},
+		{"Honey", honey},
 		{"Breaker", breaker},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},

@@ -11,11 +11,11 @@ import (
 )
 
 // fillRows is how many rows fill stores beside the directory.
-const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2 + 1
+const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2 + 1 + 1
 
 // fill stores rows of a uid in every table that bears rows of people: two
 // keys, two records, three index entries, one current consent of a history of
-// two, one effect, two shreds, one reseal.
+// two, one effect, two shreds, one reseal, one honey.
 func (w *world) fill(tenant int32, uid uuid.UUID) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) error {
@@ -30,6 +30,9 @@ func (w *world) fill(tenant int32, uid uuid.UUID) {
 			}
 		}
 		if err := tx.PutReseal(ctx, fillReseal(tenant, uid)); err != nil {
+			return err
+		}
+		if err := tx.PutHoney(ctx, fillHoney(tenant, uid)); err != nil {
 			return err
 		}
 		_, _, err := tx.InsertEffect(ctx, fillEffect(tenant, uid))
@@ -71,6 +74,7 @@ func (w *world) filled(what string, tenant int32, uid uuid.UUID) {
 	w.keeps(what+": effect", fillEffect(tenant, uid))
 	w.equal(what+": shreds", w.shredsOf(tenant, uid), fillShreds(tenant, uid))
 	w.equal(what+": reseals", ofPerson(w.resealsOf(tenant, vault.KeyPlace{}, 1000), uid), []vault.Reseal{fillReseal(tenant, uid)})
+	w.equal(what+": honey", w.honeyOf(tenant, uid), []vault.Honey{fillHoney(tenant, uid)})
 }
 
 // sweepAll sweeps in steps until nothing is left, and says how much was there.
@@ -157,6 +161,7 @@ func sweepOne(w *world, limit int) {
 	}
 	w.equal("shreds", w.shredsOf(tenant, s.UID), []vault.Shred{})
 	w.equal("reseals", ofPerson(w.resealsOf(tenant, vault.KeyPlace{}, 1000), s.UID), []vault.Reseal{})
+	w.equal("honey", w.honeyOf(tenant, s.UID), []vault.Honey{})
 	w.stands("the directory", s)
 	w.filled("the neighbour", neighbour.Tenant, neighbour.UID)
 	w.filled("the same uid in another tenant", twin.Tenant, twin.UID)

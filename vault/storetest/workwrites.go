@@ -108,6 +108,14 @@ func erasureWrites() []write {
 		{"DeleteReseal", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.DeleteReseal(ctx, fillReseal(s.Tenant, s.UID))
 		}},
+		{"PutHoney", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			h := fillHoney(s.Tenant, s.UID)
+			h.MAC = hash("new")
+			return tx.PutHoney(ctx, h)
+		}},
+		{"DeleteHoney", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.DeleteHoney(ctx, s.Tenant, s.UID)
+		}},
 		{"LockTally", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, err := tx.LockTally(ctx, s.Tenant, hash("new"), instant(7))
 			return err
@@ -192,6 +200,7 @@ type workDump struct {
 	Last      vault.Erasure
 	Shreds    []vault.Shred
 	Reseals   []vault.Reseal
+	Honey     []vault.Honey
 	Tallies   []vault.Tally
 	Approvals []vault.Approval
 	Jobs      []vault.Job
@@ -203,6 +212,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	w.Helper()
 	d.Outbox, d.Position, d.Shreds = w.outbox(1000), w.ledgerPosition(), w.shredsOf(s.Tenant, s.UID)
 	d.Reseals = w.resealsOf(s.Tenant, vault.KeyPlace{}, 1000)
+	d.Honey = w.honeyOf(s.Tenant, s.UID)
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)
 	last, err := w.lastErasure(stagedErasure(s))

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/crypto/cryptotest"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
@@ -68,6 +69,12 @@ type Options struct {
 	Limits erasure.Limits
 	// Horizon is what is promised of backups; by default nothing.
 	Horizon erasure.Settings
+	// ReadLimit bounds how many people one principal is shown; by default nothing does.
+	ReadLimit vault.ReadLimit
+	// Seen is that of vault.LogConfig.
+	Seen func(tenant string, index int64, e *audit.Event)
+	// Refused is that of vault.LogConfig.
+	Refused func(tenant string, row int64, why string)
 	// CacheAge is how long opened keys are kept; negative turns the cache off.
 	CacheAge time.Duration
 }
@@ -114,7 +121,8 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	}
 	cfg := vault.Config{
 		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
-		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(), Log: vault.LogConfig{Origin: Origin},
+		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(), ReadLimit: v.opts.ReadLimit,
+		Log: vault.LogConfig{Origin: Origin, Seen: v.opts.Seen, Refused: v.opts.Refused},
 	}
 	if v.Ledger != nil {
 		cfg.Ledger = v.Ledger

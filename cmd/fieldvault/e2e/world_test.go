@@ -86,6 +86,7 @@ type options struct {
 	perHour  int  // erasures that one principal may do alone; 0: any number
 	people   bool // the sample's customers and invoices
 	vaultDir bool // Vault's data outlives its process
+	alarms   map[string]any
 }
 
 // newWorld sets everything up and starts the service.
@@ -177,6 +178,9 @@ func (w *world) configure(t *testing.T, o options) {
 		cfg["ledger"] = w.ledgerConfig(t, who)
 		cfg["erasure"] = map[string]any{"per_hour": o.perHour, "per_mille": -1, "deletions_per_hour": -1}
 		cfg["store"], cfg["kek"] = map[string]any{"url_file": filepath.Join(w.dir, who+".url")}, kek
+		if o.alarms != nil {
+			cfg["alarms"] = o.alarms
+		}
 		if o.cold {
 			cfg["cache"] = map[string]any{"entries": 0, "age": "0"}
 		}

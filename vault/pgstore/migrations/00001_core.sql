@@ -358,6 +358,14 @@ CREATE TABLE reseal (
 );
 COMMENT ON TABLE reseal IS 'Data keys that were replaced, and whose values are not sealed anew yet.';
 
+CREATE TABLE honey (
+    tenant integer NOT NULL,
+    uid    uuid    NOT NULL,
+    mac    bytea   NOT NULL,
+    PRIMARY KEY (tenant, uid)
+);
+COMMENT ON TABLE honey IS 'People who are bait: made up, and read by nobody who has a reason. Without a good mac a row counts for nothing.';
+
 CREATE TABLE tally (
     count  bigint      NOT NULL CHECK (count >= 0),
     since  timestamptz NOT NULL,
@@ -422,6 +430,6 @@ CREATE TABLE key_life (
 COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when it was made and destroyed. About nobody.';
 
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
-    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal,
+    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey,
     tally, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

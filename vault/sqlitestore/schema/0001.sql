@@ -335,6 +335,15 @@ CREATE TABLE reseal (
   PRIMARY KEY (tenant, uid, grp)
 ) STRICT;
 
+-- People who are bait: made up, and read by nobody who has a reason. Without a good
+-- mac a row counts for nothing.
+CREATE TABLE honey (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  uid    BLOB    NOT NULL CHECK (length(uid) = 16),
+  mac    BLOB    NOT NULL,
+  PRIMARY KEY (tenant, uid)
+) STRICT;
+
 CREATE TABLE tally (
   tenant INTEGER NOT NULL REFERENCES tenant (id),
   key    BLOB    NOT NULL CHECK (length(key) = 32),
