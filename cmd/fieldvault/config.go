@@ -137,14 +137,19 @@ func problemsOf(err error) string {
 		return strings.Join(words, "; ")
 	case *mapstructure.DecodeError:
 		if inner := e.Unwrap(); strings.Contains(inner.Error(), "invalid keys: ") {
-			return "there is no setting " + strings.TrimPrefix(e.Name()+"."+afterColon(inner.Error()), ".")
+			return "there is no setting " + settingName(e.Name()+"."+afterColon(inner.Error()))
 		}
-		return e.Name() + " has a value of the wrong kind"
+		return settingName(e.Name()) + " has a value of the wrong kind"
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		return problemsOf(inner)
 	}
 	return "it does not fit"
+}
+
+// settingName is the key of a setting, as the decoder names it below its type.
+func settingName(s string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(s, reflect.TypeFor[Config]().String()), ".")
 }
 
 func afterColon(s string) string {
