@@ -47,7 +47,8 @@ func openBucket(a AuditConfig, tenant string) (*bucket, error) {
 		return nil, withHint(errors.New("audit.export is no bucket"), "write it as s3://bucket/prefix, or name a folder")
 	}
 	endpoint, err := url.Parse(a.S3.Endpoint)
-	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" && !(endpoint.Scheme == "http" && local(endpoint.Hostname())) {
+	safe := err == nil && (endpoint.Scheme == "https" || endpoint.Scheme == "http" && local(endpoint.Hostname()))
+	if !safe || endpoint.Host == "" {
 		return nil, withHint(errors.New("audit.s3.endpoint is not set, or is no https address"), "set it to the address of the bucket's store, such as https://s3.eu-central-1.amazonaws.com")
 	}
 	transport, err := bucketTransport(a.S3.CAFile, endpoint.Scheme == "https")

@@ -101,7 +101,7 @@ func startGateway(t *testing.T) (root, address string) {
 	root, address = t.TempDir(), freeAddress(t)
 	var said bytes.Buffer
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, lines[len(lines)-1], "--port", address, "--access", "gateway", "--secret", "secret-of-the-gateway", //nolint:gosec // built above
+	cmd := exec.CommandContext(ctx, lines[len(lines)-1], "--port", address, "--access", "gateway", "--secret", "secret-of-the-gateway",
 		"posix", "--nometa", root)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
