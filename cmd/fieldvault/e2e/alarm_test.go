@@ -180,14 +180,14 @@ func TestAlarms(t *testing.T) {
 				name string
 				run  func(*testing.T, *world, *receiver)
 			}{
-				{"L01_bait_is_read", baitIsRead},
-				{"L02_more_people_than_usual", morePeople},
-				{"L03_a_burst_of_values_that_do_not_open", burstOfFailures},
-				{"L04_a_burst_of_requests_that_are_denied", burstOfDenials},
-				{"L05_a_row_made_up_in_the_intake", forgedIntake},
-				{"L06_beyond_the_limit_is_refused", limitRefuses},
-				{"L07_beyond_the_limit_a_second_person", limitAsks},
-				{"L08_a_webhook_that_hangs_delays_nobody", hangingWebhook},
+				{"G01_bait_is_read", baitIsRead},
+				{"G02_more_people_than_usual", morePeople},
+				{"G03_a_burst_of_values_that_do_not_open", burstOfFailures},
+				{"G04_a_burst_of_requests_that_are_denied", burstOfDenials},
+				{"G05_a_row_made_up_in_the_intake", forgedIntake},
+				{"G06_beyond_the_limit_is_refused", limitRefuses},
+				{"G07_beyond_the_limit_a_second_person", limitAsks},
+				{"G08_a_webhook_that_hangs_delays_nobody", hangingWebhook},
 			} {
 				t.Run(c.name, func(t *testing.T) { c.run(t, w, r) })
 			}

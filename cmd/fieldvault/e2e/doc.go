@@ -26,7 +26,7 @@
 //	L  the audit log: altered by SQL, as files and before a witness; after erasures and
 //	   pruning; kill -9 (-e2e.kills says how often) and where no event can be written
 //	E  erasure and certificates
-//	L  alarms and limits on reading
+//	G  alarms, and limits on reading
 //	X  oracles and exhaustion
 //	F  faults of PostgreSQL and Vault (production mode only)
 //	N  two nodes (production mode only)
