@@ -118,7 +118,7 @@ func documentsInLog(t *testing.T, w *world) {
 				t.Logf("%s bears its proof after %v", what, time.Since(began).Round(time.Millisecond))
 				return
 			}
-			if !errors.Is(err, evidence.ErrNoInclusion) || time.Since(began) > 10*time.Second {
+			if !errors.Is(err, evidence.ErrNoInclusion) || time.Since(began) > patience {
 				t.Fatalf("%s: %v", what, err)
 			}
 		}
