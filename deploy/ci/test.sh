@@ -16,7 +16,7 @@ trap 'rm -f "$events"' EXIT
 status=0
 # shellcheck disable=SC2086 # both are lists
 tool gotestsum --format standard-quiet --jsonfile "$events" -- \
-	-timeout 30m ${RACE:+-race} ${TESTFLAGS:-} ${PKG:-./...} || status=$?
+	-timeout 60m ${RACE:+-race} ${TESTFLAGS:-} ${PKG:-./...} || status=$?
 if [ -n "${CI:-}" ] && grep '"Action":"skip"' "$events" | grep '"Test":' >&2; then
 	echo "test: these were skipped; in CI everything runs" >&2
 	status=1
