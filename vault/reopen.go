@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
@@ -11,38 +12,31 @@ import (
 
 // openKeys opens data keys of people, as [keyring.Ring.Open] does. A key that was
 // moved to another version of the key-encryption key after the caller had loaded it,
-// and whose old version was retired since, is opened as it stands now: it is the same
-// key.
+// and whose old version was retired since, is opened as it stands now, however often
+// it moves: it is the same key.
 func (v *Vault) openKeys(ctx context.Context, t *tenant, list []keyring.Sealed) ([]*field.Key, []error, error) {
-	keys, errs, err := v.ring.Open(ctx, list)
-	if err != nil || errs == nil {
-		return keys, errs, err
-	}
-	moved, at, err := v.moved(ctx, t, list, errs)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(moved) == 0 {
-		return keys, errs, nil
-	}
-	opened, again, err := v.ring.Open(ctx, moved)
-	if err != nil {
-		return nil, nil, err
-	}
-	for n, i := range at {
-		keys[i], errs[i] = opened[n], nil
-		if again != nil {
-			errs[i] = again[n]
+	list = slices.Clone(list)
+	for range attempts {
+		keys, errs, err := v.ring.Open(ctx, list)
+		if err != nil || errs == nil {
+			return keys, errs, err
+		}
+		moved, err := v.follows(ctx, t, list, errs)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !moved {
+			return keys, errs, nil
 		}
 	}
-	return keys, errs, nil
+	return nil, nil, fmt.Errorf("%w: keys keep moving", ErrUnavailable)
 }
 
-// moved lists the keys that did not open and now stand wrapped otherwise, of the
-// same epoch and version; at is where they are in list.
-func (v *Vault) moved(ctx context.Context, t *tenant, list []keyring.Sealed, errs []error) (moved []keyring.Sealed, at []int, err error) {
+// follows puts the keys that did not open into list as they stand now, and says whether
+// any of them has moved.
+func (v *Vault) follows(ctx context.Context, t *tenant, list []keyring.Sealed, errs []error) (moved bool, err error) {
 	err = v.store.View(ctx, func(tx Tx) error {
-		moved, at = nil, nil
+		moved = false
 		for i := range list {
 			if errs[i] == nil {
 				continue
@@ -53,16 +47,16 @@ func (v *Vault) moved(ctx context.Context, t *tenant, list []keyring.Sealed, err
 			}
 			k := keyOf(rows, list[i].ID.Group)
 			if k == nil || k.Epoch != list[i].ID.Epoch || k.Version != list[i].ID.Version || k.Wrapped == nil {
-				continue
+				continue // destroyed or replaced meanwhile
 			}
 			if w := wrappedOf(k); w.Version != list[i].Wrapped.Version || !bytes.Equal(w.Bytes, list[i].Wrapped.Bytes) {
-				moved, at = append(moved, keyring.Sealed{ID: list[i].ID, Wrapped: w}), append(at, i)
+				list[i].Wrapped, moved = w, true
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading keys again: %w", err)
+		return false, fmt.Errorf("reading keys again: %w", err)
 	}
-	return moved, at, nil
+	return moved, nil
 }
