@@ -110,6 +110,9 @@ func TestRequestsUnderWay(t *testing.T) {
 		}()
 		if token == "app" {
 			w.waitInFlight(1)
+			for deadline := time.Now().Add(10 * time.Second); w.do(read("app")).status != 429 && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond) // it is counted a moment before it has its place
+			}
 			w.do(read("app")).refused(api.RateLimited)
 		}
 	}
