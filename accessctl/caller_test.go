@@ -60,7 +60,7 @@ func TestNamesRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"Views":["hidden","masked","plain"],"Consents":["none","granted","refused","withdrawn","expired"]}`
+	want := `{"Views":["hidden","masked","plain"],"Consents":["none","granted","refused","withdrawn","expired","outdated","objected"]}`
 	if string(b) != want {
 		t.Errorf("%s, want %s", b, want)
 	}

@@ -15,7 +15,7 @@
 //	           Service::"service"        for actions on the service itself
 //	context    purpose     String   the caller's purpose, "" where none is needed and none was named
 //	           basis       String   its legal basis, "" without a purpose
-//	           consent     String   none, granted, refused, withdrawn or expired
+//	           consent     String   none, granted, refused, withdrawn, expired, outdated or objected
 //	           restricted  Bool     processing is restricted (GDPR Art. 18)
 //	           expired     Bool     the value has outlived its retention
 //	           own         Bool     the caller is the person whose data it is
@@ -39,6 +39,8 @@
 //     purpose, one that the catalog knows, that the token was not narrowed away
 //     from and that the field lists. Another action may go without a purpose, but
 //     a purpose that is named must be known and within the token.
+//   - Under a purpose to which the person objected nothing is released, whatever it
+//     rests on.
 //   - Under a purpose that rests on consent nothing is released without a granted
 //     consent: neither plain nor masked.
 //   - While restricted nothing is released, but for purposes marked
@@ -53,7 +55,7 @@
 //
 // The reason is [ReasonPolicy] unless policy alone would permit, which is to say
 // in the ideal state: consent granted, unrestricted, unexpired, listed. Then it
-// is the first that applies of [ReasonPurpose], [ReasonConsent],
+// is the first that applies of [ReasonPurpose], [ReasonObjection], [ReasonConsent],
 // [ReasonRestricted], [ReasonExpired]: what the caller can change comes before
 // what the person can change, and that before what nobody can. A purpose that is
 // missing, unknown or misused is ReasonPurpose without asking any policy.

@@ -104,7 +104,7 @@ func (e Expectation) nonsense() string {
 	switch e.Reason {
 	case ReasonNone:
 		return ""
-	case ReasonPolicy, ReasonPurpose, ReasonConsent, ReasonRestricted, ReasonExpired:
+	case ReasonPolicy, ReasonPurpose, ReasonObjection, ReasonConsent, ReasonRestricted, ReasonExpired:
 		if negative {
 			return ""
 		}

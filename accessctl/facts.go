@@ -46,30 +46,34 @@ const (
 	ReasonNone       Reason = ""           // it is not hidden or denied
 	ReasonPolicy     Reason = "policy"     // policy gives the caller nothing here, whatever the state
 	ReasonPurpose    Reason = "purpose"    // no purpose, an unknown one, outside the token, or not listed by the field
+	ReasonObjection  Reason = "objection"  // the person objected to the purpose (GDPR Art. 21)
 	ReasonConsent    Reason = "consent"    // the purpose rests on consent, and there is none
 	ReasonRestricted Reason = "restricted" // processing is restricted (GDPR Art. 18)
 	ReasonExpired    Reason = "expired"    // the value has outlived its retention
 )
 
-// Consent is the state of a person's consent to a purpose, now.
+// Consent is what a person has said about a purpose, as it stands now.
 type Consent uint8
 
-// The states of consent. Only ConsentGranted opens anything.
+// The states of consent. Where a purpose rests on consent only ConsentGranted opens
+// anything; ConsentObjected closes a purpose whatever it rests on.
 const (
 	ConsentNone Consent = iota // never asked, never answered
 	ConsentGranted
 	ConsentRefused
 	ConsentWithdrawn
 	ConsentExpired
+	ConsentOutdated // given to other terms than those that stand now
+	ConsentObjected // the person objected to the purpose (GDPR Art. 21)
 )
 
 // Consents returns all states.
 func Consents() []Consent {
-	return []Consent{ConsentNone, ConsentGranted, ConsentRefused, ConsentWithdrawn, ConsentExpired}
+	return []Consent{ConsentNone, ConsentGranted, ConsentRefused, ConsentWithdrawn, ConsentExpired, ConsentOutdated, ConsentObjected}
 }
 
-// String is "none", "granted", "refused", "withdrawn" or "expired"; any other
-// Consent is none.
+// String is "none", "granted", "refused", "withdrawn", "expired", "outdated" or
+// "objected"; any other Consent is none.
 func (c Consent) String() string {
 	switch c {
 	case ConsentGranted:
@@ -80,6 +84,10 @@ func (c Consent) String() string {
 		return "withdrawn"
 	case ConsentExpired:
 		return "expired"
+	case ConsentOutdated:
+		return "outdated"
+	case ConsentObjected:
+		return "objected"
 	default:
 		return "none"
 	}

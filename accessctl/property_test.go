@@ -116,6 +116,7 @@ func TestReleaseOnlyOnPermit(t *testing.T) {
 			"unknown purpose":             !self && !facts.Known,
 			"outside the token":           c.Narrowed && !slices.Contains(c.Purposes, c.Purpose),
 			"not listed":                  !self && !f.Listed,
+			"objected":                    s.Consent == accessctl.ConsentObjected && !self,
 			"no consent":                  facts.Basis == accessctl.BasisConsent && s.Consent != accessctl.ConsentGranted,
 			"restricted":                  s.Restricted && !self && !facts.DespiteRestriction,
 			"expired":                     s.Expired,

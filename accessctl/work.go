@@ -86,6 +86,8 @@ func (d *Decider) embedded(q question) (Reason, string) {
 		return ReasonNone, ""
 	case !q.field.Listed:
 		return ReasonPurpose, "the field does not list the purpose"
+	case q.state.Consent == ConsentObjected && p.purpose != PurposeSelf:
+		return ReasonObjection, "the person objected to the purpose"
 	case p.basis == BasisConsent && q.state.Consent != ConsentGranted:
 		return ReasonConsent, "the purpose rests on consent, and the person's is " + q.state.Consent.String()
 	case q.state.Restricted && !p.despite:

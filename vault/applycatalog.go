@@ -10,10 +10,16 @@ import (
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
+// An Applied says what a catalog changes.
+type Applied struct {
+	Version  int64            // in force afterwards; 0: none
+	Changes  []catalog.Change // against the one that was in force
+	AskAgain []string         // purposes for which people have to be asked again
+}
+
 // ApplyCatalog makes source, YAML of at most MaxDocument bytes, the tenant's
-// catalog: the next version, with the ids of the present one kept. It returns the
-// version in force afterwards, 0 for none, and what changes. With dryRun, or where
-// nothing changes, nothing is applied.
+// catalog: the next version, with the ids of the present one kept. With dryRun, or
+// where nothing changes, nothing is applied.
 //
 // A higher version of an index exchanges its key: from then on writes store entries
 // under both keys and searches look for both, while a job of the kind JobReindex
@@ -26,52 +32,55 @@ import (
 // keeps its bits and region: that is refused, too. A *KeyError says that indexes
 // cannot change while such a job is under way. ErrConflict: another catalog was
 // applied meanwhile.
-func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (int64, []catalog.Change, error) {
+func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []byte, dryRun bool) (Applied, error) {
 	t, s, err := v.permitService(ctx, c, accessctl.ActionConfigure)
 	if err != nil {
-		return 0, nil, err
+		return Applied{}, err
 	}
 	if len(source) > MaxDocument {
-		return 0, nil, ErrTooLarge
+		return Applied{}, ErrTooLarge
 	}
 	parsed, err := catalog.Parse(source)
 	if err != nil {
-		return 0, nil, problems("catalog", err)
+		return Applied{}, problems("catalog", err)
 	}
 	prev, err := v.storedCatalog(ctx, t)
 	if err != nil {
-		return 0, nil, err
+		return Applied{}, err
 	}
 	next, err := parsed.Assign(prev)
 	if err != nil {
-		return 0, nil, problems("catalog", err)
+		return Applied{}, problems("catalog", err)
 	}
 	if err := checkIndexes(prev, next); err != nil {
-		return 0, nil, err
+		return Applied{}, err
 	}
-	changes := catalog.Diff(prev, next)
+	done := Applied{Version: next.Version, Changes: catalog.Diff(prev, next)}
+	done.AskAgain = catalog.AskAgain(done.Changes, next)
 	switch {
 	case dryRun:
-		return versionOf(prev), changes, nil
-	case prev != nil && len(changes) == 0:
+		done.Version = versionOf(prev)
+		return done, nil
+	case prev != nil && len(done.Changes) == 0:
 		_, _, err := v.resumeReindex(ctx, c, t, s, prev)
-		return prev.Version, changes, err
+		done.Version = prev.Version
+		return done, err
 	}
 	if err := ensureKeys(ctx, v.store, v.ring, kek{t.row.ID, t.row.Name}, indexLabels(next), v.now()); err != nil {
-		return 0, nil, err
+		return Applied{}, err
 	}
 	p := publication{kind: DocumentCatalog, doc: Document{Version: next.Version, Source: source}}
 	if p.doc.Body, err = catalog.Marshal(next); err != nil {
-		return 0, nil, fmt.Errorf("encoding the catalog: %w", err)
+		return Applied{}, fmt.Errorf("encoding the catalog: %w", err)
 	}
 	if p.need = indexesChange(prev, next); p.need || next.Filling() {
 		j := v.newReindex(c, t)
 		p.job = &j
 	}
 	if err := v.publish(ctx, c, t, s, p); err != nil {
-		return 0, nil, err
+		return Applied{}, err
 	}
-	return next.Version, changes, nil
+	return done, nil
 }
 
 // errIndexing: see ApplyCatalog.

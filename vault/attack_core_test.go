@@ -102,7 +102,7 @@ func TestAttackDeleteNoCollection(t *testing.T) {
 func TestAttackSecondNodeGetsSettings(t *testing.T) {
 	v := newVault(t, vaulttest.Options{Catalog: "-", Policy: "-"})
 	n := v.Node(t, nil)
-	if _, _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(consentCatalog), false); err != nil {
+	if _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(consentCatalog), false); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := v.ApplyPolicy(t.Context(), v.Operator(), []byte(openPolicy), false); err != nil {
@@ -305,7 +305,7 @@ collections:
       email: {title: E-mail, type: email, purposes: [support], index: {kind: equality}}
       taste: {title: Taste, type: text, purposes: [marketing], group: marketing, index: {kind: equality}}
 `)
-	if _, _, err := v.ApplyCatalog(t.Context(), v.Operator(), next, false); err != nil {
+	if _, err := v.ApplyCatalog(t.Context(), v.Operator(), next, false); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -219,7 +219,11 @@ func groupsRaised(keys []DataKey, groups []ledger.GroupEpoch) bool {
 func withdrawn(rows []Consent, e *ledger.Entry) bool {
 	for i := range rows {
 		if rows[i].Purpose == e.Purpose {
-			return rows[i].Decision != string(consent.Granted) || !rows[i].At.Before(e.At)
+			closed := rows[i].Decision == string(consent.Objected)
+			if e.Kind == ledger.Withdraw {
+				closed = consent.Decision(rows[i].Decision).Closes()
+			}
+			return closed || !rows[i].At.Before(e.At)
 		}
 	}
 	return e.Kind == ledger.Withdraw // without a decision there is no consent either

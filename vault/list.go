@@ -56,7 +56,7 @@ func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collectio
 			return err
 		}
 		state := accessctl.State{
-			Consent:    t.consentState(p.UID, consents, c.Purpose, v.now()),
+			Consent:    t.consentState(s.catalog, p.UID, consents, c.Purpose, v.now()),
 			Restricted: p.Restricted, Own: own(c, subject),
 		}
 		rows, err = tx.ListRecords(ctx, t.row.ID, p.UID, only, after, limit)

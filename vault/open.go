@@ -13,6 +13,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/crypto/secret"
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // people gathers what one request decided, person by person: each gets one event.
@@ -73,7 +74,7 @@ func (p *people) events(r *reading) []audit.Event {
 // hides says whether a code is a reason for which values are withheld.
 func hides(code string) bool {
 	switch accessctl.Reason(code) {
-	case accessctl.ReasonPolicy, accessctl.ReasonPurpose, accessctl.ReasonConsent, accessctl.ReasonRestricted, accessctl.ReasonExpired:
+	case accessctl.ReasonPolicy, accessctl.ReasonPurpose, accessctl.ReasonObjection, accessctl.ReasonConsent, accessctl.ReasonRestricted, accessctl.ReasonExpired:
 		return true
 	case accessctl.ReasonNone:
 	}
@@ -212,20 +213,28 @@ func (r *reading) failAll(ctx context.Context, cause error) error {
 	return fmt.Errorf("opening keys: %w", unavailable(cause))
 }
 
-// consentState is the person's consent for the purpose now. A row whose MAC is
-// missing or wrong means that there is none.
-func (t *tenant) consentState(uid uuid.UUID, rows []Consent, p accessctl.Purpose, now time.Time) accessctl.Consent {
+// consentState is what the person has said about the purpose, as it stands now under
+// the terms of the catalog. A row whose MAC is missing or wrong counts for nothing.
+func (t *tenant) consentState(cat *catalog.Catalog, uid uuid.UUID, rows []Consent, p accessctl.Purpose, now time.Time) accessctl.Consent {
 	for i := range rows {
 		if rows[i].Purpose != string(p) {
 			continue
 		}
-		e := consentEvent(&rows[i])
-		if !t.mac.Verify(rows[i].MAC, consent.Label, consent.Canonical(t.row.Name, uid, e)...) {
+		if !t.stamped(uid, &rows[i]) {
 			return accessctl.ConsentNone
 		}
-		return e.State(now)
+		e, since := consentEvent(&rows[i]), int64(0)
+		if why, ok := cat.Purpose(string(p)); ok {
+			since = why.Since
+		}
+		return e.Under(since, now)
 	}
 	return accessctl.ConsentNone
+}
+
+// stamped says whether a consent bears the tenant's MAC.
+func (t *tenant) stamped(uid uuid.UUID, c *Consent) bool {
+	return t.mac.Verify(c.MAC, consent.Label, consent.Canonical(t.row.Name, uid, consentEvent(c))...)
 }
 
 func consentEvent(c *Consent) consent.Event {

@@ -55,8 +55,8 @@ func mail(i int) string { return fmt.Sprintf("i-%d@example.org", i) }
 
 func applies(t *testing.T, v *vaulttest.Vault, source string) {
 	t.Helper()
-	if _, changes, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(source), false); err != nil || len(changes) == 0 {
-		t.Fatalf("applying a catalog: %d changes, %v", len(changes), err)
+	if done, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(source), false); err != nil || len(done.Changes) == 0 {
+		t.Fatalf("applying a catalog: %d changes, %v", len(done.Changes), err)
 	}
 }
 
@@ -221,8 +221,8 @@ func TestExchangeOfAnIndexKey(t *testing.T) {
 	if n := old.hits(t, v, 430); n != 429 {
 		t.Fatalf("a thief guesses %d people, want 429", n)
 	}
-	if _, changes, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), true); err != nil || len(changes) != 1 {
-		t.Fatalf("trying it out: %v, %v", changes, err)
+	if done, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), true); err != nil || len(done.Changes) != 1 {
+		t.Fatalf("trying it out: %v, %v", done.Changes, err)
 	}
 	wantKeys(t, v, "index/1/1/1", "index/1/2/1")
 	other := node(t, v, v.Store, v.KEK)
@@ -243,10 +243,10 @@ func TestExchangeOfAnIndexKey(t *testing.T) {
 		}
 		switch step {
 		case 0:
-			_, _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(3)), false)
+			_, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(3)), false)
 			wantInvalid(t, err)
 			drop := strings.Replace(withVersion(2), "group: care, index: {kind: equality}", "group: care", 1)
-			_, _, err = v.ApplyCatalog(t.Context(), v.Operator(), []byte(drop), false)
+			_, err = v.ApplyCatalog(t.Context(), v.Operator(), []byte(drop), false)
 			wantKeyError(t, "dropping an index while another is filled", err)
 			applies(t, v, strings.Replace(withVersion(2), "title: Test", "title: Another title", 1))
 			applies(t, v, withVersion(2))
@@ -280,8 +280,8 @@ func TestExchangeOfAnIndexKey(t *testing.T) {
 	if got := keyEvents(t, v); !slices.Equal(got, []string{"reindex", "destroy_index"}) {
 		t.Errorf("events of keys: %q", got)
 	}
-	if _, changes, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), false); err != nil || len(changes) != 0 {
-		t.Errorf("applying it again: %v, %v", changes, err)
+	if done, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), false); err != nil || len(done.Changes) != 0 {
+		t.Errorf("applying it again: %v, %v", done.Changes, err)
 	}
 	for _, n := range []*vault.Vault{other, node(t, v, v.Store, v.KEK)} {
 		wantFound(t, v, n, mail(4), "i-4")
@@ -446,7 +446,7 @@ func waitsForEarlier(t *testing.T, phase string) {
 	go func() {
 		var err error
 		if phase == "" {
-			_, _, err = v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), false)
+			_, err = v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), false)
 		}
 		for done := false; !done && err == nil; {
 			j, done, err = v.ReindexStep(t.Context(), v.Operator(), j)
@@ -629,7 +629,7 @@ func TestAnIndexOfAFieldThatHasValues(t *testing.T) {
 		if what == "an earlier version" {
 			source = strings.Replace(twoGroups, "[support], index: {kind: equality}", "[support], index: "+index, 1)
 		}
-		_, _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(source), false)
+		_, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(source), false)
 		wantInvalid(t, err)
 	}
 }
@@ -692,7 +692,7 @@ func TestRecordsThatCannotBeIndexedKeepTheOldKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // asking twice asks for one job
-		if _, _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), false); err != nil {
+		if _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(withVersion(2)), false); err != nil {
 			t.Fatal(err)
 		}
 	}

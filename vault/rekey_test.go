@@ -378,7 +378,7 @@ func TestEvidenceKeepsTheIdentityKey(t *testing.T) {
 	v := newVault(t)
 	v.Put(t, "c-1", "customer", "self", map[string]string{"email": email})
 	_, err := v.RecordConsent(t.Context(), v.As("dpo", ""), vault.Decided{
-		Subject: "c-1", Purpose: "marketing", Decision: "granted", Notice: "n-1", Method: "form", Evidence: json.RawMessage(`{"ip":"none"}`),
+		Subject: "c-1", Purpose: "marketing", Decision: "granted", Notice: "1", Method: "form", Evidence: json.RawMessage(`{"ip":"none"}`),
 	})
 	if err != nil {
 		t.Fatal(err)

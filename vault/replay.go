@@ -298,7 +298,7 @@ func (r *replaying) eraseGroups(ctx context.Context, tx Tx, t *tenant, p *Subjec
 	return r.keepCertificate(ctx, tx, t, e)
 }
 
-// withdraw records the decision again, without a receipt: that was given then.
+// withdraw records the decision or objection again, without a receipt: that was given then.
 func (r *replaying) withdraw(ctx context.Context, tx Tx, t *tenant, p *Subject, e *ledger.Entry) error {
 	_, stood, err := t.consents(ctx, tx, p)
 	if err != nil {
@@ -308,8 +308,11 @@ func (r *replaying) withdraw(ctx context.Context, tx Tx, t *tenant, p *Subject, 
 		Purpose: accessctl.Purpose(e.Purpose), Decision: consent.Decision(e.Decision),
 		Notice: "replayed", Method: consent.MethodAPI, At: e.At,
 	}
+	if e.Kind == ledger.Object {
+		d.Decision = consent.Objected
+	}
 	mac := t.mac.Sum(consent.Label, consent.Canonical(t.row.Name, p.UID, d)...)
-	row := Consent{Purpose: e.Purpose, Decision: e.Decision, Notice: d.Notice, Method: d.Method, At: d.At, MAC: mac[:]}
+	row := Consent{Purpose: e.Purpose, Decision: string(d.Decision), Notice: d.Notice, Method: d.Method, At: d.At, MAC: mac[:]}
 	if err := tx.PutConsent(ctx, t.row.ID, p.UID, row); err != nil {
 		return fmt.Errorf("storing a consent: %w", err)
 	}

@@ -311,7 +311,7 @@ func (r *reading) decide(w *want, l *LoadedItem) {
 		r.out[w.at].Revision = l.Record.Revision
 	}
 	state := accessctl.State{
-		Consent:    seedConsent(l.Subject.UID, r.t.consentState(l.Subject.UID, l.Consents, r.c.Purpose, r.v.now())),
+		Consent:    seedConsent(l.Subject.UID, r.t.consentState(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now())),
 		Restricted: l.Subject.Restricted,
 		Own:        w.own,
 	}

@@ -50,7 +50,7 @@ func TestLifeOfAKEKVersionInVault(t *testing.T) {
 		t.Fatal(err)
 	}
 	nodeKEK, n, nodeRing := process("node")
-	if _, _, err := n.ApplyCatalog(ctx, op, sample.Catalog(), false); err != nil {
+	if _, err := n.ApplyCatalog(ctx, op, sample.Catalog(), false); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := n.ApplyPolicy(ctx, op, sample.Policy(), false); err != nil {

@@ -155,12 +155,21 @@ type Decrypted struct {
 type Decided struct {
 	Subject  string
 	Purpose  accessctl.Purpose
-	Decision string    // granted, refused, withdrawn
-	Notice   string    // version shown, at most 64 bytes; "": the version of the catalog
-	Method   string    // portal, form, api, import; "": api
-	Expires  time.Time // of a grant; zero: never
-	// Evidence, up to MaxEvidence bytes, is kept sealed; not accepted with
-	// withdrawn, which must never wait for the key-encryption key.
+	Decision string    // granted, refused, withdrawn, objected; overruled by the controller
+	Notice   string    // version of the catalog that was shown; "": the one in force
+	Language string    // that it was shown in; "", or one it does not have: the catalog's own
+	Method   string    // portal, form, api, import, gpc; "": api
+	Expires  time.Time // of a grant; zero, or later than the purpose allows: as the purpose says
+	// Explicit says that the person agreed to the use of special categories of data in
+	// so many words. Required of a grant to a purpose that uses any.
+	Explicit bool
+	// Age in whole years, as the person says; 0: not asked. Guardian says that whoever has
+	// parental responsibility agreed. One of both is required of a grant to a purpose with
+	// a MinAge.
+	Age      int
+	Guardian bool
+	// Evidence, up to MaxEvidence bytes, is kept sealed; not accepted with withdrawn
+	// and objected, which must never wait for the key-encryption key.
 	Evidence json.RawMessage
 	// Once makes a repetition answer the receipt in force, without effect.
 	Once Idempotency
@@ -175,7 +184,10 @@ type ConsentStatus struct {
 	Method   string
 	At       time.Time
 	Expires  time.Time
-	Receipt  json.RawMessage
+	// AskFrom is from when on the person may be asked again; zero: at any time. They may
+	// change their mind whenever they like.
+	AskFrom time.Time
+	Receipt json.RawMessage
 }
 
 // A Manifest says what is held on a person: without values to an officer, with

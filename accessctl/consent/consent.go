@@ -2,6 +2,7 @@ package consent
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,22 @@ const (
 	Granted   Decision = "granted"   // yes
 	Refused   Decision = "refused"   // no, when asked
 	Withdrawn Decision = "withdrawn" // no longer, unasked: GDPR Art. 7(3)
+	Objected  Decision = "objected"  // not this, whatever it rests on: GDPR Art. 21
+	Overruled Decision = "overruled" // the controller has compelling grounds against an objection: Art. 21(1)
 )
+
+// known says whether d is one of the decisions.
+func (d Decision) known() bool {
+	switch d {
+	case Granted, Refused, Withdrawn, Objected, Overruled:
+		return true
+	}
+	return false
+}
+
+// Closes says whether the decision can only close data: it is never old news, and
+// stands in the ledger.
+func (d Decision) Closes() bool { return d == Refused || d == Withdrawn || d == Objected }
 
 // The ways in which a decision reaches the service.
 const (
@@ -26,7 +42,16 @@ const (
 	MethodAPI    = "api"    // an application, on the person's behalf
 	MethodImport = "import" // from another system; the event tells the time it had there
 	MethodForm   = "form"   // the person, in the form embedded in an application's page
+	MethodGPC    = "gpc"    // the person's browser, by Global Privacy Control (Sec-GPC: 1)
 )
+
+func knownMethod(m string) bool {
+	switch m {
+	case MethodPortal, MethodAPI, MethodImport, MethodForm, MethodGPC:
+		return true
+	}
+	return false
+}
 
 // Limits.
 const (
@@ -63,9 +88,31 @@ func (e Event) State(now time.Time) accessctl.Consent {
 		return accessctl.ConsentRefused
 	case Withdrawn:
 		return accessctl.ConsentWithdrawn
-	default:
+	case Objected:
+		return accessctl.ConsentObjected
+	default: // Overruled too: it is as if nobody had objected
 		return accessctl.ConsentNone
 	}
+}
+
+// Under is State for a purpose whose terms stand since a version of the notice: a grant
+// on an older notice, or on one that is not a version, is outdated.
+func (e Event) Under(since int64, now time.Time) accessctl.Consent {
+	s := e.State(now)
+	if s == accessctl.ConsentGranted && e.Version() < since {
+		return accessctl.ConsentOutdated
+	}
+	return s
+}
+
+// Version is the notice as a number, from 1; 0 if it is none: notices are the versions
+// of the catalog, in decimal digits without a leading zero.
+func (e Event) Version() int64 {
+	n, err := strconv.ParseInt(e.Notice, 10, 64)
+	if err != nil || n < 1 || strconv.FormatInt(n, 10) != e.Notice {
+		return 0
+	}
+	return n
 }
 
 // Check reports what is wrong with an event that is to be recorded at the
@@ -75,12 +122,14 @@ func (e Event) Check(now time.Time) error {
 	switch {
 	case !validName(string(e.Purpose)) || e.Purpose == accessctl.PurposeSelf:
 		return &EventError{"purpose", "a purpose of the catalog"}
-	case e.Decision != Granted && e.Decision != Refused && e.Decision != Withdrawn:
-		return &EventError{"decision", "granted, refused or withdrawn"}
+	case !e.Decision.known():
+		return &EventError{"decision", "granted, refused, withdrawn, objected or overruled"}
 	case !validNotice(e.Notice):
 		return &EventError{"notice", "the version of a notice"}
-	case e.Method != MethodPortal && e.Method != MethodAPI && e.Method != MethodImport && e.Method != MethodForm:
-		return &EventError{"method", "portal, api, import or form"}
+	case !knownMethod(e.Method):
+		return &EventError{"method", "portal, api, import, form or gpc"}
+	case e.Method == MethodGPC && !e.Decision.Closes():
+		return &EventError{"method", "another, for a browser's signal only ever says no"}
 	case e.At.IsZero() || !exact(e.At):
 		return &EventError{"at", "a time in UTC, in whole microseconds"}
 	case e.At.After(now):
@@ -105,7 +154,7 @@ func (e Event) Follows(last Event) error {
 	if last.IsZero() || !e.At.Before(last.At) {
 		return nil
 	}
-	if e.Decision == Granted || e.Method == MethodImport {
+	if !e.Decision.Closes() || e.Method == MethodImport {
 		return ErrStale
 	}
 	return nil

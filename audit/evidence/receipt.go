@@ -94,8 +94,8 @@ type Decision struct {
 	Time       time.Time `json:"event_time"`
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: until withdrawn
 	Entity     string    `json:"entity_id"`            // who recorded it: the actor, as in the audit event
-	Type       string    `json:"event_type"`           // "explicit", "objection", ...
-	State      string    `json:"event_state"`          // "granted", "refused" or "withdrawn"
+	Type       string    `json:"event_type"`           // "explicit", "guardian", "signal", "objection", "overruling"
+	State      string    `json:"event_state"`          // "granted", "refused", "withdrawn", "objected" or "overruled"
 }
 
 // HashNotice returns the hash of a notice's text as a receipt carries it:
@@ -244,7 +244,7 @@ func validDecisions(list []Decision) bool {
 			return false
 		}
 		switch d.State {
-		case "granted", "refused", "withdrawn":
+		case "granted", "refused", "withdrawn", "objected", "overruled":
 		default:
 			return false
 		}

@@ -115,7 +115,7 @@ func catalogChange(w world, c *cobra.Command, dry bool) *cobra.Command {
 			return fmt.Errorf("reading the catalog: %w", err)
 		}
 		return withParts(c.Context(), w, cfg, func(p *parts) error {
-			version, changes, err := p.vault.ApplyCatalog(c.Context(), operator(cfg.Tenant, accessctl.Role(role)), source, dry)
+			done, err := p.vault.ApplyCatalog(c.Context(), operator(cfg.Tenant, accessctl.Role(role)), source, dry)
 			var wrong *vault.InvalidError
 			if errors.As(err, &wrong) {
 				return withHint(fmt.Errorf("%s: %w", args[0], err), "correct what is named; nothing was applied")
@@ -127,7 +127,7 @@ func catalogChange(w world, c *cobra.Command, dry bool) *cobra.Command {
 			if err != nil {
 				return deniedHint(err, role, accessctl.ActionConfigure)
 			}
-			return showChanges(c, changes, version, dry)
+			return showChanges(c, done, dry)
 		})
 	}
 	return c
@@ -138,13 +138,16 @@ type catalogChanged struct {
 	Path   string `json:"path"`
 	Text   string `json:"text"`
 	Widens bool   `json:"widens"` // data are used for more than people were told
+
+	Material []string `json:"material"` // purposes about which people were told something else
 }
 
-func showChanges(c *cobra.Command, changes []catalog.Change, version int64, dry bool) error {
+func showChanges(c *cobra.Command, done vault.Applied, dry bool) error {
+	changes, version := done.Changes, done.Version
 	list, widens := make([]catalogChanged, len(changes)), 0
 	var b strings.Builder
 	for i, ch := range changes {
-		list[i] = catalogChanged(ch)
+		list[i] = catalogChanged{Path: ch.Path, Text: ch.Text, Widens: ch.Widens, Material: append([]string{}, ch.Purposes...)}
 		mark := " "
 		if ch.Widens {
 			mark = "!"
@@ -154,6 +157,9 @@ func showChanges(c *cobra.Command, changes []catalog.Change, version int64, dry 
 	}
 	if widens > 0 {
 		fmt.Fprintf(&b, "! By %d of these, people's data are used for more than they were told: they must be told first.\n", widens)
+	}
+	for _, p := range done.AskAgain {
+		fmt.Fprintf(&b, "! Whoever agreed to %s has to be asked again: until then that consent opens nothing.\n", p)
 	}
 	applied := !dry && len(changes) > 0
 	switch {
@@ -166,7 +172,7 @@ func showChanges(c *cobra.Command, changes []catalog.Change, version int64, dry 
 	default:
 		fmt.Fprintf(&b, "%d changes, not applied; the catalog in force is version %d.", len(changes), version)
 	}
-	return answer(c, map[string]any{"version": version, "changes": list, "applied": applied}, b.String())
+	return answer(c, map[string]any{"version": version, "changes": list, "ask_again": append([]string{}, done.AskAgain...), "applied": applied}, b.String())
 }
 
 func readCatalog(path string) (*catalog.Catalog, error) {

@@ -18,7 +18,7 @@ func (p *parts) loadSample(ctx context.Context, w world, people bool) error {
 	_, err := p.vault.Catalog(ctx, p.cfg.Tenant)
 	fresh := err != nil
 	if fresh {
-		if _, _, err := p.vault.ApplyCatalog(ctx, op, sample.Catalog(), false); err != nil {
+		if _, err := p.vault.ApplyCatalog(ctx, op, sample.Catalog(), false); err != nil {
 			return fmt.Errorf("applying the sample catalog: %w", err)
 		}
 		if _, _, err := p.vault.ApplyPolicy(ctx, op, sample.Policy(), false); err != nil {

@@ -215,6 +215,7 @@ func consent(t *testing.T, s string) accessctl.Consent {
 	t.Helper()
 	for _, c := range []accessctl.Consent{
 		accessctl.ConsentNone, accessctl.ConsentGranted, accessctl.ConsentRefused, accessctl.ConsentWithdrawn, accessctl.ConsentExpired,
+		accessctl.ConsentOutdated, accessctl.ConsentObjected,
 	} {
 		if s == c.String() || s == "" {
 			return c

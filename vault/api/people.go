@@ -29,15 +29,21 @@ const (
 	Granted   = "granted"
 	Refused   = "refused"
 	Withdrawn = "withdrawn"
+	Objected  = "objected"
+	Overruled = "overruled"
 )
 
 // A Decision is the body of PUT .../consents/{purpose}: what the person decided.
 type Decision struct {
-	Decision string          `json:"decision" enum:"granted,refused,withdrawn"`
+	Decision string          `json:"decision" enum:"granted,refused,withdrawn,objected,overruled" doc:"objected closes the purpose whatever it rests on; overruled is the controller's answer to that"`
 	Notice   string          `json:"notice,omitempty" doc:"Version of the notice that was shown; default: the current one"`
-	Method   string          `json:"method,omitempty" enum:"portal,form,api,import" doc:"How it was given; default: api"`
-	Expires  time.Time       `json:"expires,omitzero" doc:"When the consent ends by itself; default: never"`
-	Evidence json.RawMessage `json:"evidence,omitempty" doc:"Any JSON up to 16 KiB, kept sealed; not with withdrawn"`
+	Language string          `json:"language,omitempty" doc:"That the notice was shown in, as in ISO 639; default: the catalog's own"`
+	Method   string          `json:"method,omitempty" enum:"portal,form,api,import,gpc" doc:"How it was given; default: api. gpc: the browser sent Sec-GPC: 1"`
+	Expires  time.Time       `json:"expires,omitzero" doc:"When the consent ends by itself; default, and at most: as the purpose says"`
+	Explicit bool            `json:"explicit,omitempty" doc:"The person agreed in so many words; required where special categories of data are used (GDPR Art. 9)"`
+	Age      int             `json:"age,omitempty" minimum:"0" maximum:"150" doc:"As the person says; this or guardian is required where the purpose has a min_age"`
+	Guardian bool            `json:"guardian,omitempty" doc:"Whoever has parental responsibility agreed (GDPR Art. 8)"`
+	Evidence json.RawMessage `json:"evidence,omitempty" doc:"Any JSON up to 16 KiB, kept sealed; not with withdrawn or objected"`
 }
 
 // A Consents answers GET .../consents: one entry for each purpose of the catalog.
@@ -48,13 +54,19 @@ type Consents struct {
 // A Consent is the state of a person's consent for one purpose.
 type Consent struct {
 	Purpose  string    `json:"purpose"`
-	State    string    `json:"state" enum:"none,granted,refused,withdrawn,expired" doc:"What it permits now"`
+	State    string    `json:"state" enum:"none,granted,refused,withdrawn,expired,outdated,objected" doc:"What it permits now; outdated: it was given to other terms"`
 	Decision string    `json:"decision,omitempty" doc:"The last decision; absent when there was none"`
 	Notice   string    `json:"notice,omitempty"`
 	Method   string    `json:"method,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 	Expires  time.Time `json:"expires,omitzero"`
+	AskFrom  time.Time `json:"ask_from,omitzero" doc:"From when on the person may be asked again, after a no; they may change their mind at any time"`
 	Receipt  Receipt   `json:"receipt,omitempty"`
+}
+
+// A Decisions answers GET .../decisions: all that the person decided, oldest first.
+type Decisions struct {
+	Decisions []Consent `json:"decisions"`
 }
 
 // An Export is everything that is held on a person (GDPR Art. 15 and 20). Values
@@ -89,5 +101,5 @@ type ExportField struct {
 	Written       time.Time       `json:"written"`
 	View          string          `json:"view,omitempty" enum:"plain,masked,hidden" doc:"Absent in a manifest"`
 	Value         json.RawMessage `json:"value,omitempty"`
-	Reason        string          `json:"reason,omitempty" enum:"policy,purpose,consent,restricted,expired"`
+	Reason        string          `json:"reason,omitempty" enum:"policy,purpose,objection,consent,restricted,expired"`
 }

@@ -49,5 +49,5 @@ type DecryptResult struct {
 	Outcome
 	View   string          `json:"view,omitempty" enum:"plain,masked,hidden"`
 	Value  json.RawMessage `json:"value,omitempty" doc:"The value, or with view masked a string; absent when hidden"`
-	Reason string          `json:"reason,omitempty" enum:"policy,purpose,consent,restricted,expired"`
+	Reason string          `json:"reason,omitempty" enum:"policy,purpose,objection,consent,restricted,expired"`
 }

@@ -38,7 +38,7 @@ type Record struct {
 type Field struct {
 	View   string          `json:"view" enum:"plain,masked,hidden" doc:"The value itself, a text that stands for it, or nothing"`
 	Value  json.RawMessage `json:"value,omitempty" doc:"The value, or with view masked a string; absent when hidden"`
-	Reason string          `json:"reason,omitempty" enum:"policy,purpose,consent,restricted,expired" doc:"Why it is hidden"`
+	Reason string          `json:"reason,omitempty" enum:"policy,purpose,objection,consent,restricted,expired" doc:"Why it is hidden"`
 }
 
 // A References is one page of a person's records.

@@ -6,6 +6,7 @@ import "time"
 type Catalog struct {
 	Version     int64        `json:"version"`
 	Title       string       `json:"title"`
+	Language    string       `json:"language" doc:"Of all texts that are not translations"`
 	Controller  *Controller  `json:"controller,omitempty"`
 	Purposes    []Purpose    `json:"purposes"`
 	Collections []Collection `json:"collections"`
@@ -23,31 +24,50 @@ type Purpose struct {
 	Title              string   `json:"title"`
 	Text               string   `json:"text"`
 	Benefit            string   `json:"benefit" doc:"What the person gets from it"`
+	Consequence        string   `json:"consequence,omitempty" doc:"What happens when the person says no"`
 	Basis              string   `json:"basis" doc:"Legal basis, GDPR Art. 6(1)"`
 	Recipients         []string `json:"recipients"`
 	RetentionDays      int      `json:"retention_days,omitempty" doc:"How long a value may be read for it; absent: no limit"`
 	DespiteRestriction bool     `json:"despite_restriction,omitempty"`
 	Version            int      `json:"version"`
 	ReviewBy           string   `json:"review_by,omitempty"`
+	ExpiresDays        int      `json:"expires_days,omitempty" doc:"How long a consent holds; absent: until it is withdrawn"`
+	DirectMarketing    bool     `json:"direct_marketing,omitempty" doc:"An objection ends it, whatever its basis (GDPR Art. 21(2))"`
+	Sells              bool     `json:"sells,omitempty" doc:"Data are sold or shared: people, and their browsers by Sec-GPC, may opt out"`
+	MinAge             int      `json:"min_age,omitempty" doc:"From which age people may consent alone (GDPR Art. 8)"`
+	Since              int64    `json:"since" doc:"The version of the notice from which on the terms are these: a consent that was given on an older one opens nothing"`
+
+	Translations map[string]PurposeWords `json:"translations,omitempty" doc:"By language, as in ISO 639"`
+}
+
+// PurposeWords is what people are told about a purpose, in another language.
+type PurposeWords struct {
+	Title       string `json:"title"`
+	Text        string `json:"text"`
+	Benefit     string `json:"benefit"`
+	Consequence string `json:"consequence,omitempty"`
 }
 
 // A Collection is a kind of record.
 type Collection struct {
 	Name   string            `json:"name"`
 	Title  string            `json:"title"`
+	Titles map[string]string `json:"titles,omitempty" doc:"Translations, by language"`
 	Fields []CollectionField `json:"fields"`
 }
 
 // A CollectionField is one personal datum of a collection.
 type CollectionField struct {
-	Name           string   `json:"name"`
-	Title          string   `json:"title"`
-	Type           string   `json:"type"`
-	Classification string   `json:"classification"`
-	Purposes       []string `json:"purposes"`
-	Group          string   `json:"group" doc:"The key group that it lives and dies with"`
-	Searchable     bool     `json:"searchable"`
-	RetentionDays  int      `json:"retention_days,omitempty" doc:"How long it is kept after it was written; absent: no limit of its own"`
+	Name  string `json:"name"`
+	Title string `json:"title"`
+
+	Titles         map[string]string `json:"titles,omitempty" doc:"Translations, by language"`
+	Type           string            `json:"type"`
+	Classification string            `json:"classification"`
+	Purposes       []string          `json:"purposes"`
+	Group          string            `json:"group" doc:"The key group that it lives and dies with"`
+	Searchable     bool              `json:"searchable"`
+	RetentionDays  int               `json:"retention_days,omitempty" doc:"How long it is kept after it was written; absent: no limit of its own"`
 }
 
 // A CatalogApplied answers PUT /v1/catalog.
@@ -55,6 +75,8 @@ type CatalogApplied struct {
 	Version int64    `json:"version" doc:"The version in force"`
 	DryRun  bool     `json:"dry_run"`
 	Changes []Change `json:"changes"`
+	// AskAgain are the purposes for which people have to be asked again.
+	AskAgain []string `json:"ask_again" doc:"Purposes for which people have to be asked again: until then their consent opens nothing"`
 }
 
 // A Change is one difference between two catalogs, in words.
@@ -62,6 +84,8 @@ type Change struct {
 	Path   string `json:"path"`
 	Text   string `json:"text"`
 	Widens bool   `json:"widens" doc:"People's data are used for more, by more, for longer or on another basis than they were told"`
+	// Material are the purposes about which people were told something else.
+	Material []string `json:"material" doc:"Purposes about which people were told something else before"`
 }
 
 // A Policy answers GET /v1/policy.
@@ -100,7 +124,7 @@ type ExplainRequest struct {
 
 // An ExplainState is the state of the person and the value that is assumed.
 type ExplainState struct {
-	Consent    string `json:"consent,omitempty" enum:"none,granted,refused,withdrawn,expired" doc:"Default: none"`
+	Consent    string `json:"consent,omitempty" enum:"none,granted,refused,withdrawn,expired,outdated,objected" doc:"Default: none"`
 	Restricted bool   `json:"restricted,omitempty"`
 	Expired    bool   `json:"expired,omitempty"`
 	Own        bool   `json:"own,omitempty" doc:"The caller is the person"`
@@ -109,7 +133,7 @@ type ExplainState struct {
 // An Explanation says how a decision comes about.
 type Explanation struct {
 	View        string       `json:"view" enum:"plain,masked,hidden"`
-	Reason      string       `json:"reason,omitempty" enum:"policy,purpose,consent,restricted,expired"`
+	Reason      string       `json:"reason,omitempty" enum:"policy,purpose,objection,consent,restricted,expired"`
 	Rule        string       `json:"rule,omitempty" doc:"The embedded rule that decided, which no policy can override"`
 	Policies    []string     `json:"policies" doc:"Ids of the policies that determined it"`
 	Actual      []PolicyStep `json:"actual" doc:"What the policies say in this state"`

@@ -35,11 +35,24 @@ func (c *Catalog) Assign(prev *Catalog) (*Catalog, error) {
 	}
 	a.collections()
 	out.link()
+	out.since(prev)
 	problems := out.locate(append(a.problems, out.checkIDs()...), nil)
 	if len(problems) > 0 {
 		return nil, &Error{Problems: problems}
 	}
 	return out, nil
+}
+
+// since says of each purpose from which version on its terms are what they are now.
+func (c *Catalog) since(prev *Catalog) {
+	changes := Diff(prev, c)
+	for i := range c.Purposes {
+		p := &c.Purposes[i]
+		p.Since = c.Version
+		if old, ok := prev.purposes[p.ID]; ok && !material(changes, p.ID) {
+			p.Since = old.Since
+		}
+	}
 }
 
 // An assigner takes the ids of one catalog over to the next.

@@ -32,6 +32,8 @@ type Catalog struct {
 	Version     int64        `json:"version"`
 	Title       string       `json:"title"`
 	Controller  *Controller  `json:"controller,omitempty"`
+	Approval    *Approval    `json:"approval,omitempty"`
+	Language    string       `json:"language"` // of all texts that are not in Translations
 	Region      string       `json:"region,omitempty"`
 	Groups      []Group      `json:"groups"`
 	Purposes    []Purpose    `json:"purposes"`
@@ -54,6 +56,12 @@ type Catalog struct {
 type Controller struct {
 	Name    string `json:"name"`
 	Contact string `json:"contact"`
+}
+
+// Approval says who approved this version of the catalog, as its source states it.
+type Approval struct {
+	By string `json:"by"` // a role or an office, on one line
+	On string `json:"on"` // ISO 8601 date
 }
 
 // Retired is what an earlier version had: its id, and the name it bore last.
@@ -82,6 +90,9 @@ type Collection struct {
 	Title       string  `json:"title"`
 	RenamedFrom string  `json:"renamed_from,omitempty"`
 	Fields      []Field `json:"fields"`
+
+	// Titles are translations of Title, by language.
+	Titles map[string]string `json:"titles,omitempty"`
 
 	// Retired are fields of earlier versions. What is stored of them opens for
 	// nobody.
@@ -122,6 +133,9 @@ type Field struct {
 
 	// Schema is the JSON Schema of a field of type json, or nil.
 	Schema json.RawMessage `json:"schema,omitempty"`
+
+	// Titles are translations of Title, by language.
+	Titles map[string]string `json:"titles,omitempty"`
 
 	RenamedFrom string `json:"renamed_from,omitempty"`
 
@@ -177,29 +191,6 @@ func (x *Index) Searched() []uint32 {
 		return nil
 	}
 	return x.Written()
-}
-
-// Purpose is why a field is read, in words for the person concerned.
-type Purpose struct {
-	ID         string   `json:"id"`
-	Title      string   `json:"title"`
-	Text       string   `json:"text"`
-	Benefit    string   `json:"benefit"`
-	Basis      string   `json:"basis"`
-	Recipients []string `json:"recipients,omitempty"`
-
-	// Retention is how long a value may be read for this purpose after it was
-	// written; 0 is no limit.
-	Retention Days `json:"retention,omitempty"`
-
-	// DespiteRestriction marks a purpose of GDPR Art. 18(2): it opens data
-	// whose processing the person has restricted.
-	DespiteRestriction bool `json:"despite_restriction,omitempty"`
-
-	Version int `json:"version"`
-
-	// ReviewBy is an ISO 8601 date, or empty.
-	ReviewBy string `json:"review_by,omitempty"`
 }
 
 // Collection finds a collection by name.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Change is one difference between two catalogs.
@@ -18,11 +17,23 @@ type Change struct {
 	// Widens marks a change by which people's data are used for more, by more,
 	// for longer or on another basis than they were told.
 	Widens bool
+
+	// Purposes are those, of both catalogs, about which people were told something
+	// else before: the change is material. Consent that was given to one of them
+	// before opens nothing until it is given again. Empty: the change is not material.
+	Purposes []string
 }
 
 // Diff says in words what changes from one catalog to the next, in the order
 // of the catalogs. The first may be nil. What was renamed is found by its id, so
 // the second should come from Assign.
+//
+// A change is material to a purpose if people would now read or be told something
+// else about it that is not to their benefit alone: any word of its text, in any
+// language that it had, another controller or basis, more fields, recipients or
+// time, or that the data are sold, used for direct marketing or in spite of a
+// restriction; or that its author raised its version. What only takes away (fields,
+// recipients, time) is not.
 func Diff(from, to *Catalog) []Change {
 	d := &differ{old: from, new: to}
 	if from == nil {
@@ -30,11 +41,38 @@ func Diff(from, to *Catalog) []Change {
 	}
 	d.text("title", "the title", d.old.Title, to.Title)
 	d.text("region", "the region", d.old.Region, to.Region)
-	d.text("controller", "the controller", d.old.Controller.String(), to.Controller.String())
+	d.text("language", "the language", d.old.Language, to.Language)
+	d.text("approval", "the approval", d.old.Approval.String(), to.Approval.String())
+	d.controller()
 	d.groups()
 	d.purposes()
 	d.collections()
 	return d.changes
+}
+
+// AskAgain lists the purposes of to that rest on consent and to which one of the
+// changes is material: those for which people have to be asked again.
+func AskAgain(changes []Change, to *Catalog) []string {
+	var list []string
+	for i := range to.Purposes {
+		p := &to.Purposes[i]
+		if p.Basis == BasisConsent && material(changes, p.ID) {
+			list = append(list, p.ID)
+		}
+	}
+	return list
+}
+
+func material(changes []Change, purpose string) bool {
+	return slices.ContainsFunc(changes, func(c Change) bool { return slices.Contains(c.Purposes, purpose) })
+}
+
+// String names approver and date on one line.
+func (a *Approval) String() string {
+	if a == nil {
+		return ""
+	}
+	return a.By + ", " + a.On
 }
 
 // String names controller and contact on one line.
@@ -57,6 +95,34 @@ func (d *differ) add(path, format string, args ...any) {
 func (d *differ) widen(path, format string, args ...any) {
 	d.add(path, format, args...)
 	d.changes[len(d.changes)-1].Widens = true
+}
+
+// tell adds a change that is material to the purposes that both catalogs have of
+// those named.
+func (d *differ) tell(c Change, purposes ...string) {
+	for _, id := range purposes {
+		_, was := d.old.purposes[id]
+		if _, is := d.new.purposes[id]; is && was {
+			c.Purposes = append(c.Purposes, id)
+		}
+	}
+	d.changes = append(d.changes, c)
+}
+
+func (d *differ) controller() {
+	before := len(d.changes)
+	a, b := d.old.Controller, d.new.Controller
+	d.text("controller", "the controller", a.String(), b.String())
+	if len(d.changes) == before || a != nil && b != nil && a.Name == b.Name {
+		return
+	}
+	c := d.changes[before]
+	d.changes = d.changes[:before]
+	var all []string
+	for i := range d.new.Purposes {
+		all = append(all, d.new.Purposes[i].ID)
+	}
+	d.tell(c, all...)
 }
 
 func (d *differ) text(path, what, a, b string) {
@@ -105,48 +171,6 @@ func (d *differ) purposes() {
 	}
 }
 
-func (d *differ) purpose(path string, a, b *Purpose) {
-	d.text(path+".title", "its title", a.Title, b.Title)
-	if a.Text != b.Text {
-		d.widen(path+".text", "what people are told about it changes from %q to %q", a.Text, b.Text)
-	}
-	d.text(path+".benefit", "what people get from it", a.Benefit, b.Benefit)
-	if a.Basis != b.Basis {
-		d.widen(path+".basis", "it rests on %s instead of %s", b.Basis, a.Basis)
-	}
-	for _, r := range missing(b.Recipients, a.Recipients) {
-		d.widen(path+".recipients", "%s receives the data as well", r)
-	}
-	for _, r := range missing(a.Recipients, b.Recipients) {
-		d.add(path+".recipients", "%s no longer receives the data", r)
-	}
-	d.retention(path+".retention", a.Retention, b.Retention)
-	switch {
-	case !a.DespiteRestriction && b.DespiteRestriction:
-		d.widen(path+".despite_restriction", "it opens restricted data")
-	case a.DespiteRestriction && !b.DespiteRestriction:
-		d.add(path+".despite_restriction", "it no longer opens restricted data")
-	}
-	if a.Version != b.Version {
-		d.add(path+".version", "its version changes from %d to %d", a.Version, b.Version)
-	}
-	d.text(path+".review_by", "its review date", a.ReviewBy, b.ReviewBy)
-}
-
-func (d *differ) retention(path string, a, b Days) {
-	switch {
-	case a == b:
-	case b == 0:
-		d.widen(path, "data are kept without limit instead of %d days", a)
-	case a == 0:
-		d.add(path, "data are kept for %d days instead of without limit", b)
-	case b > a:
-		d.widen(path, "data are kept for %d days instead of %d", b, a)
-	default:
-		d.add(path, "data are kept for %d days instead of %d: older values expire at once", b, a)
-	}
-}
-
 func (d *differ) collections() {
 	for i := range d.new.Collections {
 		c := &d.new.Collections[i]
@@ -160,6 +184,7 @@ func (d *differ) collections() {
 			d.add(path, "collection %s is renamed to %s", old.Name, c.Name)
 		}
 		d.text(path+".title", "its title", old.Title, c.Title)
+		d.titles(path+".titles", old.Titles, c.Titles)
 		d.fields(path, old, c)
 	}
 	for _, c := range d.old.Collections {
@@ -176,45 +201,6 @@ func before[T any](names map[string]*T, ids map[uint32]*T, name string, id uint3
 		return ids[id]
 	}
 	return names[name]
-}
-
-func (d *differ) fields(path string, a, b *Collection) {
-	for i := range b.Fields {
-		f := &b.Fields[i]
-		path := path + ".fields." + f.Name
-		old := before(a.fields, a.fieldIDs, f.Name, f.ID)
-		if old == nil {
-			d.widen(path, "field %s is new: %s, for %s", f.Name, f.Type, strings.Join(f.Purposes, ", "))
-			continue
-		}
-		if old.Name != f.Name {
-			d.add(path, "field %s is renamed to %s", old.Name, f.Name)
-		}
-		d.field(path, old, f)
-	}
-	for _, f := range a.Fields {
-		if before(b.fields, b.fieldIDs, f.Name, f.ID) == nil {
-			d.add(path+".fields."+f.Name, "field %s is removed: what is stored of it opens for nobody", f.Name)
-		}
-	}
-}
-
-func (d *differ) field(path string, a, b *Field) {
-	d.text(path+".title", "its title", a.Title, b.Title)
-	d.text(path+".type", "its type", string(a.Type), string(b.Type))
-	d.text(path+".classification", "its classification", a.Classification, b.Classification)
-	for _, p := range missing(b.Purposes, a.Purposes) {
-		d.widen(path+".purposes", "it may be read for %s as well", p)
-	}
-	for _, p := range missing(a.Purposes, b.Purposes) {
-		d.add(path+".purposes", "it may no longer be read for %s", p)
-	}
-	d.text(path+".group", "its key group", a.Group, b.Group)
-	d.index(path+".index", a, b)
-	d.text(path+".mask", "its mask", a.Mask, b.Mask)
-	d.retention(path+".retention", a.Retention, b.Retention)
-	d.text(path+".region", "its region", a.Region, b.Region)
-	d.text(path+".schema", "its schema", string(a.Schema), string(b.Schema))
 }
 
 func (d *differ) index(path string, a, b *Field) {

@@ -35,7 +35,7 @@ func TestDiff(t *testing.T) {
 		`! purposes.support.recipients: Example Night Shift receives the data as well`,
 		`purposes.support.recipients: Example & Sons no longer receives the data`,
 		`! purposes.support.retention: data are kept for 1096 days instead of 731`,
-		`purposes.support.version: its version changes from 3 to 4`,
+		`purposes.support.version: its version rises from 3 to 4`,
 		`purposes.support.review_by: its review date changes from "2027-06-30" to "2028-06-30"`,
 		`purposes.newsletter.retention: data are kept for 30 days instead of 400: older values expire at once`,
 		`! purposes.newsletter.despite_restriction: it opens restricted data`,
@@ -55,7 +55,7 @@ func TestDiff(t *testing.T) {
 		`collections.client.fields.full_name.retention: data are kept for 366 days instead of without limit`,
 		`! collections.client.fields.pulse: field pulse is new: number, for fitness`,
 		`collections.client.fields.preferences.schema: its schema is no longer stated; it was "{\"type\":\"object\",\"required\":[\"size\"],\"properties\":{\"size\":{\"type\":\"number\",\"minimum\":1,\"maximum\":1.5e3},\"colours\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^[a-z\\u003c\\u003e]+$\"}},\"nothing\":{\"const\":null},\"yes\":{\"const\":true}},\"additionalProperties\":false}"`,
-		`collections.client.fields.interests.classification: its classification changes from "personal" to "special"`,
+		`collections.client.fields.interests.classification: its classification changes from "personal" to "special": consent to use it has to be explicit`,
 		`collections.client.fields.born: field born is removed: what is stored of it opens for nobody`,
 		`collections.client.fields.address: field address is removed: what is stored of it opens for nobody`,
 		`collections.client.fields.tax_id: field tax_id is removed: what is stored of it opens for nobody`,
@@ -88,6 +88,7 @@ func TestDiffOfTheSame(t *testing.T) {
 func TestDiffOfTheFirst(t *testing.T) {
 	want := []string{
 		`title: the title is now "Shop"`,
+		`language: the language is now "en"`,
 		`groups.identity: key group identity is new`,
 		`groups.default: key group default is new`,
 		`groups.news: key group news is new`,
@@ -112,7 +113,7 @@ func TestDiffOfWhatGrowsWithoutLimit(t *testing.T) {
 		`! purposes.a.basis: it rests on consent instead of contract`,
 		`! purposes.a.retention: data are kept without limit instead of 30 days`,
 		`purposes.a.despite_restriction: it no longer opens restricted data`,
-		`purposes.a.version: its version changes from 1 to 2`,
+		`purposes.a.version: its version rises from 1 to 2`,
 		`collections.c.fields.f.group: its key group changes from "default" to "g"`,
 	}
 	if diff := cmp.Diff(want, words(catalog.Diff(assign(t, nil, with), parse(t, without)))); diff != "" {

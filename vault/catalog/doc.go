@@ -10,6 +10,8 @@
 //
 //	title: Example shop                  # required
 //	controller: {name: Example Ltd, contact: privacy@example.org}
+//	approval: {by: Data protection officer, on: 2026-11-01}
+//	language: en                         # of the texts; default: en
 //	region: DE                           # for phones without +
 //	groups:                              # key groups beside default and identity
 //	  newsletter: {title: Newsletter}
@@ -18,10 +20,17 @@
 //	    title: Customer support          # required, as are text, benefit, basis
 //	    text: We look up your order when you ask for help.
 //	    benefit: You are helped without having to repeat yourself.
+//	    consequence: We may not find your order. # of a no
+//	    translations:
+//	      de: {title: Hilfe, text: Wir suchen Ihre Bestellung., benefit: Ihnen wird geholfen.}
 //	    basis: contract                  # GDPR Art. 6(1)
 //	    recipients: [Example Helpdesk]
 //	    retention: P2Y                   # days, or years, months, weeks, days
+//	    expires: P2Y                     # how long a consent holds
 //	    despite_restriction: false       # GDPR Art. 18(2)
+//	    direct_marketing: false          # GDPR Art. 21(2)
+//	    sells: false                     # data are sold or shared: people may opt out
+//	    min_age: 16                      # GDPR Art. 8
 //	    version: 1
 //	    review_by: 2027-06-30
 //	collections:
@@ -32,6 +41,7 @@
 //	      email:
 //	        type: email
 //	        title: E-mail address
+//	        titles: {de: E-Mail-Adresse} # collections have titles, too
 //	        classification: contact      # default: personal
 //	        purposes: [support]
 //	        group: default
@@ -59,6 +69,13 @@
 // of such a group list the same purposes, because a key that is destroyed when
 // one purpose ends must not open data for another. Parse refuses a catalog
 // that breaks this.
+//
+// # Terms
+//
+// What people are told about a purpose are its terms. [Diff] says which changes are
+// material, and [Catalog.Assign] notes in [Purpose.Since] from which version of the
+// catalog on the terms are what they are: a consent to older terms opens nothing.
+// [Catalog.Notice] writes the terms as text, from which the hash in a receipt is made.
 //
 // # Ids
 //

@@ -16,7 +16,7 @@ func Parse(src []byte) (*Catalog, error) {
 	if root == nil {
 		return nil, &Error{Problems: r.problems}
 	}
-	c := r.catalog(r.object(root, "", "title", "controller", "region", "groups", "purposes", "collections"))
+	c := r.catalog(r.object(root, "", "title", "controller", "approval", "language", "region", "groups", "purposes", "collections"))
 	c.positions = r.positions
 	c.link()
 	problems := append(r.problems, c.locate(c.validate(), r.problems)...)
@@ -69,10 +69,14 @@ func parent(path string) string {
 }
 
 func (r *reader) catalog(o object) *Catalog {
-	c := &Catalog{Title: o.text("title"), Region: o.text("region")}
+	c := &Catalog{Title: o.text("title"), Region: o.text("region"), Language: cmp.Or(o.text("language"), LanguageDefault)}
 	if e, ok := o.values["controller"]; ok && e.value != nil {
 		p := r.object(e.value, e.path, "name", "contact")
 		c.Controller = &Controller{Name: p.text("name"), Contact: p.text("contact")}
+	}
+	if e, ok := o.values["approval"]; ok && e.value != nil {
+		p := r.object(e.value, e.path, "by", "on")
+		c.Approval = &Approval{By: p.text("by"), On: p.text("on")}
 	}
 	c.Groups = r.groups(o)
 	for _, e := range o.members("purposes") {
@@ -104,25 +108,56 @@ func (r *reader) groups(o object) []Group {
 }
 
 func (r *reader) purpose(e entry) Purpose {
-	o := r.object(e.value, e.path, "title", "text", "benefit", "basis", "recipients", "retention",
-		"despite_restriction", "version", "review_by")
-	return Purpose{
+	o := r.object(e.value, e.path, "title", "text", "benefit", "consequence", "translations", "basis", "recipients", "retention",
+		"expires", "despite_restriction", "direct_marketing", "sells", "min_age", "version", "review_by")
+	p := Purpose{
 		ID:                 e.key,
-		Title:              o.text("title"),
-		Text:               o.text("text"),
-		Benefit:            o.text("benefit"),
+		Words:              words(o),
 		Basis:              o.text("basis"),
 		Recipients:         o.list("recipients"),
 		Retention:          o.days("retention"),
+		Expires:            o.days("expires"),
 		DespiteRestriction: o.boolean("despite_restriction"),
+		DirectMarketing:    o.boolean("direct_marketing"),
+		Sells:              o.boolean("sells"),
+		MinAge:             o.integer("min_age", 0),
 		Version:            o.integer("version", 1),
 		ReviewBy:           o.text("review_by"),
 	}
+	for _, t := range r.entries(o.values["translations"].value, o.values["translations"].path) {
+		if p.Translations == nil {
+			p.Translations = map[string]Words{}
+		}
+		p.Translations[t.key] = words(r.object(t.value, t.path, "title", "text", "benefit", "consequence"))
+	}
+	return p
+}
+
+func words(o object) Words {
+	return Words{Title: o.text("title"), Text: o.text("text"), Benefit: o.text("benefit"), Consequence: o.text("consequence")}
+}
+
+// titles reads titles by language.
+func (o object) titles() map[string]string {
+	e := o.values["titles"]
+	var list map[string]string
+	for _, t := range o.r.entries(e.value, e.path) {
+		if list == nil {
+			list = map[string]string{}
+		}
+		s, ok := plain(t.value)
+		if !ok {
+			o.r.add(t.at, t.path, "must be text: put it in quotes")
+			continue
+		}
+		list[t.key] = strings.TrimSpace(s)
+	}
+	return list
 }
 
 func (r *reader) collection(e entry, region string) Collection {
-	o := r.object(e.value, e.path, "title", "renamed_from", "fields")
-	c := Collection{Name: e.key, Title: titleOr(o, e.key), RenamedFrom: o.text("renamed_from")}
+	o := r.object(e.value, e.path, "title", "titles", "renamed_from", "fields")
+	c := Collection{Name: e.key, Title: titleOr(o, e.key), Titles: o.titles(), RenamedFrom: o.text("renamed_from")}
 	for _, f := range o.members("fields") {
 		c.Fields = append(c.Fields, r.field(f, region))
 	}
@@ -130,11 +165,12 @@ func (r *reader) collection(e entry, region string) Collection {
 }
 
 func (r *reader) field(e entry, region string) Field {
-	o := r.object(e.value, e.path, "type", "title", "classification", "purposes", "group", "index", "mask",
+	o := r.object(e.value, e.path, "type", "title", "titles", "classification", "purposes", "group", "index", "mask",
 		"retention", "region", "schema", "renamed_from")
 	f := Field{
 		Name:           e.key,
 		Title:          titleOr(o, e.key),
+		Titles:         o.titles(),
 		Type:           Type(o.text("type")),
 		Classification: cmp.Or(o.text("classification"), ClassificationDefault),
 		Purposes:       o.list("purposes"),

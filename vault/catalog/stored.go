@@ -55,6 +55,11 @@ func (c *Catalog) checkIDs() []Problem {
 	if c.Version < 1 {
 		k.add("version", "must be 1 or more")
 	}
+	for i := range c.Purposes {
+		if p := &c.Purposes[i]; p.Since < 1 || p.Since > c.Version {
+			k.add("purposes."+p.ID+".since", "must be a version of the catalog")
+		}
+	}
 	groups := map[uint32]bool{}
 	for _, g := range c.Groups {
 		k.id("groups."+g.Name, g.ID, groups)

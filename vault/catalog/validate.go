@@ -22,6 +22,13 @@ func (c *Catalog) validate() []Problem {
 		k.line("controller.name", c.Controller.Name)
 		k.line("controller.contact", c.Controller.Contact)
 	}
+	if c.Approval != nil {
+		k.line("approval.by", c.Approval.By)
+		if !validDate(c.Approval.On) {
+			k.add("approval.on", "must be a date such as 2027-06-30")
+		}
+	}
+	k.language("language", c.Language)
 	k.region("region", c.Region)
 	k.groups()
 	if len(c.Purposes) == 0 {
@@ -104,36 +111,6 @@ func (k *checker) groups() {
 	}
 }
 
-func (k *checker) purpose(p *Purpose) {
-	path := "purposes." + p.ID
-	k.name(path, p.ID)
-	if p.ID == PurposeSelf {
-		k.add(path, "is reserved for people who read their own data")
-	}
-	if k.c.purposes[p.ID] != p {
-		k.add(path, "stands twice")
-	}
-	k.line(path+".title", p.Title)
-	k.prose(path+".text", p.Text)
-	k.prose(path+".benefit", p.Benefit)
-	switch {
-	case p.Basis == "":
-		k.add(path+".basis", "is missing: one of "+strings.Join(Bases(), ", "))
-	case !slices.Contains(Bases(), p.Basis):
-		k.add(path+".basis", "must be one of "+strings.Join(Bases(), ", ")+suggest(p.Basis, Bases()))
-	}
-	for i, s := range p.Recipients {
-		k.line(path+".recipients["+strconv.Itoa(i)+"]", s)
-	}
-	k.days(path+".retention", p.Retention)
-	if p.Version < 1 {
-		k.add(path+".version", "must be 1 or more")
-	}
-	if p.ReviewBy != "" && !validDate(p.ReviewBy) {
-		k.add(path+".review_by", "must be a date such as 2027-06-30")
-	}
-}
-
 func (k *checker) days(path string, d Days) {
 	if d < 0 || d > maxDays {
 		k.add(path, ruleDays)
@@ -147,6 +124,7 @@ func (k *checker) collection(c *Collection) {
 		k.add(path, "stands twice")
 	}
 	k.line(path+".title", c.Title)
+	k.titles(path+".titles", c.Titles)
 	if len(c.Fields) == 0 {
 		k.add(path+".fields", "is missing")
 	}
@@ -162,6 +140,7 @@ func (k *checker) collection(c *Collection) {
 func (k *checker) field(path string, f *Field) {
 	k.name(path, f.Name)
 	k.line(path+".title", f.Title)
+	k.titles(path+".titles", f.Titles)
 	k.fieldType(path, f)
 	k.name(path+".classification", f.Classification)
 	k.fieldPurposes(path+".purposes", f.Purposes)

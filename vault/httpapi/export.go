@@ -86,8 +86,15 @@ func purposesOf(all []catalog.Purpose) []api.Purpose {
 	out := make([]api.Purpose, len(all))
 	for i, p := range all {
 		out[i] = api.Purpose{
-			ID: p.ID, Title: p.Title, Text: p.Text, Benefit: p.Benefit, Basis: p.Basis, Recipients: listOf(p.Recipients),
+			ID: p.ID, Title: p.Title, Text: p.Text, Benefit: p.Benefit, Consequence: p.Consequence, Basis: p.Basis, Recipients: listOf(p.Recipients),
 			RetentionDays: int(p.Retention), DespiteRestriction: p.DespiteRestriction, Version: p.Version, ReviewBy: p.ReviewBy,
+			ExpiresDays: int(p.Expires), DirectMarketing: p.DirectMarketing, Sells: p.Sells, MinAge: p.MinAge, Since: p.Since,
+		}
+		for lang, w := range p.Translations {
+			if out[i].Translations == nil {
+				out[i].Translations = map[string]api.PurposeWords{}
+			}
+			out[i].Translations[lang] = api.PurposeWords(w)
 		}
 	}
 	return out

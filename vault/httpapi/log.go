@@ -72,7 +72,11 @@ func (x *exchange) natural(name string, otherwise int64) (int64, error) {
 	if !x.query.Has(name) {
 		return otherwise, nil
 	}
-	text := x.query.Get(name)
+	return wholeNumber(name, x.query.Get(name))
+}
+
+// wholeNumber reads a whole number, not negative, in its one spelling.
+func wholeNumber(name, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
 		return 0, invalid(name, "must be a whole number, not negative")

@@ -41,33 +41,27 @@ func settingsRoutes() []route {
 }
 
 func (x *exchange) catalog() (answer, error) {
-	tenant := x.cfg.DefaultTenant
-	if x.query.Has("tenant") {
-		tenant = x.query.Get("tenant")
-	}
-	c, err := x.vault.Catalog(x.r.Context(), tenant)
+	c, err := x.vault.Catalog(x.r.Context(), x.publicTenant())
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := encoded(http.StatusOK, catalogOf(c))
-	a.cacheable = true
-	return a, err
+	return public(catalogOf(c))
 }
 
 func catalogOf(c *catalog.Catalog) api.Catalog {
 	out := api.Catalog{
-		Version: c.Version, Title: c.Title, Purposes: purposesOf(c.Purposes), Collections: make([]api.Collection, len(c.Collections)),
+		Version: c.Version, Title: c.Title, Language: c.Language, Purposes: purposesOf(c.Purposes), Collections: make([]api.Collection, len(c.Collections)),
 	}
 	if c.Controller != nil {
 		out.Controller = &api.Controller{Name: c.Controller.Name, Contact: c.Controller.Contact}
 	}
 	for i := range c.Collections {
 		from := &c.Collections[i]
-		to := api.Collection{Name: from.Name, Title: from.Title, Fields: make([]api.CollectionField, len(from.Fields))}
+		to := api.Collection{Name: from.Name, Title: from.Title, Titles: from.Titles, Fields: make([]api.CollectionField, len(from.Fields))}
 		for j := range from.Fields {
 			f := &from.Fields[j]
 			to.Fields[j] = api.CollectionField{
-				Name: f.Name, Title: f.Title, Type: string(f.Type), Classification: f.Classification, Purposes: listOf(f.Purposes),
+				Name: f.Name, Title: f.Title, Titles: f.Titles, Type: string(f.Type), Classification: f.Classification, Purposes: listOf(f.Purposes),
 				Group: f.Group, Searchable: f.Index != nil, RetentionDays: int(f.Retention),
 			}
 		}
@@ -81,15 +75,13 @@ func (x *exchange) applyCatalog() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	version, changes, err := x.vault.ApplyCatalog(x.r.Context(), x.caller, x.body, dry)
+	done, err := x.vault.ApplyCatalog(x.r.Context(), x.caller, x.body, dry)
 	if err != nil {
 		return answer{}, err
 	}
-	out := api.CatalogApplied{Version: version, DryRun: dry, Changes: make([]api.Change, len(changes))}
-	for i, c := range changes {
-		out.Changes[i] = api.Change{Path: c.Path, Text: c.Text, Widens: c.Widens}
-	}
-	return encoded(http.StatusOK, out)
+	return encoded(http.StatusOK, api.CatalogApplied{
+		Version: done.Version, DryRun: dry, Changes: changesOf(done.Changes), AskAgain: listOf(done.AskAgain),
+	})
 }
 
 func (x *exchange) policy() (answer, error) {
@@ -145,7 +137,7 @@ func (x *exchange) explain() (answer, error) {
 	}
 	if in.State.Consent != "" {
 		if err := q.State.Consent.UnmarshalText([]byte(in.State.Consent)); err != nil {
-			return answer{}, invalid("state.consent", "must be none, granted, refused, withdrawn or expired")
+			return answer{}, invalid("state.consent", "must be none, granted, refused, withdrawn, expired, outdated or objected")
 		}
 	}
 	e, err := x.vault.Explain(x.r.Context(), x.caller, q)

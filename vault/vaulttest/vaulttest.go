@@ -155,7 +155,7 @@ func (v *Vault) apply(tb testing.TB, o Options) {
 		o.Policy = string(sample.Policy())
 	}
 	if o.Catalog != "-" {
-		_, _, err := v.ApplyCatalog(ctx, v.Operator(), []byte(o.Catalog), false)
+		_, err := v.ApplyCatalog(ctx, v.Operator(), []byte(o.Catalog), false)
 		must(tb, err)
 	}
 	if o.Policy != "-" {

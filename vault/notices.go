@@ -1,0 +1,139 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// A Notice is what people are told from one time on: a published version of the catalog.
+type Notice struct {
+	Catalog   *catalog.Catalog
+	Published time.Time
+	By        string           // the actor who published it
+	Changes   []catalog.Change // against the version before
+	AskAgain  []string         // purposes for which people have to be asked again
+}
+
+// maxNotices is how many versions Notices reads.
+const maxNotices = 50
+
+// Notices lists the tenant's notices, newest first, at most 50 versions of the catalog,
+// those below the version before; 0: from the newest on. Versions that change nothing
+// for people are left out. next is where the following call goes on; 0: there are no more.
+// Public, and without an event. ErrNotFound if there is no such tenant.
+func (v *Vault) Notices(ctx context.Context, tenantName string, before int64) (list []Notice, next int64, err error) {
+	t, s, err := v.publicly(ctx, tenantName)
+	if err != nil {
+		return nil, 0, err
+	}
+	version := s.catalog.Version
+	if before > 0 {
+		version = min(version, before-1)
+	}
+	last := max(1, version-maxNotices+1)
+	err = v.store.View(ctx, func(tx Tx) error {
+		list = nil
+		n, err := t.noticeAt(ctx, tx, version)
+		for err == nil && n.Catalog.Version >= last {
+			var prev Notice
+			if n.Catalog.Version > 1 {
+				if prev, err = t.noticeAt(ctx, tx, n.Catalog.Version-1); err != nil {
+					break
+				}
+			}
+			n.compare(prev.Catalog)
+			if len(n.Changes) > 0 {
+				list = append(list, n)
+			}
+			if n.Catalog.Version == 1 {
+				break
+			}
+			n = prev
+		}
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	if last > 1 {
+		next = last
+	}
+	return list, next, nil
+}
+
+// Notice reads one version, compared with the one before it. Public, and without an
+// event. ErrNotFound if there is no such tenant or version.
+func (v *Vault) Notice(ctx context.Context, tenantName string, version int64) (n Notice, err error) {
+	t, s, err := v.publicly(ctx, tenantName)
+	if err != nil {
+		return Notice{}, err
+	}
+	if version < 1 || version > s.catalog.Version {
+		return Notice{}, ErrNotFound
+	}
+	err = v.store.View(ctx, func(tx Tx) (err error) {
+		if n, err = t.noticeAt(ctx, tx, version); err != nil || version == 1 {
+			n.compare(nil)
+			return err
+		}
+		prev, err := t.noticeAt(ctx, tx, version-1)
+		n.compare(prev.Catalog)
+		return err
+	})
+	return n, err
+}
+
+// NoticeDiff says in words what changed from one notice to another, and for which
+// purposes those who were told the first have to be asked again. Public, and without an
+// event. ErrNotFound if there is no such tenant or version.
+func (v *Vault) NoticeDiff(ctx context.Context, tenantName string, from, to int64) (changes []catalog.Change, askAgain []string, err error) {
+	a, err := v.Notice(ctx, tenantName, from)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := v.Notice(ctx, tenantName, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	changes = catalog.Diff(a.Catalog, b.Catalog)
+	for i := range b.Catalog.Purposes {
+		// Terms that changed and changed back in between count as changed.
+		p := &b.Catalog.Purposes[i]
+		if _, was := a.Catalog.Purpose(p.ID); was && p.Basis == catalog.BasisConsent && p.Since > from {
+			askAgain = append(askAgain, p.ID)
+		}
+	}
+	return changes, askAgain, nil
+}
+
+// publicly is fresh for a route that anybody may ask.
+func (v *Vault) publicly(ctx context.Context, tenantName string) (*tenant, *settings, error) {
+	t, s, err := v.fresh(ctx, tenantName)
+	if errors.Is(err, ErrDenied) {
+		err = ErrNotFound // no such tenant
+	}
+	return t, s, err
+}
+
+// noticeAt reads one version.
+func (t *tenant) noticeAt(ctx context.Context, tx Tx, version int64) (Notice, error) {
+	d, err := t.readVersion(ctx, tx, DocumentCatalog, version)
+	if err != nil {
+		return Notice{}, fmt.Errorf("reading a notice: %w", err)
+	}
+	cat, err := catalog.Unmarshal(d.Body)
+	if err != nil {
+		return Notice{}, fmt.Errorf("%w: the stored notice", ErrIntegrity)
+	}
+	return Notice{Catalog: cat, Published: d.Created, By: d.By}, nil
+}
+
+// compare says what changed against the version before; nil: this is the first.
+func (n *Notice) compare(prev *catalog.Catalog) {
+	n.Changes = catalog.Diff(prev, n.Catalog)
+	n.AskAgain = catalog.AskAgain(n.Changes, n.Catalog)
+}

@@ -1,0 +1,71 @@
+package vault
+
+import (
+	"strconv"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/accessctl/consent"
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/evidence"
+	"github.com/fieldvault/fieldvault/vault/catalog"
+)
+
+// describe is the receipt: what the person decided, about what, on which notice.
+func (r *consenting) describe(p *Subject, e *audit.Event) *evidence.Receipt {
+	name, contact := r.t.row.Name, ""
+	if c := r.shown.Controller; c != nil {
+		name, contact = c.Name, c.Contact
+	}
+	told, _ := r.shown.Purpose(string(r.event.Purpose))
+	words, language := told.In(r.d.Language, r.shown.Language)
+	text, _ := r.shown.Notice(told.ID, r.d.Language)
+	why := evidence.Purpose{
+		Purpose: r.event.Purpose, Version: int64(told.Version), Title: words.Title,
+		Description: words.Text, Benefit: words.Benefit, LawfulBasis: accessctl.Basis(told.Basis),
+		PII: uses(r.shown, told.ID, language), Controllers: []string{"controller"}, Recipients: told.Recipients,
+		CollectionMethod: r.event.Method,
+		WithdrawalMethod: "the same call or the person's control panel, with the decision withdrawn",
+	}
+	if told.Retention > 0 {
+		why.RetentionPeriod = "P" + strconv.Itoa(int(told.Retention)) + "D"
+	}
+	return &evidence.Receipt{
+		Header: evidence.Header{RecordID: r.v.newID(), PrincipalID: "urn:uuid:" + p.UID.String(), Tenant: r.t.row.Name},
+		Processing: evidence.Processing{
+			Notice:   evidence.Notice{Version: r.event.Notice, Hash: evidence.HashNotice([]byte(text))},
+			Language: language, Purposes: []evidence.Purpose{why},
+		},
+		Parties: []evidence.Party{{ID: "controller", Name: name, Contact: contact, Type: "controller"}},
+		Events: []evidence.Decision{{
+			Time: r.event.At, ValidUntil: r.event.Expires, Entity: e.Actor, Type: r.kind(), State: string(r.event.Decision),
+		}},
+		AuditEvent: e.ID, IssuedAt: r.event.At,
+	}
+}
+
+// kind says how the decision was made, in a receipt.
+func (r *consenting) kind() string {
+	switch {
+	case r.event.Decision == consent.Objected:
+		return "objection"
+	case r.event.Decision == consent.Overruled:
+		return "overruling"
+	case r.event.Method == consent.MethodGPC:
+		return "signal"
+	case r.d.Guardian:
+		return "guardian"
+	}
+	return "explicit"
+}
+
+// uses lists what a purpose reads, as a receipt says it.
+func uses(cat *catalog.Catalog, purpose, language string) []evidence.PII {
+	list := []evidence.PII{}
+	for _, f := range cat.Uses(purpose) {
+		list = append(list, evidence.PII{
+			Type: f.Collection() + "." + f.Name, Title: f.TitleIn(language), Category: f.Classification,
+			Sensitive: f.Classification == catalog.ClassificationSpecial,
+		})
+	}
+	return list
+}
