@@ -148,7 +148,7 @@ func archive(files map[string][]byte, at time.Time) ([]byte, error) {
 			CompressedSize64: uint64(len(b)), UncompressedSize64: uint64(len(b)),
 		}
 		h.ModifiedDate, h.ModifiedTime = dosTime(at) //nolint:staticcheck // CreateRaw writes these, and not Modified
-		f, err := w.CreateRaw(h) // which adds nothing of its own: the form does not depend on the library
+		f, err := w.CreateRaw(h)                     // which adds nothing of its own: the form does not depend on the library
 		if err != nil {
 			return nil, fmt.Errorf("writing the archive: %w", err)
 		}
