@@ -1,5 +1,6 @@
 // Package evidence makes signed statements that verify offline, with nothing but
-// a public key: the [Certificate] of an erasure and the [Receipt] of a consent.
+// a public key: the [Certificate] of an erasure, the [Receipt] of a consent and the
+// [Manifest] of the evidence of a request.
 //
 // # Invariants
 //
@@ -22,7 +23,7 @@
 // A document is a JSON object (RFC 8259) of at most [MaxDocument] bytes in UTF-8:
 //
 //	{"type": "fieldvault/erasure-certificate/v1",
-//	 ... members of the type, see Certificate and Receipt ...,
+//	 ... members of the type, see Certificate, Receipt and Manifest ...,
 //	 "proof": {"type": "Ed25519-RFC8785", "key_id": "<16 hex digits>", "signature": "<base64>"},
 //	 "inclusion": {"index": 7, "leaf": "<the event>", "hashes": ["<base64>", ...], "checkpoint": "<signed note>"}}
 //
@@ -59,9 +60,10 @@ const (
 const (
 	CertificateType = "fieldvault/erasure-certificate/v1"
 	ReceiptType     = "fieldvault/consent-receipt/v1"
+	ManifestType    = "fieldvault/request-manifest/v1"
 )
 
-// Document is a statement that can be signed: *Certificate or *Receipt.
+// Document is a statement that can be signed: *Certificate, *Receipt or *Manifest.
 type Document interface {
 	stamp()          // fills what the type prescribes, and normalises times
 	invalid() string // names the member that breaks a rule, or ""

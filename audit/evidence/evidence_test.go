@@ -186,7 +186,7 @@ func TestSigningAgainGivesTheSameBytes(t *testing.T) {
 // but a JSON decoder and Ed25519. Go's encoder sorts members, and writes these
 // documents (ASCII names, integers, no control characters) as RFC 8785 does.
 func TestAReaderWithoutThisPackage(t *testing.T) {
-	for _, d := range []evidence.Document{certificate(), receipt()} {
+	for _, d := range []evidence.Document{certificate(), receipt(), manifest()} {
 		dec := json.NewDecoder(bytes.NewReader(sign(t, d)))
 		dec.UseNumber()
 		var doc map[string]any
@@ -213,7 +213,7 @@ func TestAReaderWithoutThisPackage(t *testing.T) {
 }
 
 func TestWhiteSpaceOrderAndEscapesDoNotMatter(t *testing.T) {
-	for _, d := range []evidence.Document{certificate(), receipt()} {
+	for _, d := range []evidence.Document{certificate(), receipt(), manifest()} {
 		b := sign(t, d)
 		var indented bytes.Buffer
 		if err := json.Indent(&indented, b, "\t", "   "); err != nil {
@@ -243,7 +243,7 @@ func TestWhiteSpaceOrderAndEscapesDoNotMatter(t *testing.T) {
 
 // TestAnyChangeFails changes, drops, doubles and renames every value at every depth.
 func TestAnyChangeFails(t *testing.T) {
-	for _, d := range []evidence.Document{certificate(), receipt()} {
+	for _, d := range []evidence.Document{certificate(), receipt(), manifest()} {
 		b := sign(t, d)
 		changes := 0
 		for _, changed := range mutations(t, b) {

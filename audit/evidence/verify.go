@@ -26,6 +26,8 @@ func Verify(b []byte, pub ed25519.PublicKey) error {
 		return s.read(new(Certificate))
 	case ReceiptType:
 		return s.read(new(Receipt))
+	case ManifestType:
+		return s.read(new(Manifest))
 	}
 	return fmt.Errorf("%w: unknown type", ErrDocument)
 }
@@ -50,6 +52,17 @@ func OpenReceipt(b []byte, pub ed25519.PublicKey) (*Receipt, *Inclusion, error) 
 		return nil, nil, err
 	}
 	return r, in, nil
+}
+
+// OpenManifest verifies b like Verify and returns the manifest and, if it has one, the
+// inclusion proof beside it. A document of another type is ErrDocument.
+func OpenManifest(b []byte, pub ed25519.PublicKey) (*Manifest, *Inclusion, error) {
+	m := new(Manifest)
+	in, err := open(b, pub, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, in, nil
 }
 
 // KeyIDOf returns the id of the key that a document names, to choose the key to
@@ -143,6 +156,10 @@ func (s *signed) names() (tenant string, event uuid.UUID, err error) {
 		r := new(Receipt)
 		err = s.read(r)
 		return r.Header.Tenant, r.AuditEvent, err
+	case ManifestType:
+		m := new(Manifest)
+		err = s.read(m)
+		return m.Tenant, m.Event, err
 	}
 	return "", uuid.Nil, fmt.Errorf("%w: unknown type", ErrDocument)
 }
