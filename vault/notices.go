@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/fieldvault/fieldvault/audit/evidence"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
@@ -16,6 +19,28 @@ type Notice struct {
 	By        string           // the actor who published it
 	Changes   []catalog.Change // against the version before
 	AskAgain  []string         // purposes for which people have to be asked again
+}
+
+// A NoticeText is what people are told about one purpose, as the hash in a receipt
+// covers it.
+type NoticeText struct {
+	Purpose  string
+	Language string
+	Text     string
+	Hash     string // evidence.HashNotice of Text
+}
+
+// Texts are the notice's texts, purpose by purpose and in every language that it has.
+func (n *Notice) Texts() (list []NoticeText) {
+	c := n.Catalog
+	for i := range c.Purposes {
+		p := &c.Purposes[i]
+		for _, lang := range append([]string{c.Language}, slices.Sorted(maps.Keys(p.Translations))...) {
+			text, in := c.Notice(p.ID, lang)
+			list = append(list, NoticeText{Purpose: p.ID, Language: in, Text: text, Hash: evidence.HashNotice([]byte(text))})
+		}
+	}
+	return list
 }
 
 // maxNotices is how many versions Notices reads.

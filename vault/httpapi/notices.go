@@ -1,11 +1,8 @@
 package httpapi
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 
-	"github.com/fieldvault/fieldvault/audit/evidence"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/api"
 	"github.com/fieldvault/fieldvault/vault/catalog"
@@ -89,20 +86,11 @@ func (x *exchange) notice() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return public(api.Notice{NoticeRef: noticeRefOf(&n), Catalog: catalogOf(n.Catalog), Texts: textsOf(n.Catalog)})
-}
-
-// textsOf are the texts of a notice in every language that a purpose has.
-func textsOf(c *catalog.Catalog) []api.NoticeText {
-	list := []api.NoticeText{}
-	for i := range c.Purposes {
-		p := &c.Purposes[i]
-		for _, lang := range append([]string{c.Language}, slices.Sorted(maps.Keys(p.Translations))...) {
-			text, in := c.Notice(p.ID, lang)
-			list = append(list, api.NoticeText{Purpose: p.ID, Language: in, Text: text, Hash: evidence.HashNotice([]byte(text))})
-		}
+	out := api.Notice{NoticeRef: noticeRefOf(&n), Catalog: catalogOf(n.Catalog), Texts: []api.NoticeText{}}
+	for _, t := range n.Texts() {
+		out.Texts = append(out.Texts, api.NoticeText(t))
 	}
-	return list
+	return public(out)
 }
 
 func (x *exchange) noticeDiff() (answer, error) {
