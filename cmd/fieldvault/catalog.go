@@ -41,7 +41,7 @@ key. The service does it; without one, run fieldvault catalog reindex.`,
 for more than they were told are marked with an exclamation mark.`,
 			Example: `  fieldvault catalog diff catalog.yaml --config serve.yaml`,
 		}, true),
-		catalogReindex(w), catalogCheck())
+		catalogReindex(w), catalogUnused(w), catalogCheck())
 }
 
 func catalogReindex(w world) *cobra.Command {
