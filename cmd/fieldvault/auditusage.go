@@ -23,8 +23,9 @@ func auditUsage(w world) *cobra.Command {
 		Use:   "usage",
 		Short: "Say what was read under a purpose, by field and caller, for its review",
 		Long: `Reads the log of the last days and lists under which purpose who read which
-field, how often, of how many people, and when last. What is read is compared with
-the signed log. It opens the store itself and acts as local:<user>, in events.`,
+field, how often, of how many people, and when last. What is read is compared
+with the signed log. It opens the store itself and acts as local:<user>, in
+events.`,
 		Example: `  fieldvault audit usage --purpose support --days 90 --config serve.yaml`,
 		Args:    cobra.NoArgs,
 	}
