@@ -43,11 +43,16 @@ func (v *Vault) Breach(ctx context.Context, c accessctl.Caller, q report.Query, 
 	if err != nil {
 		return nil, logError(err)
 	}
-	scan := breachScan{log: log, query: q, below: current.Size, progress: progress}
+	b := report.NewBreach(q)
+	scan := logScanning{
+		log: log, from: q.From, to: q.To.Add(followUps), below: current.Size, progress: progress,
+		see:    b.See,
+		settle: b.Settle,
+	}
 	var authentic error
 	var wg sync.WaitGroup
 	wg.Go(func() { authentic = log.Authentic(ctx, current) })
-	b, err := scan.run(ctx)
+	err = scan.run(ctx)
 	wg.Wait()
 	altered := errors.Is(authentic, trail.ErrAltered)
 	if err == nil && !altered {
@@ -60,16 +65,18 @@ func (v *Vault) Breach(ctx context.Context, c accessctl.Caller, q report.Query, 
 	return b.Report(names, &report.Checkpoint{Size: current.Size, Root: current.Root, Time: signed, Verified: verified}), nil
 }
 
-// A breachScan reads a window of the log: one goroutine reads pages, several parse
+// A logScanning reads a window of the log: one goroutine reads pages, several parse
 // them, and one sees their events in the order of the log. So a follow-up is never
 // looked for in another's part, and what is certain is settled as the scan goes on:
 // memory is bounded by the report and the events of an hour.
-type breachScan struct {
+type logScanning struct {
 	log      trail.Log
-	query    report.Query
+	from, to time.Time // of events
 	below    int64
-	progress func(int64)
-	altered  bool // an event is not the one of its leaf, or is not there
+	see      func(index int64, e *audit.Event)
+	settle   func(before time.Time) // nil: nothing is to be settled
+	progress func(int64)            // nil: nobody is told
+	altered  bool                   // an event is not the one of its leaf, or is not there
 }
 
 const (
@@ -93,7 +100,7 @@ type breachPage struct {
 	done    chan struct{}
 }
 
-func (s *breachScan) run(ctx context.Context) (*report.Breach, error) {
+func (s *logScanning) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -112,22 +119,22 @@ func (s *breachScan) run(ctx context.Context) (*report.Breach, error) {
 			}
 		})
 	}
-	b, pages := report.NewBreach(s.query), 0
+	pages := 0
 	for p := range order {
 		<-p.done
 		s.altered = s.altered || !p.genuine
 		for i := range p.events {
-			b.See(p.indexes[i], &p.events[i])
+			s.see(p.indexes[i], &p.events[i])
 		}
-		if pages++; pages%settleEvery == 0 && len(p.events) > 0 {
-			b.Settle(p.events[len(p.events)-1].Time.Add(-settleAfter))
+		if pages++; s.settle != nil && pages%settleEvery == 0 && len(p.events) > 0 {
+			s.settle(p.events[len(p.events)-1].Time.Add(-settleAfter))
 		}
 	}
-	return b, failed
+	return failed
 }
 
-func (s *breachScan) read(ctx context.Context, to ...chan<- *breachPage) error {
-	find := trail.Find{From: s.query.From, To: s.query.To.Add(followUps), BelowIndex: s.below, Limit: logScan}
+func (s *logScanning) read(ctx context.Context, to ...chan<- *breachPage) error {
+	find := trail.Find{From: s.from, To: s.to, BelowIndex: s.below, Limit: logScan}
 	read := int64(0)
 	for {
 		list, err := s.log.Find(ctx, find)

@@ -97,6 +97,10 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"AnIndexOfAFieldWithValues": TestAnIndexOfAFieldThatHasValues,
 		"RecordsThatAreNotIndexed":  TestRecordsThatCannotBeIndexedKeepTheOldKey,
 		"AStoppedReindex":           TestAStoppedReindexEndsNoLaterOne,
+		"RemovedAfterItsTime":       TestAValueIsRemovedAfterItsTime,
+		"AHoldKeeps":                TestAHoldKeepsWhatHasHadItsTime,
+		"DuringAPass":               TestWhatHappensDuringAPassCounts,
+		"APassThatIsKilled":         TestAPassThatIsKilledGoesOn,
 	} {
 		t.Run(name, test)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/field"
@@ -416,7 +415,7 @@ func (r *reading) expired(f *catalog.Field, s *field.Sealed) bool {
 	if r.why != nil {
 		days = f.Expires(r.why)
 	}
-	return days != 0 && s.At != 0 && r.v.now().After(time.Unix(s.At, 0).AddDate(0, 0, int(days)))
+	return days != 0 && s.At != 0 && r.v.now().After(endOf(s, days))
 }
 
 // find returns what is stored of a field, if it is sealed in the field's group.

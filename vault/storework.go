@@ -191,7 +191,7 @@ const (
 type Job struct {
 	ID     uuid.UUID
 	Tenant int32
-	Kind   string // "rewrap", "reseal", "reindex", "key_rotation"
+	Kind   string // "rewrap", "reseal", "reindex", "retention", "key_rotation"
 	State  int16
 	Params []byte // JSON; no personal data
 	Cursor []byte // where the work stands; opaque to the store
@@ -227,6 +227,9 @@ type JobTx interface {
 	SaveJob(ctx context.Context, j Job) error
 	// DeleteJobs removes at most limit jobs that ended before t and says how many.
 	DeleteJobs(ctx context.Context, t time.Time, limit int) (int, error)
+	// DropJobs removes the tenant's jobs of the kind that were done before t, and says
+	// how many; not those that failed.
+	DropJobs(ctx context.Context, tenant int32, kind string, t time.Time) (int, error)
 }
 
 // A KeyPlace names a data key of a person: the order in which they are walked.

@@ -37,9 +37,10 @@ type tenant struct {
 	idem   *field.MACKey
 	cursor *field.BoxKey
 
-	settings atomic.Pointer[settings]
-	live     atomic.Pointer[liveCount]
-	names    atomic.Pointer[logNames]
+	settings  atomic.Pointer[settings]
+	live      atomic.Pointer[liveCount]
+	names     atomic.Pointer[logNames]
+	retention atomic.Pointer[retentionCursor] // of the last pass
 
 	mu    sync.RWMutex
 	index map[string]*field.IndexKey // by label

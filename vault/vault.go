@@ -101,6 +101,9 @@ type Config struct {
 	Log LogConfig
 	// ReadLimit bounds how many people one principal is shown. Zero: any number.
 	ReadLimit ReadLimit
+	// Expired is told of each value that retention removes how long after its time that
+	// was. Optional.
+	Expired func(late time.Duration)
 }
 
 // A Vault is the service's core. It is safe for concurrent use. Make one with [New].
@@ -131,6 +134,7 @@ type Vault struct {
 	reads     *watch.Meter // people whom principals were shown
 	watched   bool         // somebody is told what is in the log
 	bait      honeySet
+	expired   func(late time.Duration) // nil: nobody is told
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -170,7 +174,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		ledger:   cfg.Ledger,
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
 		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin, readLimit: cfg.ReadLimit,
-		watched: cfg.Log.Seen != nil,
+		watched: cfg.Log.Seen != nil, expired: cfg.Expired,
 	}
 	var err error
 	if v.reads, err = newReadMeter(cfg.ReadLimit); err != nil {
@@ -306,6 +310,7 @@ func (v *Vault) Ready(ctx context.Context) []Check {
 	}
 	checks = append(checks, v.usesChecks()...)
 	checks = append(checks, v.logChecks()...)
+	checks = append(checks, v.retentionCheck()...)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for name, why := range v.closed {

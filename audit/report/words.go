@@ -50,6 +50,9 @@ func done(e *audit.Event) string {
 	case actionReencrypt:
 		return "was moved to your current key, unseen"
 	case accessctl.ActionDelete:
+		if e.Code == string(accessctl.ReasonExpired) {
+			return "was removed, because its time had passed"
+		}
 		return "was deleted"
 	case accessctl.ActionSearch:
 		return "was searched by value"

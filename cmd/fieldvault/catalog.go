@@ -41,7 +41,7 @@ key. The service does it; without one, run fieldvault catalog reindex.`,
 for more than they were told are marked with an exclamation mark.`,
 			Example: `  fieldvault catalog diff catalog.yaml --config serve.yaml`,
 		}, true),
-		catalogReindex(w), catalogCheck())
+		catalogReindex(w), catalogUnused(w), catalogCheck())
 }
 
 func catalogReindex(w world) *cobra.Command {
@@ -88,14 +88,20 @@ func catalogCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check FILE",
 		Short:   "Check FILE without a store: every problem, by line",
-		Long:    "Checks that FILE is a catalog and lists every problem, by line.\nNo store is needed.",
+		Long:    "Checks that FILE is a catalog and lists every problem, by line.\nPurposes past their review date are a warning. No store is needed.",
 		Example: `  fieldvault catalog check catalog.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := readCatalog(args[0]); err != nil {
+			cat, err := readCatalog(args[0])
+			if err != nil {
 				return err
 			}
-			return answer(c, map[string]bool{"valid": true}, "The catalog is valid.")
+			words, past := "The catalog is valid.", []string{}
+			for _, p := range cat.PastReview(now()) {
+				past = append(past, p.ID)
+				words += fmt.Sprintf("\nWarning: the purpose %s was to be reviewed by %s.", p.ID, p.ReviewBy)
+			}
+			return answer(c, map[string]any{"valid": true, "review_overdue": past}, words)
 		},
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/alarms"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
@@ -44,6 +46,7 @@ type parts struct {
 
 	ledger vault.Ledger // nil: none
 	alarms *alarms.Alarms
+	late   prometheus.Histogram // of what retention removes; nil before openVault
 
 	runs   []func(context.Context) error
 	closes []func() error
@@ -87,11 +90,13 @@ func (p *parts) openVault(ctx context.Context) (err error) {
 	if err := p.newAlarms(); err != nil {
 		return err
 	}
+	p.late = newLateness()
 	p.vault, err = vault.New(ctx, vault.Config{
 		Store: p.store, Ring: p.ring, Now: now, NewID: newID, Logger: p.log, Ledger: p.ledger,
 		Breaker: p.cfg.Erasure.limits(), Deletions: int64(p.cfg.Erasure.DeletionsPerHour), Horizon: horizon,
 		Keys: keeper(p.kek), ReadLimit: p.cfg.Alarms.limit(),
-		Log: vault.LogConfig{Origin: p.cfg.Audit.Origin, Seen: p.alarms.Seen, Refused: p.alarms.Refused},
+		Log:     vault.LogConfig{Origin: p.cfg.Audit.Origin, Seen: p.alarms.Seen, Refused: p.alarms.Refused},
+		Expired: func(late time.Duration) { p.late.Observe(late.Seconds()) },
 	})
 	if err != nil {
 		return withHint(fmt.Errorf("opening the vault: %w", err), "check that the database answers and that `fieldvault migrate` has run")

@@ -159,7 +159,11 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	if err != nil {
 		return err
 	}
-	runs := append(p.runs, p.vault.Run, p.alarms.Run, auth.Run, work.Run)
+	keep, err := p.retention()
+	if err != nil {
+		return err
+	}
+	runs := append(p.runs, p.vault.Run, p.alarms.Run, auth.Run, work.Run, keep)
 	if p.cfg.Audit.Export != "" {
 		runs = append(runs, p.exports)
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	Alarms        AlarmsConfig `koanf:"alarms"`
 	Log           LogConfig    `koanf:"log"`
 	Jobs          JobsConfig   `koanf:"jobs"`
+	Retention     KeepConfig   `koanf:"retention"`
 	Keeper        bool         `koanf:"keeper" help:"carry out rotations, retirements and trims that were asked for over HTTP: this process needs the keeper's rights, too"`
 	Shutdown      string       `koanf:"shutdown" help:"how long requests under way may take when the service stops"`
 }
@@ -141,6 +142,11 @@ type JobsConfig struct {
 	Pause string `koanf:"pause" help:"rest between two steps of a job, to leave room for requests; 0: none"`
 }
 
+// KeepConfig says when values are removed whose time has passed.
+type KeepConfig struct {
+	Every string `koanf:"every" help:"how often to look whether the retention of values has run out, and remove them; at least 1s"`
+}
+
 // AuditConfig says how the audit logs are kept.
 type AuditConfig struct {
 	Origin      string   `koanf:"origin" help:"names the service in signed checkpoints, as a URL without a scheme (vault.example.org/log); never change it"`
@@ -174,7 +180,7 @@ func defaults() Config {
 		Cache:   CacheConfig{Entries: 100_000, Age: "5m"},
 		Limits:  LimitsConfig{Rate: 500, Burst: 1000, InFlight: 1024},
 		Log:     LogConfig{Level: "info", Format: "json"}, Shutdown: "20s",
-		Jobs:   JobsConfig{Pause: "20ms"},
+		Jobs: JobsConfig{Pause: "20ms"}, Retention: KeepConfig{Every: "1h"},
 		Audit:  AuditConfig{Origin: "fieldvault", ExportEvery: "10s"},
 		Alarms: AlarmsConfig{PeoplePerHour: 1000, ValuesPerHour: 10_000, FailedPerHour: 20, DeniedPerHour: 200, LimitAction: limitRefuses},
 		KEK:    KEKConfig{Vault: VaultConfig{Timeout: "2s"}},

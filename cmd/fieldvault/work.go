@@ -75,12 +75,15 @@ func stepError(err error) error {
 	return err
 }
 
-// runner runs the jobs of this process: moving keys, sealing and indexing anew, and
-// with the keeper's rights the changes of keys, too.
+// runner runs the jobs of this process: moving keys, sealing and indexing anew,
+// removing what has had its time, and with the keeper's rights the changes of keys, too.
 func (p *parts) runner(keeps bool) (*jobs.Runner, error) {
 	work := map[string]jobs.Worker{
 		vault.JobRewrap: worker(p.vault.RewrapStep),
 		vault.JobReseal: worker(p.vault.ResealStep),
+		vault.JobRetention: worker(func(ctx context.Context, j vault.Job) (vault.Job, bool, error) {
+			return p.vault.RetentionStep(ctx, operator(p.cfg.Tenant, "operator"), j)
+		}),
 		vault.JobReindex: worker(func(ctx context.Context, j vault.Job) (vault.Job, bool, error) {
 			return p.vault.ReindexStep(ctx, operator(p.cfg.Tenant, "operator"), j)
 		}),

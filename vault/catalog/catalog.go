@@ -263,6 +263,24 @@ func (f *Field) Expires(p *Purpose) Days {
 	return f.Retention
 }
 
+// Kept gives the days after which a value of the field, counted from when it was
+// written, is to be removed: when its own retention has run out, or no purpose may
+// read it any longer, whichever is sooner. 0 is never.
+func (c *Catalog) Kept(f *Field) Days {
+	longest := Days(0)
+	for _, id := range f.Purposes {
+		p, ok := c.purposes[id]
+		if !ok || p.Retention == 0 {
+			return f.Retention
+		}
+		longest = max(longest, p.Retention)
+	}
+	if f.Retention == 0 || longest != 0 && longest < f.Retention {
+		return longest
+	}
+	return f.Retention
+}
+
 // link builds the lookups and what is computed from the rest. It tolerates any
 // catalog: of names and ids that stand twice, the first is found.
 func (c *Catalog) link() {

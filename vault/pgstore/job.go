@@ -100,3 +100,9 @@ func (t *tx) DeleteJobs(ctx context.Context, before time.Time, limit int) (int, 
 	n, err := t.exec(ctx, "forgetting jobs", deleteJobs, at(before), limit)
 	return int(n), err
 }
+
+func (t *tx) DropJobs(ctx context.Context, tenant int32, kind string, before time.Time) (int, error) {
+	const dropJobs = `DELETE FROM job WHERE tenant = $1 AND kind = $2 AND state = 3 AND updated < $3`
+	n, err := t.exec(ctx, "forgetting jobs of a kind", dropJobs, tenant, kind, at(before))
+	return int(n), err
+}

@@ -120,3 +120,15 @@ func (t *tx) DeleteJobs(ctx context.Context, before time.Time, limit int) (int, 
 	}
 	return int(n), nil
 }
+
+func (t *tx) DropJobs(ctx context.Context, tenant int32, kind string, before time.Time) (int, error) {
+	if err := t.text(kind); err != nil {
+		return 0, err
+	}
+	n, err := t.exec(ctx, `DELETE FROM job WHERE tenant = ?1 AND kind = ?2 AND state = 3 AND updated < ?3`,
+		tenant, kind, before.UnixMicro())
+	if err != nil {
+		return 0, fmt.Errorf("deleting jobs of a kind: %w", err)
+	}
+	return int(n), nil
+}

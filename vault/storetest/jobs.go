@@ -85,6 +85,7 @@ func jobs(w *world) {
 	w.run("Lease", jobLease)
 	w.run("Save", saveJob)
 	w.run("Delete", deleteJobs)
+	w.run("Drop", dropJobs)
 }
 
 func jobRoundTrip(w *world) {
@@ -261,4 +262,33 @@ func deleteJobs(w *world) {
 		}
 	}
 	w.equal("jobs that have not ended before", w.jobs(tenant, 100), keep)
+}
+
+// dropJobs: of one tenant and kind, what was done before; nothing that failed.
+func dropJobs(w *world) {
+	tenant, kind := w.tenant(), w.name("kind")
+	var keep []vault.Job
+	for i, state := range []int16{vault.JobDone, vault.JobDone, vault.JobDone, vault.JobFailed, vault.JobQueued} {
+		j := jobOf(tenant, kind, 20-i)
+		j.State, j.Updated = state, instant(5+i)
+		w.enqueued(j)
+		if i >= 2 {
+			keep = append(keep, j)
+		}
+	}
+	alike := jobOf(tenant, w.name("kind"), 10)
+	alike.State, alike.Updated = vault.JobDone, instant(1)
+	keep = append(keep, w.enqueued(alike))
+	foreign := jobOf(w.tenant(), kind, 10)
+	foreign.State, foreign.Updated = vault.JobDone, instant(1)
+	w.enqueued(foreign)
+	for _, want := range []int{2, 0} {
+		w.update(func(ctx context.Context, tx vault.Tx) error {
+			n, err := tx.DropJobs(ctx, tenant, kind, instant(7).In(zone()))
+			w.equal("DropJobs", n, want)
+			return err
+		})
+	}
+	w.equal("jobs that stand", w.jobs(tenant, 100), keep)
+	w.equal("jobs of another tenant", w.jobs(foreign.Tenant, 100), []vault.Job{foreign})
 }

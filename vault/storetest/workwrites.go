@@ -157,6 +157,10 @@ func jobWrites() []write {
 			j.Note = "new"
 			return tx.SaveJob(ctx, j)
 		}},
+		{"DropJobs", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			_, err := tx.DropJobs(ctx, s.Tenant, "kind", instant(1000))
+			return err
+		}},
 		{"DeleteJobs", func(ctx context.Context, tx vault.Tx, _ vault.Subject) error {
 			_, err := tx.DeleteJobs(ctx, instant(1000), 1000)
 			return err
