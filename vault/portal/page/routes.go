@@ -1,6 +1,5 @@
 package page
 
-
 // The paths that pages lead to.
 const (
 	PathOverview    = "/me"
