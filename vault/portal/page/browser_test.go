@@ -90,7 +90,7 @@ func browser(t *testing.T) context.Context {
 }
 
 // tab opens one more tab, whose console must stay silent.
-func tab(t *testing.T, parent context.Context) context.Context {
+func tab(parent context.Context, t *testing.T) context.Context {
 	ctx, cancel := chromedp.NewContext(parent)
 	messages := chromedp.Console(ctx)
 	var said sync.WaitGroup
@@ -106,14 +106,14 @@ func tab(t *testing.T, parent context.Context) context.Context {
 	return ctx
 }
 
-func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
+func do(ctx context.Context, t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func eval[T any](t *testing.T, ctx context.Context, script string, opts ...chromedp.EvaluateOption) T {
+func eval[T any](ctx context.Context, t *testing.T, script string, opts ...chromedp.EvaluateOption) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, opts...))
 	if err != nil {
@@ -123,7 +123,7 @@ func eval[T any](t *testing.T, ctx context.Context, script string, opts ...chrom
 }
 
 // scheme makes the browser prefer light or dark, as its user would.
-func scheme(t *testing.T, ctx context.Context, name string) {
+func scheme(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}},
@@ -145,27 +145,27 @@ func TestPagesInBrowser(t *testing.T) {
 	}
 	for _, sh := range s.all {
 		t.Run(sh.name, func(t *testing.T) {
-			ctx := tab(t, root)
+			ctx := tab(root, t)
 			for _, lang := range page.Langs() {
-				do(t, ctx, chromedp.Navigate(s.URL+"/shot/"+string(lang)+"/"+sh.name))
-				fits(t, ctx, 1440)
-				fits(t, ctx, 360)
-				eval[chromedp.Void](t, ctx, string(axe)+";undefined")
-				scheme(t, ctx, "light")
-				violations(t, ctx, `{}`)
-				scheme(t, ctx, "dark") // but for its colours the page is the same
-				violations(t, ctx, `{runOnly: ["color-contrast"]}`)
+				do(ctx, t, chromedp.Navigate(s.URL+"/shot/"+string(lang)+"/"+sh.name))
+				fits(ctx, t, 1440)
+				fits(ctx, t, 360)
+				eval[chromedp.Void](ctx, t, string(axe)+";undefined")
+				scheme(ctx, t, "light")
+				violations(ctx, t, `{}`)
+				scheme(ctx, t, "dark") // but for its colours the page is the same
+				violations(ctx, t, `{runOnly: ["color-contrast"]}`)
 			}
 		})
 	}
 }
 
 // fits makes the window so wide and fails if the page is wider.
-func fits(t *testing.T, ctx context.Context, width int64) {
+func fits(ctx context.Context, t *testing.T, width int64) {
 	t.Helper()
-	do(t, ctx, chromedp.EmulateViewport(width, 800))
-	if n := eval[int](t, ctx, `document.documentElement.scrollWidth`); n > int(width) {
-		t.Errorf("at %d pixels the page has %d: %s", width, n, eval[string](t, ctx, widest))
+	do(ctx, t, chromedp.EmulateViewport(width, 800))
+	if n := eval[int](ctx, t, `document.documentElement.scrollWidth`); n > int(width) {
+		t.Errorf("at %d pixels the page has %d: %s", width, n, eval[string](ctx, t, widest))
 	}
 }
 
@@ -175,9 +175,9 @@ const widest = `[...document.querySelectorAll("body *")].filter(e => e.getBoundi
 
 // violations has axe look at the page as it is shown, and fails for what it finds,
 // however light.
-func violations(t *testing.T, ctx context.Context, options string) {
+func violations(ctx context.Context, t *testing.T, options string) {
 	t.Helper()
-	found := eval[string](t, ctx, `axe.run(document, Object.assign({resultTypes: ["violations"]}, `+options+`)).then(r => JSON.stringify(
+	found := eval[string](ctx, t, `axe.run(document, Object.assign({resultTypes: ["violations"]}, `+options+`)).then(r => JSON.stringify(
 		r.violations.map(v => ({id: v.id, impact: v.impact, where: v.nodes.slice(0, 4).map(n => n.target.join(" ") + ": " + (n.any[0] || n.all[0] || n.none[0]).message)}))))`,
 		chromedp.EvalAwaitPromise)
 	var all []struct {
@@ -205,13 +205,13 @@ func TestPictures(t *testing.T) {
 	}
 	for _, sh := range s.all {
 		t.Run(sh.name, func(t *testing.T) {
-			ctx := tab(t, root)
+			ctx := tab(root, t)
 			for _, lang := range page.Langs() {
-				do(t, ctx, chromedp.Navigate(s.URL+"/shot/"+string(lang)+"/"+sh.name))
+				do(ctx, t, chromedp.Navigate(s.URL+"/shot/"+string(lang)+"/"+sh.name))
 				for _, width := range []int64{360, 1440} {
-					do(t, ctx, chromedp.EmulateViewport(width, 800))
+					do(ctx, t, chromedp.EmulateViewport(width, 800))
 					for _, colours := range []string{"light", "dark"} {
-						scheme(t, ctx, colours)
+						scheme(ctx, t, colours)
 						b, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 						if err != nil {
 							t.Fatal(err)
@@ -234,13 +234,13 @@ func TestKeyboard(t *testing.T) {
 	s := serve(t)
 	for _, sh := range s.all {
 		t.Run(sh.name, func(t *testing.T) {
-			ctx := tab(t, root)
-			do(t, ctx, chromedp.EmulateViewport(360, 800), chromedp.Navigate(s.URL+"/shot/en/"+sh.name))
-			want := eval[int](t, ctx, controls)
+			ctx := tab(root, t)
+			do(ctx, t, chromedp.EmulateViewport(360, 800), chromedp.Navigate(s.URL+"/shot/en/"+sh.name))
+			want := eval[int](ctx, t, controls)
 			got := 0
 			for range want + 1 {
-				do(t, ctx, chromedp.KeyEvent(kb.Tab))
-				at := eval[int](t, ctx, focused)
+				do(ctx, t, chromedp.KeyEvent(kb.Tab))
+				at := eval[int](ctx, t, focused)
 				if at < 0 {
 					break // out of the page
 				}
@@ -275,10 +275,10 @@ const focused = `(() => {
 func TestWithdrawingIsAsEasyAsConsenting(t *testing.T) {
 	root := browser(t)
 	s := serve(t)
-	ctx := tab(t, root)
-	do(t, ctx, chromedp.Navigate(s.URL+"/shot/en/purposes"))
+	ctx := tab(root, t)
+	do(ctx, t, chromedp.Navigate(s.URL+"/shot/en/purposes"))
 	steps := func(decision string) []int {
-		return eval[[]int](t, ctx, `[...document.querySelectorAll("button[value=`+decision+`]")].map(b =>
+		return eval[[]int](ctx, t, `[...document.querySelectorAll("button[value=`+decision+`]")].map(b =>
 			1 + [...b.form.elements].filter(e => e.type !== "hidden" && e !== b).length)`)
 	}
 	grant, withdraw := steps(page.DecideGrant), steps(page.DecideWithdraw)

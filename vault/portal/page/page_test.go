@@ -179,23 +179,19 @@ func TestMarkupIsInert(t *testing.T) {
 func fill(v reflect.Value, word string) reflect.Value {
 	c := reflect.New(v.Type()).Elem()
 	c.Set(v)
-	switch v.Kind() {
-	case reflect.String:
-		if v.Type() == reflect.TypeFor[string]() && v.Len() > 0 {
-			c.SetString(word)
-		}
-	case reflect.Struct:
+	switch kind := v.Kind(); {
+	case kind == reflect.String && v.Type() == reflect.TypeFor[string]() && v.Len() > 0:
+		c.SetString(word)
+	case kind == reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() && c.Field(i).CanSet() {
+			if v.Type().Field(i).IsExported() {
 				c.Field(i).Set(fill(v.Field(i), word))
 			}
 		}
-	case reflect.Slice:
-		if v.Len() > 0 {
-			c = reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-			for i := range v.Len() {
-				c.Index(i).Set(fill(v.Index(i), word))
-			}
+	case kind == reflect.Slice && v.Len() > 0:
+		c = reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			c.Index(i).Set(fill(v.Index(i), word))
 		}
 	}
 	return c
