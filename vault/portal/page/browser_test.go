@@ -42,6 +42,11 @@ func serve(t *testing.T) *site {
 		})
 	}
 	mux.HandleFunc("GET /shot/{lang}/{name}", s.shot)
+	mux.HandleFunc("GET /faulty", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", page.CSP)
+		_, _ = w.Write([]byte(faulty))
+	})
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
@@ -91,6 +96,7 @@ func browser(t *testing.T) context.Context {
 
 // tab opens one more tab, whose console must stay silent.
 func tab(parent context.Context, t *testing.T) context.Context {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent)
 	messages := chromedp.Console(ctx)
 	var said sync.WaitGroup
@@ -177,6 +183,13 @@ const widest = `[...document.querySelectorAll("body *")].filter(e => e.getBoundi
 // however light.
 func violations(ctx context.Context, t *testing.T, options string) {
 	t.Helper()
+	for _, f := range faults(ctx, t, options) {
+		t.Error(f)
+	}
+}
+
+func faults(ctx context.Context, t *testing.T, options string) (list []string) {
+	t.Helper()
 	found := eval[string](ctx, t, `axe.run(document, Object.assign({resultTypes: ["violations"]}, `+options+`)).then(r => JSON.stringify(
 		r.violations.map(v => ({id: v.id, impact: v.impact, where: v.nodes.slice(0, 4).map(n => n.target.join(" ") + ": " + (n.any[0] || n.all[0] || n.none[0]).message)}))))`,
 		chromedp.EvalAwaitPromise)
@@ -188,7 +201,54 @@ func violations(ctx context.Context, t *testing.T, options string) {
 		t.Fatal(err)
 	}
 	for _, v := range all {
-		t.Errorf("%s (%s):\n%s", v.ID, v.Impact, strings.Join(v.Where, "\n"))
+		list = append(list, fmt.Sprintf("%s (%s):\n%s", v.ID, v.Impact, strings.Join(v.Where, "\n")))
+	}
+	return list
+}
+
+// TestBrowserSeesFaults shows that the checks above can fail: a page with a script
+// of its own and a box without a name is found out.
+func TestBrowserSeesFaults(t *testing.T) {
+	ctx, cancel := chromedp.NewContext(browser(t))
+	defer cancel()
+	s := serve(t)
+	axe, err := os.ReadFile("testdata/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := chromedp.Console(ctx)
+	do(ctx, t, chromedp.Navigate(s.URL+"/faulty"))
+	for m, err := range messages {
+		if err != nil || !strings.Contains(m.Text, "Content Security Policy") {
+			t.Errorf("the console says %q, %v", m, err)
+		}
+		break
+	}
+	eval[chromedp.Void](ctx, t, string(axe)+";undefined")
+	found := strings.Join(faults(ctx, t, `{}`), "\n")
+	for _, want := range []string{"label (critical)", "color-contrast (serious)"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("axe does not find %s, but %s", want, found)
+		}
+	}
+}
+
+const faulty = `<!doctype html><html lang="en"><title>Faulty</title><link rel="icon" href="data:,">
+<main><h1>Faulty</h1><p><font color="#bbbbbb">pale</font></p><input></main><script>alert(1)</script>`
+
+// TestPauseCounts: with the script the button waits and then says so.
+func TestPauseCounts(t *testing.T) {
+	ctx := tab(browser(t), t)
+	s := serve(t)
+	do(ctx, t, chromedp.Navigate(s.URL+"/shot/en/erase-confirm"))
+	const button = `document.querySelector("button.danger")`
+	if got := eval[string](ctx, t, button+`.disabled + " " + `+button+`.textContent.replace(/[0-9]+/, "N")`); got != "true Please wait: N" {
+		t.Errorf("while it waits the button is %q", got)
+	}
+	do(ctx, t, chromedp.Navigate(s.URL+"/shot/en/erase-early"))
+	got, err := chromedp.Run(ctx, chromedp.Poll[string](`!`+button+`.disabled && `+button+`.textContent + " " + document.querySelector("[data-wait-said]").textContent`))
+	if err != nil || got != "Erase all my data You can erase your data now." {
+		t.Errorf("after the wait the button is %q, %v", got, err)
 	}
 }
 
