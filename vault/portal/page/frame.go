@@ -78,7 +78,7 @@ func (k FlashKind) key() string {
 }
 
 // Bad says that the thing did not come about.
-func (k FlashKind) Bad() bool { return k == FlashFailed }
+func (k FlashKind) Bad() bool { return k.key() == FlashFailed.key() }
 
 // hereIn is the frame's page in another language.
 func (f Frame) hereIn(l Lang) (string, error) {
