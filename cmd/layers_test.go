@@ -55,6 +55,8 @@ vault/pgstore:                vault vault/failpoint vault/ledger accessctl acces
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit audit/report crypto/secret
+vault/portal/chart:
+vault/portal/page:             vault/portal/chart
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
@@ -81,6 +83,7 @@ github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit 
 github.com/nyaruka/phonenumbers:     vault/catalog
 github.com/gowebpki/jcs:             audit/evidence
 github.com/spf13/cobra:              cmd/fieldvault
+github.com/chromedp:
 github.com/knadh/koanf:              cmd/fieldvault
 github.com/jedib0t/go-pretty/v6:     cmd/fieldvault
 golang.org/x/mod:                    audit/tree cmd/fieldvault

@@ -5,6 +5,7 @@
 #   race       a C compiler, for Go's race detector
 #   vault      a real Vault, built from source into the user's cache
 #   s3         a server of S3-compatible buckets, built from source into Go's cache
+#   browser    Chromium, in which the tests look at the portal's pages
 #
 # It does nothing, quickly, where all is there.
 set -euo pipefail
@@ -69,6 +70,9 @@ for need; do
 		;;
 	s3)
 		go tool -modfile=deploy/devs3/go.mod -n versitygw >/dev/null
+		;;
+	browser)
+		command -v chromium >/dev/null || packages chromium fonts-dejavu-core
 		;;
 	*)
 		echo "setup: what is $need?" >&2

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 . deploy/ci/env.sh
 export FIELDVAULT_E2E=1 # the end-to-end cases on PostgreSQL and Vault too
 
-bash deploy/ci/setup.sh postgres vault s3 ${RACE:+race}
+bash deploy/ci/setup.sh postgres vault s3 browser ${RACE:+race}
 events=$(mktemp)
 trap 'rm -f "$events"' EXIT
 status=0

@@ -1,0 +1,78 @@
+package page
+
+import "time"
+
+// History tells who has read the person's data.
+type History struct {
+	// Days, the latest first, and in each the latest reading first. None: nobody has.
+	Days []ReadingDay
+	// Newer and Older lead to the pages beside this one. Optional.
+	Newer, Older string
+}
+
+func (History) about() about {
+	return about{name: "history", title: "history.title", area: areaPerson, place: sectionHistory}
+}
+
+// A ReadingDay is what was read on one day.
+type ReadingDay struct {
+	Day      time.Time
+	Readings []Reading
+}
+
+// A Reading is one occasion at which somebody read.
+type Reading struct {
+	At time.Time
+	// Who names the role in plain words; empty: the person themself.
+	Who string
+	// Purpose is its title.
+	Purpose string
+	Fields  []string // titles
+	Shown   Shown
+}
+
+// Shown is how much of the values was seen.
+type Shown string
+
+// The ways of showing. An unknown one is shown as plain, the most that can be.
+const (
+	ShownPlain  Shown = "plain"
+	ShownMasked Shown = "masked" // parts of them only
+	ShownHidden Shown = "hidden" // refused
+)
+
+func (s Shown) key() string {
+	switch s {
+	case ShownMasked:
+		return "shown.masked"
+	case ShownHidden:
+		return "shown.hidden"
+	default:
+		return "shown.plain"
+	}
+}
+
+// Tone is the colour: quiet, or good where little or nothing was seen.
+func (s Shown) Tone() string {
+	if s == ShownMasked || s == ShownHidden {
+		return "good"
+	}
+	return "quiet"
+}
+
+// GroupByDay puts readings, the latest first, into days.
+func GroupByDay(all []Reading) []ReadingDay {
+	var days []ReadingDay
+	for _, r := range all {
+		y, m, d := r.At.Date()
+		last := len(days) - 1
+		if last >= 0 {
+			if y2, m2, d2 := days[last].Day.Date(); y == y2 && m == m2 && d == d2 {
+				days[last].Readings = append(days[last].Readings, r)
+				continue
+			}
+		}
+		days = append(days, ReadingDay{Day: r.At, Readings: []Reading{r}})
+	}
+	return days
+}

@@ -1,0 +1,48 @@
+package page
+
+// area is a part of the portal with a navigation of its own.
+type area int
+
+const (
+	areaNone   area = iota // no navigation
+	areaPerson             // the person's control panel
+)
+
+// section is an entry of a navigation: the key of its words.
+type section string
+
+const (
+	sectionData     section = "nav.data"
+	sectionPurposes section = "nav.purposes"
+	sectionHistory  section = "nav.history"
+	sectionRequests section = "nav.requests"
+	sectionDownload section = "nav.download"
+	sectionPause    section = "nav.pause"
+	sectionErase    section = "nav.erase"
+)
+
+// navItem is an entry of the navigation as it is drawn.
+type navItem struct {
+	Key, Path, Icon string
+	Current         bool
+}
+
+// navigation lists the entries of an area.
+func navigation(a area, here section) []navItem {
+	var items []navItem
+	if a == areaPerson {
+		items = []navItem{
+			{Key: string(sectionData), Path: PathOverview, Icon: "data"},
+			{Key: string(sectionPurposes), Path: PathPurposes, Icon: "purposes"},
+			{Key: string(sectionHistory), Path: PathHistory, Icon: "history"},
+			{Key: string(sectionRequests), Path: PathRequests, Icon: "requests"},
+			{Key: string(sectionDownload), Path: PathDownload, Icon: "download"},
+			{Key: string(sectionPause), Path: PathRestrict, Icon: "pause"},
+			{Key: string(sectionErase), Path: PathErase, Icon: "erase"},
+		}
+	}
+	for i := range items {
+		items[i].Current = items[i].Key == string(here)
+	}
+	return items
+}
