@@ -297,22 +297,28 @@ func TestKeyboard(t *testing.T) {
 			ctx := tab(root, t)
 			do(ctx, t, chromedp.EmulateViewport(360, 800), chromedp.Navigate(s.URL+"/shot/en/"+sh.name))
 			want := eval[int](ctx, t, controls)
-			got := 0
-			for range want + 1 {
+			if want == 0 {
+				return
+			}
+			got, stops := 0, 0 // where the focus is: it starts at the first
+			for got < want-1 {
 				do(ctx, t, chromedp.KeyEvent(kb.Tab))
 				at := eval[int](ctx, t, focused)
-				if at < 0 {
-					break // out of the page
+				if stops++; at == got && stops < 5 {
+					continue // a date has a stop for each of its parts
 				}
-				if at < got {
-					t.Errorf("Tab leads back: from control %d to %d", got, at)
-					break
+				if at != got+1 {
+					t.Fatalf("Tab leads from control %d of %d to %d", got, want, at)
 				}
-				got = at + 1
+				got, stops = at, 0
 			}
-			if got != want {
-				t.Errorf("Tab reaches %d of %d controls", got, want)
+			for range 5 { // and out of the last
+				do(ctx, t, chromedp.KeyEvent(kb.Tab))
+				if eval[int](ctx, t, focused) != got {
+					return
+				}
 			}
+			t.Errorf("Tab does not lead out of control %d", got)
 		})
 	}
 }
@@ -321,7 +327,7 @@ func TestKeyboard(t *testing.T) {
 const controls = `(window.order = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")].filter(
 		e => !e.disabled && e.type !== "hidden" && e.checkVisibility() &&
 		(e.type !== "radio" || e.checked || !document.querySelector('input[type=radio][name="' + e.name + '"]:checked') && e === document.querySelector('input[type=radio][name="' + e.name + '"]'))
-	)).length`
+	)) && (order[0]?.focus(), order.length)`
 
 const focused = `(() => {
 	const e = document.activeElement;
