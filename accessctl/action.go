@@ -25,6 +25,7 @@ const (
 	ActionReenrol       Action = "reenrol"        // begin a new life for a person who was erased
 	ActionRequests      Action = "requests"       // file and work on a person's requests
 	ActionAccessHistory Action = "access_history" // see who read what of the person
+	ActionSignIn        Action = "sign_in"        // give a person a link to their control panel, or a consent form
 	ActionHoney         Action = "honey"          // make a made-up person bait, whom to read is an alarm, or end that
 )
 
@@ -54,7 +55,7 @@ func Actions() []Action {
 		ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
 		ActionSearch, ActionList, ActionExport, ActionAggregate,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
-		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionHoney,
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
 		ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs,
 	}
 }
@@ -65,7 +66,7 @@ func (a Action) kind() kind {
 		ActionSearch, ActionList, ActionExport, ActionAggregate:
 		return onField
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
-		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionHoney:
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney:
 		return onPerson
 	case ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs:
 		return onService

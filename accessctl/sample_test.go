@@ -102,14 +102,14 @@ func TestSampleViews(t *testing.T) {
 func TestSampleActions(t *testing.T) {
 	p, cat := loadSample(t)
 	for role, want := range map[accessctl.Role]string{
-		"app":       "write delete search list",
+		"app":       "write delete search list sign_in",
 		"support":   "search list",
 		"billing":   "list",
 		"marketing": "",
 		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history inspect audit approve",
 		"analyst":   "aggregate",
 		"operator":  "honey configure inspect keys audit jobs",
-		"subject":   "list export erase restrict consent consent_read requests access_history",
+		"subject":   "write list export erase restrict consent consent_read requests access_history",
 		"nobody":    "",
 	} {
 		var got []string

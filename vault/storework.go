@@ -119,6 +119,28 @@ type HoneyTx interface {
 	ListHoney(ctx context.Context, tenant int32, uid uuid.UUID, limit int) ([]Honey, error)
 }
 
+// A Ticket says that a sign-in link or a session of a person is not spent yet. It is a
+// row of the person's: the sweep removes it too.
+type Ticket struct {
+	Tenant  int32
+	UID     uuid.UUID
+	ID      uuid.UUID
+	Expires time.Time
+}
+
+// TicketTx keeps tickets.
+type TicketTx interface {
+	// InsertTicket stores one. Its id is new.
+	InsertTicket(ctx context.Context, t Ticket) error
+	// HasTicket says whether one stands.
+	HasTicket(ctx context.Context, tenant int32, uid, id uuid.UUID) (bool, error)
+	// SpendTicket removes one and says whether it stood: of two callers one is told so.
+	SpendTicket(ctx context.Context, tenant int32, uid, id uuid.UUID) (bool, error)
+	// DropTickets removes at most limit that expired before t, of all tenants, and says
+	// how many.
+	DropTickets(ctx context.Context, t time.Time, limit int) (int, error)
+}
+
 // A Tally counts what one principal, or all of a tenant, destroyed since Since.
 type Tally struct {
 	Tenant int32

@@ -163,6 +163,7 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE, DELETE", "shred"},
 		{"SELECT, INSERT, UPDATE, DELETE", "reseal"},
 		{"SELECT, INSERT, UPDATE, DELETE", "honey"},
+		{"SELECT, INSERT, DELETE", "ticket"},
 		{"SELECT, INSERT, UPDATE", "tally"},
 		{"SELECT, INSERT, UPDATE", "approval"},
 		{"SELECT, INSERT, UPDATE, DELETE", "job"},

@@ -366,6 +366,16 @@ CREATE TABLE honey (
 );
 COMMENT ON TABLE honey IS 'People who are bait: made up, and read by nobody who has a reason. Without a good mac a row counts for nothing.';
 
+CREATE TABLE ticket (
+    expires timestamptz NOT NULL,
+    tenant  integer     NOT NULL,
+    uid     uuid        NOT NULL,
+    id      uuid        NOT NULL,
+    PRIMARY KEY (tenant, uid, id)
+);
+CREATE INDEX ticket_expires ON ticket (expires);
+COMMENT ON TABLE ticket IS 'Sign-in links and sessions of people that are not spent. What they say is sealed, and with whoever holds them.';
+
 CREATE TABLE tally (
     count  bigint      NOT NULL CHECK (count >= 0),
     since  timestamptz NOT NULL,
@@ -430,6 +440,6 @@ CREATE TABLE key_life (
 COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when it was made and destroyed. About nobody.';
 
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
-    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey,
+    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket,
     tally, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

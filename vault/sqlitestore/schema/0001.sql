@@ -344,6 +344,17 @@ CREATE TABLE honey (
   PRIMARY KEY (tenant, uid)
 ) STRICT;
 
+-- Sign-in links and sessions of people that are not spent. What they say is sealed,
+-- and with whoever holds them.
+CREATE TABLE ticket (
+  tenant  INTEGER NOT NULL REFERENCES tenant (id),
+  uid     BLOB    NOT NULL CHECK (length(uid) = 16),
+  id      BLOB    NOT NULL CHECK (length(id) = 16),
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (tenant, uid, id)
+) STRICT;
+CREATE INDEX ticket_expires ON ticket (expires);
+
 CREATE TABLE tally (
   tenant INTEGER NOT NULL REFERENCES tenant (id),
   key    BLOB    NOT NULL CHECK (length(key) = 32),

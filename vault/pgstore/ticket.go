@@ -1,0 +1,43 @@
+package pgstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+const insertTicket = `INSERT INTO ticket (tenant, uid, id, expires) VALUES ($1, $2, $3, $4)`
+
+func (t *tx) InsertTicket(ctx context.Context, k vault.Ticket) error {
+	_, err := t.exec(ctx, "storing a ticket", insertTicket, k.Tenant, id(k.UID), id(k.ID), k.Expires)
+	return err
+}
+
+const hasTicket = `SELECT 1 FROM ticket WHERE tenant = $1 AND uid = $2 AND id = $3`
+
+func (t *tx) HasTicket(ctx context.Context, tenant int32, uid, ticket uuid.UUID) (bool, error) {
+	found, err := rows(ctx, t, "reading a ticket", hasTicket, []any{tenant, id(uid), id(ticket)},
+		func(r pgx.CollectableRow) (one int, err error) { return one, r.Scan(&one) })
+	return len(found) > 0, err
+}
+
+const spendTicket = `DELETE FROM ticket WHERE tenant = $1 AND uid = $2 AND id = $3`
+
+func (t *tx) SpendTicket(ctx context.Context, tenant int32, uid, ticket uuid.UUID) (bool, error) {
+	n, err := t.exec(ctx, "spending a ticket", spendTicket, tenant, id(uid), id(ticket))
+	return n == 1, err
+}
+
+const dropTickets = `
+DELETE FROM ticket WHERE (tenant, uid, id) IN (
+    SELECT tenant, uid, id FROM ticket WHERE expires < $1
+    ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)`
+
+func (t *tx) DropTickets(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := t.exec(ctx, "removing expired tickets", dropTickets, before, limit)
+	return int(n), err
+}
