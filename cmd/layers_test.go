@@ -57,6 +57,7 @@ vault/storetest:              vault accessctl accessctl/consent audit audit/trai
 vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit audit/report crypto/secret
 vault/portal/chart:
 vault/portal/page:             vault/portal/chart
+vault/portal:                 vault vault/catalog vault/portal/page accessctl accessctl/consent audit/report
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
@@ -66,14 +67,14 @@ cmd/fieldvault/*:             *
 // only says which packages may import a package from outside this module, or one
 // below it; of several lines that fit, the longest name counts.
 const only = `
-net/http:                            vault/httpapi vault/client vault/notify accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
+net/http:                            vault/httpapi vault/portal vault/client vault/notify accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
 database/sql:                        vault/sqlitestore
 database/sql/driver:                 vault/sqlitestore crypto/secret
 os/exec:                             vault/storetest crypto/transit/transittest cmd/fieldvault
 modernc.org/sqlite:                  vault/sqlitestore
 github.com/jackc/pgx/v5:             vault/pgstore vault/storetest
 github.com/pressly/goose/v3:         vault/pgstore vault/sqlitestore
-github.com/go-chi/chi/v5:            vault/httpapi
+github.com/go-chi/chi/v5:            vault/httpapi vault/portal
 github.com/danielgtaylor/huma/v2:    vault/httpapi
 github.com/golang-jwt/jwt/v5:        accessctl/jwtauth
 github.com/MicahParks:               accessctl/jwtauth
@@ -101,6 +102,7 @@ crypto/field
 crypto/keyring
 vault/catalog
 vault/httpapi
+vault/portal/data.go
 vault/tenant.go
 vault/search.go
 `

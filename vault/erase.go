@@ -295,8 +295,14 @@ func (v *Vault) Erasure(ctx context.Context, c accessctl.Caller, id uuid.UUID) (
 	if err != nil {
 		return nil, err
 	}
+	return v.certificateOf(ctx, t, id)
+}
+
+// certificateOf reads a certificate, with the proof that the log has its event, if it
+// has.
+func (v *Vault) certificateOf(ctx context.Context, t *tenant, id uuid.UUID) (json.RawMessage, error) {
 	var e Erasure
-	err = v.store.View(ctx, func(tx Tx) (err error) {
+	err := v.store.View(ctx, func(tx Tx) (err error) {
 		e, err = tx.Erasure(ctx, t.row.ID, id)
 		return err
 	})

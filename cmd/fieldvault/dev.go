@@ -17,6 +17,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 )
 
@@ -48,7 +49,7 @@ rights. Take a database and a Transit engine that are for this alone.
 
 The sample is only put into an empty vault: with --dir, what you change stays.
 With --json it prints one line, once ready: {"url","metrics_url","portal_url",
-"dir","tokens":{"app",...}}. Not for production: the tokens' signing key lies
+"portal_link","dir","tokens":{"app",...}}. Not for production: the tokens' signing key lies
 beside the data, and without --vault so does the key-encryption key, in clear.`,
 		Example: `  fieldvault dev
   fieldvault dev --dir data --addr 127.0.0.1:0 --json`,
@@ -99,7 +100,11 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 		Name: devIssuer, Tenants: []string{cfg.Tenant}, JWKS: signer.JWKS(), Algorithms: []string{"EdDSA"},
 	}}
 	return p.serve(ctx, on, issuers, func(api, metrics string) error {
-		return announceDev(c, cfg, signer, devReady{URL: api, Metrics: metrics, Portal: api + "/me", Dir: dir})
+		r := devReady{URL: api, Metrics: metrics, Portal: api + "/me", Dir: dir}
+		if r.Link, err = p.devLink(ctx, api); err != nil {
+			return err
+		}
+		return announceDev(c, cfg, signer, r)
 	})
 }
 
@@ -217,17 +222,33 @@ type devReady struct {
 	URL     string            `json:"url"`
 	Metrics string            `json:"metrics_url"`
 	Portal  string            `json:"portal_url"`
+	Link    string            `json:"portal_link,omitempty"` // lets devPerson in, once
 	Dir     string            `json:"dir"`
 	Tokens  map[string]string `json:"tokens"`
 }
 
-// devTokens signs a token for each role of the sample, and one for customer 17.
+// devPerson is the customer of the sample who tries the control panel.
+const devPerson = "c-17"
+
+// devLink is a link that lets the customer in, or empty if there is no such customer.
+func (p *parts) devLink(ctx context.Context, api string) (string, error) {
+	ticket, _, err := p.vault.IssueTicket(ctx, operator(p.cfg.Tenant, "app"), devPerson, vault.TicketLink, "")
+	switch {
+	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrGone), errors.Is(err, vault.ErrDenied):
+		return "", nil // another sample, or another policy
+	case err != nil:
+		return "", fmt.Errorf("making a link: %w", err)
+	}
+	return api + "/me/sign-in?token=" + url.QueryEscape(ticket), nil
+}
+
+// devTokens signs a token for each role of the sample, and one for devPerson.
 func devTokens(signer *jwtauth.Signer, tenant string) (map[string]string, error) {
 	tokens := map[string]string{}
 	for _, role := range []string{"app", "support", "billing", "marketing", "dpo", "analyst", "operator", "subject"} {
 		claims := jwtauth.Claims{Subject: "dev-" + role, Tenant: tenant, Roles: []string{role}, Lifetime: devLife}
 		if role == "subject" {
-			claims.Person = "c-17"
+			claims.Person = devPerson
 		}
 		t, err := signer.Sign(claims)
 		if err != nil {
@@ -246,6 +267,10 @@ func announceDev(c *cobra.Command, cfg Config, signer *jwtauth.Signer, r devRead
 	r.Tokens = tokens
 	if asJSON(c) {
 		return json.NewEncoder(c.OutOrStdout()).Encode(r)
+	}
+	panel := ""
+	if r.Link != "" {
+		panel = "Another customer sees, switches and erases their own data in a browser (once, within a quarter of an hour):\n" + r.Link + "\n\n"
 	}
 	record := r.URL + "/v1/subjects/c-1/records/customer/self?fields=email,phone,last_name"
 	curl := func(role, purpose, rest string) string {
@@ -267,12 +292,13 @@ Billing sees the customer:
 The data-protection officer erases the customer; then repeat the two above:
 %s
 
-Tokens are valid for an hour. More: fieldvault token --issuer-file %s --role billing
+%sTokens are valid for an hour. More: fieldvault token --issuer-file %s --role billing
 Ctrl-C ends it.
 `, r.URL, r.URL, r.Metrics, r.Dir,
 		curl("support", "support", "'"+record+"'"),
 		curl("billing", "billing", "'"+record+"'"),
 		curl("dpo", "", "-X POST -H 'Content-Type: application/json' -d '{\"reason\":\"asked for it\"}' '"+r.URL+"/v1/subjects/c-1/erasure'"),
+		panel,
 		filepath.Join(r.Dir, "issuer.jwk"))
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -142,11 +143,16 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 		Vault: p.vault, Auth: auth, Logger: p.log, Now: now, NewID: newID, DefaultTenant: p.cfg.Tenant,
 		Rate: p.cfg.Limits.Rate, Burst: p.cfg.Limits.Burst, MaxInFlight: p.cfg.Limits.InFlight,
 		Registerer: metrics, Version: version, Ready: p.readiness(auth), Keys: keeper(p.kek),
+		PortalURL: strings.TrimSuffix(p.cfg.Portal.URL, "/"),
 	})
 	if err != nil {
 		return fmt.Errorf("making the HTTP API: %w", err)
 	}
-	listeners := []*listener{{name: "the API", server: httpapi.NewServer(api, p.log), net: withTLS(on.api, cert), tls: cert != nil}}
+	pages, err := p.portal(api)
+	if err != nil {
+		return err
+	}
+	listeners := []*listener{{name: "the API", server: httpapi.NewServer(pages, p.log), net: withTLS(on.api, cert), tls: cert != nil}}
 	metricsURL := ""
 	if on.metrics != nil {
 		side := &listener{name: "metrics", server: httpapi.NewServer(metricsHandler(metrics), p.log), net: on.metrics}

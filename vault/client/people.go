@@ -49,6 +49,12 @@ func (c *Client) TakeBait(ctx context.Context, subject string, opts ...Option) e
 	return c.send(ctx, person(http.MethodDelete, safely, subject, "honey"), nil, opts...)
 }
 
+// PortalLink gives a link that lets a person into their control panel, or to a consent
+// form: good once. It is not retried.
+func (c *Client) PortalLink(ctx context.Context, subject string, in api.PortalLinkRequest) (out api.PortalLink, err error) {
+	return out, c.sendJSON(ctx, person(http.MethodPost, never, subject, "portal-links"), in, &out)
+}
+
 // Consents says what a person agreed to, for each purpose.
 func (c *Client) Consents(ctx context.Context, subject string) ([]api.Consent, error) {
 	var out api.Consents
@@ -56,12 +62,19 @@ func (c *Client) Consents(ctx context.Context, subject string) ([]api.Consent, e
 	return out.Consents, err
 }
 
+// Decisions lists all that a person ever decided, oldest first, each with its receipt.
+func (c *Client) Decisions(ctx context.Context, subject string) ([]api.Consent, error) {
+	var out api.Decisions
+	err := c.send(ctx, person(http.MethodGet, safely, subject, "decisions"), &out)
+	return out.Decisions, err
+}
+
 // RecordConsent records a person's decision about one purpose, and gives the signed
 // receipt. A withdrawal is retried like any safe call, a grant is not: between the
 // first sending and the second the person may have withdrawn.
 func (c *Client) RecordConsent(ctx context.Context, subject, purpose string, d api.Decision, opts ...Option) (out api.Receipt, err error) {
 	r := never
-	if d.Decision == api.Withdrawn || d.Decision == api.Refused {
+	if d.Decision == api.Withdrawn || d.Decision == api.Refused || d.Decision == api.Objected {
 		r = safely
 	}
 	return out, c.sendJSON(ctx, person(http.MethodPut, r, subject, "consents", purpose), d, &out, opts...)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/fieldvault/fieldvault/vault/api"
 )
@@ -32,6 +33,36 @@ func document(name, media string, source []byte, dryRun bool) *call {
 	if dryRun {
 		k.repeat, k.query = safely, url.Values{"dry_run": {"true"}}
 	}
+	return k
+}
+
+// Notices lists what people were told, newest first, without a token; before is that
+// of the page before, or 0.
+func (c *Client) Notices(ctx context.Context, tenant string, before int64) (out api.Notices, err error) {
+	k := notices(tenant)
+	if before > 0 {
+		k.query.Set("before", strconv.FormatInt(before, 10))
+	}
+	return out, c.send(ctx, k, &out)
+}
+
+// Notice gives what people were told by one version, without a token.
+func (c *Client) Notice(ctx context.Context, tenant string, version int64) (out api.Notice, err error) {
+	return out, c.send(ctx, notices(tenant, strconv.FormatInt(version, 10)), &out)
+}
+
+// NoticeDiff says what changed between two notices, in words, without a token.
+func (c *Client) NoticeDiff(ctx context.Context, tenant string, from, to int64) (out api.NoticeDiff, err error) {
+	k := notices(tenant, "diff")
+	k.query.Set("from", strconv.FormatInt(from, 10))
+	k.query.Set("to", strconv.FormatInt(to, 10))
+	return out, c.send(ctx, k, &out)
+}
+
+func notices(tenant string, more ...string) *call {
+	k := newCall(http.MethodGet, safely, append([]string{"v1", "notices"}, more...)...)
+	k.public, k.query = true, url.Values{}
+	setIf(k.query, "tenant", tenant)
 	return k
 }
 

@@ -22,7 +22,7 @@ type Authenticator interface {
 	Verify(ctx context.Context, token string) (accessctl.Principal, error)
 }
 
-// A Config says what the API is made of. Every field is required.
+// A Config says what the API is made of. Every field is required unless its comment says otherwise.
 type Config struct {
 	// Vault does the work and holds the rules.
 	Vault *vault.Vault
@@ -53,6 +53,9 @@ type Config struct {
 	Version string
 	// Keys reads how key-encryption keys stand.
 	Keys vault.KeyReader
+	// PortalURL is where people find their control panel, as https://privacy.example.org.
+	// Optional: without it links begin with a path.
+	PortalURL string
 	// Ready says what /readyz answers.
 	Ready func(context.Context) []vault.Check
 }

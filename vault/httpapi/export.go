@@ -31,6 +31,16 @@ func (x *exchange) export() (answer, error) {
 	return a, err
 }
 
+// Export writes a manifest as the route does: as JSON, or as a table.
+func Export(m *vault.Manifest, csv bool) ([]byte, error) {
+	if csv {
+		a, err := exportCSV(m)
+		return a.body, err
+	}
+	a, err := encoded(http.StatusOK, exportOf(m))
+	return a.body, err
+}
+
 // wantsCSV says whether the first media type that is served and named is CSV.
 func wantsCSV(accept []string) bool {
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/api"
 )
 
@@ -46,12 +48,38 @@ func peopleRoutes() []route {
 			serve: (*exchange).takeBait, out: done,
 		},
 		{
+			method: http.MethodPost, path: "/v1/subjects/{subject}/portal-links", id: "portalLink", tag: "People", summary: "Let a person into their control panel",
+			detail: "A link that is good once, for a quarter of an hour; with browser, in that browser alone. Send the person's browser there; never show it to anybody else.",
+			in:     api.PortalLinkRequest{}, optional: true, serve: (*exchange).portalLink, out: []result{{200, "The link", api.PortalLink{}, ""}},
+		},
+		{
 			method: http.MethodGet, path: "/v1/subjects/{subject}/export", id: "export", tag: "People", summary: "Everything that is held on a person",
 			detail: "With values on the person's own token; to an officer the manifest. As CSV with Accept: text/csv.",
 			serve:  (*exchange).export, purpose: optional,
 			out: []result{{200, "The export, or the manifest", api.Export{}, ""}, {200, "", nil, mediaCSV}},
 		},
 	}
+}
+
+func (x *exchange) portalLink() (answer, error) {
+	var in api.PortalLinkRequest
+	if err := x.decode(&in); err != nil {
+		return answer{}, err
+	}
+	kind, path := vault.TicketLink, "/me/sign-in"
+	switch in.Kind {
+	case "", "panel":
+	case "form":
+		kind, path = vault.TicketForm, "/consent"
+	default:
+		return answer{}, invalid("kind", "must be panel or form")
+	}
+	ticket, expires, err := x.vault.IssueTicket(x.r.Context(), x.caller, x.params["subject"], kind, in.Browser)
+	if err != nil {
+		return answer{}, err
+	}
+	q := url.Values{"token": {ticket}}
+	return encoded(http.StatusOK, api.PortalLink{URL: x.cfg.PortalURL + path + "?" + q.Encode(), Expires: expires})
 }
 
 func (x *exchange) reason() (string, error) {

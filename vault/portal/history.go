@@ -1,0 +1,71 @@
+package portal
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fieldvault/fieldvault/audit/report"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/portal/page"
+)
+
+// How much of a history one page shows, and how much is read for it.
+const (
+	historyShown = 200
+	historyRead  = 100 // pages of the log
+)
+
+// history tells who has read the person's data, the latest first.
+func (v *visit) history() (page.Page, error) {
+	var all []page.Reading
+	from := int64(0)
+	for range historyRead {
+		h, err := v.vault.AccessHistory(v.r.Context(), v.as(), v.caller.Person, from, vault.MaxLogPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := range h.Entries {
+			if r, ok := v.reading(&h.Entries[i].Access); ok {
+				all = append(all, r)
+			}
+		}
+		all = all[max(0, len(all)-historyShown):]
+		if from = h.Next; from == 0 {
+			break
+		}
+	}
+	slices.Reverse(all)
+	return page.History{Days: page.GroupByDay(all)}, nil
+}
+
+// reading is an entry as the page shows it; false: nothing was read.
+func (v *visit) reading(a *report.Access) (page.Reading, bool) {
+	r := page.Reading{At: a.Time.In(v.cfg.Now().Location()), Who: a.Who, Shown: page.ShownHidden}
+	if a.Who == "you" {
+		r.Who = ""
+	} else if _, name, ok := strings.Cut(a.Who, "#"); ok {
+		r.Who = name // who issued their token says nothing to people
+	}
+	if p, ok := v.cat.Purpose(string(a.Purpose)); ok {
+		w, _ := p.In(string(v.frame.Lang), v.cat.Language)
+		r.Purpose = w.Title
+	}
+	for _, f := range a.Fields {
+		title := f.Field
+		if coll, ok := v.cat.CollectionByID(f.CollectionID); ok {
+			if d, ok := coll.FieldByID(f.FieldID); ok {
+				title = d.TitleIn(string(v.frame.Lang))
+			}
+		}
+		if title != "" && !slices.Contains(r.Fields, title) {
+			r.Fields = append(r.Fields, title)
+		}
+		switch {
+		case f.How == "plain" || f.How == "found":
+			r.Shown = page.ShownPlain
+		case f.How == "masked" && r.Shown == page.ShownHidden:
+			r.Shown = page.ShownMasked
+		}
+	}
+	return r, len(r.Fields) > 0
+}
