@@ -56,6 +56,7 @@ type Tx interface {
 	ShredTx
 	ResealTx
 	HoneyTx
+	RequestTx
 	BreakerTx
 	JobTx
 	RewrapTx

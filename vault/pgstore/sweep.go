@@ -39,6 +39,8 @@ func sweeps() []string {
     SELECT grp FROM reseal WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM honey WHERE tenant = $1 AND uid = $2 AND uid IN (
     SELECT uid FROM honey WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM request WHERE tenant = $1 AND uid = $2 AND id IN (
+    SELECT id FROM request WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 	}
 }
 

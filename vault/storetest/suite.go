@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Shreds", shreds},
 		{"Reseals", reseals},
 		{"Honey", honey},
+		{"Requests", requests},
 		{"Breaker", breaker},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},
