@@ -185,6 +185,9 @@ func (er *erasing) applyPerson(ctx context.Context, tx Tx, p *Subject, e audit.E
 		return err
 	}
 	failpoint.Hit("erase-fenced")
+	if err := er.v.endRequests(ctx, tx, er.t, p, e); err != nil {
+		return err
+	}
 	if err := er.v.append(ctx, tx, er.t, e); err != nil {
 		return err
 	}

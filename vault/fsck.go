@@ -58,7 +58,7 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 		return Report{}, errNoScan
 	}
 	f := &checking{v: v, scan: scan, progress: progress, filling: map[int32]bool{}, told: told{
-		rows: map[uuid.UUID]toldRow{}, people: map[uuid.UUID]*toldPerson{},
+		rows: map[uuid.UUID]toldRow{}, people: map[uuid.UUID]*toldPerson{}, requests: map[uuid.UUID]toldRequest{},
 	}}
 	f.unopened()
 	for _, t := range v.openedTenants() {
@@ -75,6 +75,9 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 			return f.report, err
 		}
 		if err := f.bait(ctx, t); err != nil {
+			return f.report, err
+		}
+		if err := f.requests(ctx, t); err != nil {
 			return f.report, err
 		}
 	}
@@ -185,8 +188,12 @@ func (f *checking) person(ctx context.Context, t *tenant, s *Subject) error {
 	}
 	var keys []DataKey
 	var consents []Consent
+	var asked []RequestRow
 	err := f.v.store.View(ctx, func(tx Tx) (err error) {
 		if keys, err = tx.Keys(ctx, t.row.ID, s.UID); err != nil {
+			return err
+		}
+		if asked, err = tx.RequestsOf(ctx, t.row.ID, s.UID); err != nil {
 			return err
 		}
 		consents, err = tx.Consents(ctx, t.row.ID, s.UID)
@@ -208,6 +215,7 @@ func (f *checking) person(ctx context.Context, t *tenant, s *Subject) error {
 		}
 	}
 	f.compare(t, s, consents)
+	f.asked(t, s, asked)
 	if s.State == Live && t.marked(s) {
 		consentsStand, keysStand := stands(s, consents, keys)
 		if !consentsStand {

@@ -8,12 +8,21 @@ import (
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/vault/rights"
 )
 
 // A told is what the log says of the store: what fsck compares with.
 type told struct {
 	rows   map[uuid.UUID]toldRow
 	people map[uuid.UUID]*toldPerson
+	// requests are those that were filed, by id.
+	requests map[uuid.UUID]toldRequest
+}
+
+// A toldRequest is what the last step made of a request.
+type toldRequest struct {
+	uid   uuid.UUID
+	state rights.State
 }
 
 // A toldRow is the last write of a record.
@@ -69,6 +78,10 @@ func (l *told) read(e *audit.Event) {
 	case accessctl.ActionHold, accessctl.ActionRestrict:
 		p := l.person(e.UID)
 		p.flags, p.held, p.limits = true, attr["held"], attr["restricted"]
+	case accessctl.ActionRequests:
+		if id, err := uuid.Parse(attr[attrRequest]); err == nil && attr[attrStep] != stepRead {
+			l.requests[id] = toldRequest{e.UID, rights.State(attr[attrState])}
+		}
 	case accessctl.ActionHoney:
 		l.person(e.UID).honey = attr[attrHoney]
 	case accessctl.ActionErase:

@@ -98,7 +98,12 @@ func (v *Vault) identityKey(ctx context.Context, t *tenant, subject string, want
 	if !wanted {
 		return nil, nil
 	}
-	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID, Items: []Ref{{Lookup: t.hash(subject)}}})
+	return v.identityKeyOf(ctx, t, t.hash(subject))
+}
+
+// identityKeyOf is identityKey, of the person with this lookup.
+func (v *Vault) identityKeyOf(ctx context.Context, t *tenant, lookup []byte) (*heldKey, error) {
+	l, err := v.store.LoadForReveal(ctx, LoadQuery{Tenant: t.row.ID, Items: []Ref{{Lookup: lookup}}})
 	if err != nil {
 		return nil, fmt.Errorf("loading: %w", err)
 	}

@@ -54,6 +54,12 @@ func newVault(t *testing.T, opts ...vaulttest.Options) *vaulttest.Vault {
 func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
+		"QuestionAndAnswer":         TestQuestionAndAnswer,
+		"ObjectionByRequest":        TestObjectionByRequest,
+		"TwoOfficersStepAtOnce":     TestTwoOfficersStepAtOnce,
+		"FilingOnce":                TestFilingOnce,
+		"RequestsByDeadline":        TestRequestsAreListedByDeadline,
+		"ErasureKeepsTheLog":        TestErasureKeepsTheLogOfRequests,
 		"UsesAreCounted":            TestUsesOfAKEKAreCounted,
 		"WhoSeesWhat":               TestWhoSeesWhat,
 		"ConsentOpensAndWithdrawal": TestConsentOpensAndWithdrawalCloses,

@@ -157,6 +157,9 @@ func (r *replaying) apply(ctx context.Context, tx Tx, t *tenant, e *ledger.Entry
 		if err := r.erase(ctx, tx, t, &p, e); err != nil {
 			return err
 		}
+		if err := r.v.endRequests(ctx, tx, t, &p, ev); err != nil {
+			return err
+		}
 	default:
 		if err := r.change(ctx, tx, t, &p, e); err != nil {
 			return err

@@ -56,8 +56,8 @@ func (v *Vault) RotatePerson(ctx context.Context, c accessctl.Caller, subject st
 //
 // It is ErrConflict while the job that seals the person's values anew is not done,
 // and ErrHeld under a hold, since an application may keep ciphertexts. Where the
-// person's consents have evidence, the key of the identity group is left as it is:
-// their history is append-only, and its evidence must still open. Rights and other
+// person's consents have evidence, or their requests have words, the key of the identity
+// group is left as it is: these must still open, and are not sealed anew. Rights and other
 // errors are those of [Vault.RotatePerson].
 func (v *Vault) RetirePerson(ctx context.Context, c accessctl.Caller, subject string) ([]PersonKey, error) {
 	r := rekeying{code: codeRetirePerson, edit: v.ring.Retire}
@@ -293,13 +293,23 @@ func (r *rekeying) todo(ctx context.Context, tx Tx, p *Subject) error {
 }
 
 // spareIdentity says whether something that the identity group's earlier keys sealed
-// stands: evidence of consents, or a reason that was being written during a rotation.
+// stands: evidence of consents, words of requests, or a reason that was being written during a rotation.
 func (r *rekeying) spareIdentity(ctx context.Context, tx Tx, p *Subject) (bool, error) {
 	history, err := tx.ConsentHistory(ctx, r.t.row.ID, p.UID)
 	if err != nil {
 		return false, fmt.Errorf("reading a person's consents: %w", err)
 	}
 	if slices.ContainsFunc(history, func(c Consent) bool { return len(c.Evidence) > 0 }) {
+		return true, nil
+	}
+	requests, err := tx.RequestsOf(ctx, r.t.row.ID, p.UID)
+	if err != nil {
+		return false, fmt.Errorf("reading a person's requests: %w", err)
+	}
+	if slices.ContainsFunc(requests, func(q RequestRow) bool {
+		d, err := r.t.openRequest(&q)
+		return err != nil || d.Epoch != 0
+	}) {
 		return true, nil
 	}
 	i := slices.IndexFunc(r.next, func(n rekeyed) bool { return n.was.Group == identityGroup })

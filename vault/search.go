@@ -277,6 +277,7 @@ type cursor struct {
 	UID     uuid.UUID `json:"u"`
 	Record  string    `json:"r"`
 	Coll    uint32    `json:"c"`
+	Due     time.Time `json:"d,omitzero"`
 	Expires int64     `json:"x"`
 }
 

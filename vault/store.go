@@ -57,6 +57,7 @@ type Tx interface {
 	ResealTx
 	HoneyTx
 	TicketTx
+	RequestTx
 	BreakerTx
 	JobTx
 	RewrapTx

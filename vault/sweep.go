@@ -26,7 +26,8 @@ type checkpointer interface {
 // Sweep removes the ciphertext, index entries and every other row that erasures
 // left behind, then lets the directory forget the uid, and says for how many
 // people. It may be stopped at any time and goes on where it was. It also
-// removes idempotency keys and tickets that have expired.
+// removes idempotency keys and tickets that have expired, and requests that need not be
+// kept any more.
 func (v *Vault) Sweep(ctx context.Context) (int, error) {
 	done, limit := 0, sweepPeople
 	var errs []error
@@ -54,7 +55,7 @@ func (v *Vault) Sweep(ctx context.Context) (int, error) {
 		}
 		switch {
 		case len(list) < limit || ctx.Err() != nil:
-			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.resumeReseals(ctx), v.dropEffects(ctx), v.dropTickets(ctx), v.checkpoint(ctx))...)
+			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.resumeReseals(ctx), v.dropEffects(ctx), v.dropTickets(ctx), v.forgetRequests(ctx), v.checkpoint(ctx))...)
 		case swept == 0 && limit < sweepMost:
 			limit *= 10
 		case swept == 0:

@@ -65,6 +65,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/erasure"
 	"github.com/fieldvault/fieldvault/vault/ledger"
+	"github.com/fieldvault/fieldvault/vault/rights"
 )
 
 // A Config says what a Vault is made of.
@@ -101,6 +102,8 @@ type Config struct {
 	Log LogConfig
 	// ReadLimit bounds how many people one principal is shown. Zero: any number.
 	ReadLimit ReadLimit
+	// Rights says by which rules people's requests are dealt with.
+	Rights RightsConfig
 	// Expired is told of each value that retention removes how long after its time that
 	// was. Optional.
 	Expired func(late time.Duration)
@@ -135,6 +138,7 @@ type Vault struct {
 	watched   bool         // somebody is told what is in the log
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
+	rights    RightsConfig
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -175,6 +179,12 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
 		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin, readLimit: cfg.ReadLimit,
 		watched: cfg.Log.Seen != nil, expired: cfg.Expired,
+	}
+	if v.rights = cfg.Rights; v.rights.Rules.Regime == "" {
+		v.rights.Rules = rights.Default(rights.GDPR)
+	}
+	if err := v.rights.Rules.Check(); err != nil {
+		return nil, fmt.Errorf("vault: Config.Rights: %w", err)
 	}
 	var err error
 	if v.reads, err = newReadMeter(cfg.ReadLimit); err != nil {

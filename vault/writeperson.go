@@ -323,6 +323,7 @@ const (
 	placeID       uint32 = 1 // the external id
 	placeNote     uint32 = 2 // the reason of a hold or restriction
 	placeEvidence uint32 = 3 // a consent's evidence
+	placeRequest  uint32 = 4 // words of a request: the person's, and what they were told
 )
 
 func identityPlace(t *tenant, uid uuid.UUID, epoch, what uint32) field.Place {

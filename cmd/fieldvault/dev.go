@@ -49,9 +49,10 @@ rights. Take a database and a Transit engine that are for this alone.
 
 The sample is only put into an empty vault: with --dir, what you change stays.
 With --json it prints one line, once ready: {"url","metrics_url","portal_url",
-"portal_link","dir","tokens":{"app",...}}. Not for production: the tokens' signing
-key lies beside the data, and without --vault so does the key-encryption key, in
-clear.`,
+"portal_link","dir","tokens":{"app",...}}.
+
+Not for production: the tokens' signing key lies beside the data, and without
+--vault so does the key-encryption key, in clear.`,
 		Example: `  fieldvault dev
   fieldvault dev --dir data --addr 127.0.0.1:0 --json`,
 		Args: cobra.NoArgs,

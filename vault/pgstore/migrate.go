@@ -164,6 +164,8 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE, DELETE", "reseal"},
 		{"SELECT, INSERT, UPDATE, DELETE", "honey"},
 		{"SELECT, INSERT, DELETE", "ticket"},
+		{"SELECT, INSERT, UPDATE, DELETE", "request"},
+		{"SELECT, INSERT, UPDATE, DELETE", "request_log"},
 		{"SELECT, INSERT, UPDATE", "tally"},
 		{"SELECT, INSERT, UPDATE", "approval"},
 		{"SELECT, INSERT, UPDATE, DELETE", "job"},

@@ -335,6 +335,8 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 	shred := vault.Shred{Tenant: id, UID: p.UID, Group: 3, Epoch: 3}
 	reseal := vault.Reseal{Tenant: id, UID: p.UID, Group: 2, Version: 2}
 	honey := vault.Honey{Tenant: id, UID: p.UID, MAC: hash("h")}
+	asks := vault.RequestRow{Tenant: id, UID: p.UID, ID: uuid.New(), Filed: now(), Body: []byte("{}"), MAC: hash("r")}
+	logged := vault.RequestLog{Tenant: id, ID: asks.ID, Open: true, Due: now(), Body: []byte("{}"), MAC: hash("l")}
 	asked := vault.Approval{
 		ID: uuid.New(), Tenant: id, Kind: "erasure", Digest: hash("d"), Asker: hash("a"), State: vault.ApprovalPending,
 		Created: now(), Expires: now().Add(time.Hour),
@@ -370,6 +372,17 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.HasTicket(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.SpendTicket(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.DropTickets(ctx, now(), 1)) },
+		},
+		"requests": {
+			func(ctx context.Context, tx vault.Tx) error { return tx.PutRequest(ctx, asks) },
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.RequestRow(ctx, id, asks.ID)) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.PutRequest(ctx, asks) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.PutRequestLog(ctx, logged) },
+			func(ctx context.Context, tx vault.Tx) error { return tx.PutRequestLog(ctx, logged) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.RequestLog(ctx, id, asks.ID, vault.ExclusiveLock))
+			},
+			func(ctx context.Context, tx vault.Tx) error { return tx.DropRequest(ctx, id, asks.ID) },
 		},
 		"breaker": {
 			func(ctx context.Context, tx vault.Tx) error {

@@ -90,6 +90,20 @@ func Apply(r Request, s Step, rules Rules, cal Calendar, now time.Time) (Request
 	return applied(r, s, rules, cal, now), nil
 }
 
+// Erased returns a request after its person was erased at the instant now, whatever its
+// state: it is done, and there is nobody left to answer. Of what asked for anything but
+// the erasure the reason is NoData. One that has ended is returned as it was.
+func Erased(r Request, now time.Time) Request {
+	if r.State.Over() {
+		return r
+	}
+	r.State, r.Ended = Done, later(r.Entered, now.UTC().Truncate(time.Microsecond))
+	if r.Kind != Erasure {
+		r.Reason = NoData
+	}
+	return r
+}
+
 // obstacle says why a step is not possible, or "".
 func obstacle(r Request, s StepKind, rules Rules, now time.Time) Cause {
 	if !slices.Contains(Next(r.State), s) {

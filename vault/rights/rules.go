@@ -201,6 +201,9 @@ func (r Rules) proofLacks(q Request) bool {
 	return q.IdentityConfirmed.IsZero() && !slices.Contains(r.NoProof, q.Kind)
 }
 
+// Proven reports whether no proof of identity lacks: it was seen, or none is needed.
+func (r Rules) Proven(q Request) bool { return !r.proofLacks(q) }
+
 // answer is the period that requests of the kind are answered within.
 func (r Rules) answer(k Kind) Period {
 	if r.plain(k) {

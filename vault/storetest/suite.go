@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Reseals", reseals},
 		{"Honey", honey},
 		{"Tickets", tickets},
+		{"Requests", requests},
 		{"Breaker", breaker},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},

@@ -61,6 +61,9 @@ func (w *world) stageWork(s vault.Subject) {
 		if err := tx.InsertOutbox(ctx, vault.OutboxEntry{ID: workID(s, "outbox"), Body: []byte("entry")}); err != nil {
 			return err
 		}
+		if err := tx.PutRequestLog(ctx, requestLogOf(s.Tenant, workID(s, "request"), 1)); err != nil {
+			return err
+		}
 		if _, err := tx.LockTally(ctx, s.Tenant, hash("staged"), instant(1)); err != nil {
 			return err
 		}
@@ -115,6 +118,21 @@ func erasureWrites() []write {
 		}},
 		{"DeleteHoney", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.DeleteHoney(ctx, s.Tenant, s.UID)
+		}},
+		{"PutRequest", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			r := fillRequest(s.Tenant, s.UID)
+			r.Body = []byte("new")
+			return tx.PutRequest(ctx, r)
+		}},
+		{"PutRequestLog", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.PutRequestLog(ctx, requestLogOf(s.Tenant, workID(s, "new"), 1))
+		}},
+		{"RequestLog with ExclusiveLock", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			_, err := tx.RequestLog(ctx, s.Tenant, workID(s, "request"), vault.ExclusiveLock)
+			return err
+		}},
+		{"DropRequest", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.DropRequest(ctx, s.Tenant, workID(s, "request"))
 		}},
 		{"LockTally", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, err := tx.LockTally(ctx, s.Tenant, hash("new"), instant(7))
@@ -205,6 +223,8 @@ type workDump struct {
 	Shreds    []vault.Shred
 	Reseals   []vault.Reseal
 	Honey     []vault.Honey
+	Requests  []vault.RequestRow
+	Logs      []vault.RequestLog
 	Tallies   []vault.Tally
 	Approvals []vault.Approval
 	Jobs      []vault.Job
@@ -217,6 +237,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	d.Outbox, d.Position, d.Shreds = w.outbox(1000), w.ledgerPosition(), w.shredsOf(s.Tenant, s.UID)
 	d.Reseals = w.resealsOf(s.Tenant, vault.KeyPlace{}, 1000)
 	d.Honey = w.honeyOf(s.Tenant, s.UID)
+	d.Requests, d.Logs = w.requestsOf(s.Tenant, s.UID), w.requestLogs(vault.RequestLogQuery{Tenant: s.Tenant, Limit: 100})
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)
 	last, err := w.lastErasure(stagedErasure(s))

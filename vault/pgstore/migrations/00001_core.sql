@@ -376,6 +376,34 @@ CREATE TABLE ticket (
 CREATE INDEX ticket_expires ON ticket (expires);
 COMMENT ON TABLE ticket IS 'Sign-in links and sessions of people that are not spent. What they say is sealed, and with whoever holds them.';
 
+CREATE TABLE request (
+    filed  timestamptz NOT NULL,
+    tenant integer     NOT NULL,
+    id     uuid        NOT NULL,
+    uid    uuid        NOT NULL,
+    body   bytea       NOT NULL,
+    mac    bytea       NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX request_person ON request (tenant, uid);
+COMMENT ON TABLE request IS 'What people asked for, with their words sealed in the body. Without a good mac a row counts for nothing.';
+
+CREATE TABLE request_log (
+    due      timestamptz NOT NULL,
+    reminded timestamptz,
+    forget   timestamptz,
+    tenant   integer     NOT NULL,
+    open     boolean     NOT NULL,
+    id       uuid        NOT NULL,
+    body     bytea       NOT NULL,
+    mac      bytea       NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX request_log_due ON request_log (tenant, due, id);
+CREATE INDEX request_log_open ON request_log (tenant, due, id) WHERE open;
+CREATE INDEX request_log_forget ON request_log (tenant, forget) WHERE forget IS NOT NULL;
+COMMENT ON TABLE request_log IS 'What is kept of a request after its person: about nobody.';
+
 CREATE TABLE tally (
     count  bigint      NOT NULL CHECK (count >= 0),
     since  timestamptz NOT NULL,
@@ -441,5 +469,6 @@ COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when
 
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket,
+    request, request_log,
     tally, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

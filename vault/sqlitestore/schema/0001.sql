@@ -355,6 +355,37 @@ CREATE TABLE ticket (
 ) STRICT;
 CREATE INDEX ticket_expires ON ticket (expires);
 
+-- What people asked for, with their words sealed in the body. Without a good mac a row
+-- counts for nothing.
+CREATE TABLE request (
+  tenant INTEGER NOT NULL REFERENCES tenant (id),
+  id     BLOB    NOT NULL CHECK (length(id) = 16),
+  uid    BLOB    NOT NULL CHECK (length(uid) = 16),
+  filed  INTEGER NOT NULL,
+  body   BLOB    NOT NULL,
+  mac    BLOB    NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE INDEX request_person ON request (tenant, uid);
+
+-- What is kept of a request after its person: about nobody.
+CREATE TABLE request_log (
+  tenant   INTEGER NOT NULL REFERENCES tenant (id),
+  id       BLOB    NOT NULL CHECK (length(id) = 16),
+  open     INTEGER NOT NULL CHECK (open IN (0, 1)),
+  due      INTEGER NOT NULL,
+  reminded INTEGER,
+  forget   INTEGER,
+  body     BLOB    NOT NULL,
+  mac      BLOB    NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE INDEX request_log_due ON request_log (tenant, due, id);
+CREATE INDEX request_log_open ON request_log (tenant, due, id) WHERE open = 1;
+CREATE INDEX request_log_forget ON request_log (tenant, forget) WHERE forget IS NOT NULL;
+
 CREATE TABLE tally (
   tenant INTEGER NOT NULL REFERENCES tenant (id),
   key    BLOB    NOT NULL CHECK (length(key) = 32),
