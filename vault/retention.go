@@ -168,7 +168,8 @@ func (r *expiring) page(ctx context.Context) (done bool, err error) {
 	}
 	page = slices.DeleteFunc(page, func(x ScannedRecord) bool { return x.Pos.Tenant != r.t.row.ID })
 	if len(page) == 0 {
-		return true, r.end(ctx)
+		r.end(ctx)
+		return true, nil
 	}
 	var list []pastEnd
 	for i := range page {
@@ -221,7 +222,7 @@ func (r *expiring) look(x *ScannedRecord) bool {
 }
 
 // end says how the pass went.
-func (r *expiring) end(ctx context.Context) error {
+func (r *expiring) end(ctx context.Context) {
 	r.cur.At = ScanPos{} // it names somebody's record
 	r.job.Done = r.job.Total
 	r.job.Note = r.cur.words()
@@ -229,7 +230,6 @@ func (r *expiring) end(ctx context.Context) error {
 	if err := r.v.checkpoint(ctx); err != nil {
 		r.v.log.WarnContext(ctx, "removed bytes may still stand in the store's files; the sweep tries again", "error", err)
 	}
-	return nil
 }
 
 // words are the note of a pass that has ended.

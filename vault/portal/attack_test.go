@@ -120,7 +120,7 @@ func TestAttackHeaders(t *testing.T) {
 	}
 	for _, r := range replies {
 		for name, want := range map[string]string{
-			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+			"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff",
 		} {
 			if got := r.header.Get(name); got != want {
 				t.Errorf("%s: %s is %q", r.path, name, got)

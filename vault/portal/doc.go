@@ -19,6 +19,6 @@
 //   - Cookies are __Host-, Secure, HttpOnly and SameSite=Lax; nothing is kept in scripts.
 //   - The policy of package page: no inline script or style, no frame but the consent
 //     form's, in the origins that are configured.
-//   - No answer may be stored, none sends a Referer, and no path leads elsewhere: after a
+//   - No answer may be stored, none sends a Referer elsewhere, and no path leads there: after a
 //     POST the browser goes to a page of a fixed list.
 package portal

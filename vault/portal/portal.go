@@ -47,8 +47,13 @@ func (c *Config) check() error {
 		name string
 		gap  bool
 	}{
-		{"Vault", c.Vault == nil}, {"Logger", c.Logger == nil}, {"Now", c.Now == nil}, {"NewID", c.NewID == nil},
-		{"Tenant", c.Tenant == ""}, {"Export", c.Export == nil}, {"MaxInFlight", c.MaxInFlight < 1},
+		{"Vault", c.Vault == nil},
+		{"Logger", c.Logger == nil},
+		{"Now", c.Now == nil},
+		{"NewID", c.NewID == nil},
+		{"Tenant", c.Tenant == ""},
+		{"Export", c.Export == nil},
+		{"MaxInFlight", c.MaxInFlight < 1},
 	}
 	var errs []error
 	for _, g := range gaps {
@@ -123,6 +128,11 @@ func (p *portal) routes() http.Handler {
 		{pathReceipt, (*visit).receipt, nil, false},
 		{page.PathNotice, (*visit).notice, (*visit).decide, false},
 		{page.PathHistory, (*visit).history, nil, false},
+		{page.PathRequests, (*visit).requests, (*visit).fileRequest, false},
+		{page.PathRequestNew, (*visit).newRequest, nil, false},
+		{page.PathRequest + "{id}", (*visit).request, nil, false},
+		{page.PathCancel, nil, (*visit).cancel, false},
+		{page.PathRights, (*visit).rights, nil, false},
 		{page.PathCorrect, (*visit).correct, (*visit).corrected, false},
 		{page.PathDownload, (*visit).download, nil, false},
 		{page.PathData + ".json", (*visit).takeJSON, nil, false},
@@ -174,7 +184,7 @@ func (p *portal) handler(serve func(*visit) (page.Page, error), open bool) http.
 func secure(h http.Header, csp string) {
 	h.Set("Content-Security-Policy", csp)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // with none, forms would come with a null Origin
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

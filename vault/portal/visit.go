@@ -74,8 +74,8 @@ func (v *visit) serve(do func(*visit) (page.Page, error), open bool) (page.Page,
 			return nil, vault.ErrTooLarge
 		}
 	}
+	v.named(v.cfg.Tenant)
 	if open {
-		v.named(v.cfg.Tenant)
 		return do(v)
 	}
 	if err := v.enter(); err != nil {
@@ -194,7 +194,7 @@ func (v *visit) show(status int, pg page.Page) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", string(v.frame.Lang))
 	v.w.WriteHeader(status)
-	_, _ = v.w.Write(b)
+	_, _ = v.w.Write(b) //nolint:gosec // html/template has escaped it
 	clear(b)
 }
 
