@@ -29,7 +29,7 @@
 //	G  alarms, and limits on reading
 //	X  oracles and exhaustion
 //	F  faults of PostgreSQL and Vault (production mode only)
-//	N  two nodes (production mode only)
+//	N  several nodes (production mode only; -e2e.withdrawals says how often N09 withdraws)
 //	R  restores, fail-over, the horizon (production mode only)
 //
 // They are the cases of the threat model that can be seen from outside. What a

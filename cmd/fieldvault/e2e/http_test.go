@@ -204,7 +204,13 @@ func (w *world) erase(t *testing.T, subject string) answer {
 // decide records a person's consent.
 func (w *world) decide(t *testing.T, subject, purpose, decision string) answer {
 	t.Helper()
-	return w.do(t, call{
+	return w.decideAt(t, w.url, subject, purpose, decision)
+}
+
+// decideAt records it at one node.
+func (w *world) decideAt(t *testing.T, node, subject, purpose, decision string) answer {
+	t.Helper()
+	return w.at(t, node, call{
 		token: w.token(t, "dpo"), method: "PUT", path: "/v1/subjects/" + subject + "/consents/" + purpose,
 		body: fields{"decision": decision},
 	})
