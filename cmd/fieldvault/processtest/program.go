@@ -62,8 +62,8 @@ func NeedProduction(tb testing.TB) {
 // A Program is the path of the built binary. Make one with [Build].
 type Program string
 
-// Build builds the program, once a test process for each set of build tags, with
-// the race detector if the test has it. Without a go command it skips the test,
+// Build builds the program, once a test process for each set of build tags, and, if it
+// has no tags, with the race detector if the test has it. Without a go command it skips the test,
 // unless CI is set.
 func Build(tb testing.TB, tags ...string) Program {
 	tb.Helper()
@@ -90,7 +90,7 @@ func (b *builds) program(ctx context.Context, tags string) (_ Program, err error
 	}
 	path := filepath.Join(b.dir, fmt.Sprint("fieldvault-", len(b.made)))
 	args := []string{"build", "-tags", tags, "-o", path}
-	if RaceEnabled {
+	if RaceEnabled && tags == "" { // what has tags has faults of its own
 		args = append(args, "-race")
 	}
 	args = append(args, "github.com/fieldvault/fieldvault/cmd/fieldvault")
