@@ -361,8 +361,8 @@ func (k *lateKEK) Unwrap(ctx context.Context, key string, contexts [][]byte, wra
 }
 
 // A request that was stopped between loading a key and opening it, while the key was
-// moved and its old version trimmed, opens it as it stands by then; one whose person
-// was erased meanwhile opens nothing.
+// moved and its old version trimmed, opens it as it stands by then, however often it
+// moved; one whose person was erased meanwhile opens nothing.
 func TestAStoppedRequestOpensWhatWasMoved(t *testing.T) {
 	v := newVault(t)
 	populate(t, v, 2)
@@ -378,11 +378,18 @@ func TestAStoppedRequestOpensWhatWasMoved(t *testing.T) {
 			t.Errorf("trimmed to %d, %v", got, err)
 		}
 	}
+	// late stops it once, and three times in a row: the key moves on while it is followed.
 	late := func(f func(n *vault.Vault)) {
-		kek := &lateKEK{KEK: v.KEK}
-		n := node(t, v, v.Store, kek)
-		kek.before = sync.OnceFunc(cycle)
-		f(n)
+		for _, moves := range []int{1, 3} {
+			kek := &lateKEK{KEK: v.KEK}
+			n := node(t, v, v.Store, kek)
+			kek.before = func() {
+				if moves--; moves >= 0 {
+					cycle()
+				}
+			}
+			f(n)
+		}
 	}
 	items := []vault.Item{{Subject: "k-0", Collection: "customer", Record: "self", Fields: []string{"email"}}}
 	late(func(n *vault.Vault) {
