@@ -163,7 +163,7 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE, DELETE", "shred"},
 		{"SELECT, INSERT, UPDATE, DELETE", "reseal"},
 		{"SELECT, INSERT, UPDATE, DELETE", "honey"},
-		{"SELECT, INSERT, DELETE", "ticket"},
+		{"SELECT, INSERT, UPDATE, DELETE", "ticket"},
 		{"SELECT, INSERT, UPDATE, DELETE", "request"},
 		{"SELECT, INSERT, UPDATE, DELETE", "request_log"},
 		{"SELECT, INSERT, UPDATE", "tally"},

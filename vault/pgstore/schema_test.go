@@ -367,7 +367,7 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.ListHoney(ctx, 0, uuid.Nil, 1)) },
 			func(ctx context.Context, tx vault.Tx) error { return tx.DeleteHoney(ctx, id, p.UID) },
 			func(ctx context.Context, tx vault.Tx) error {
-				return tx.InsertTicket(ctx, vault.Ticket{Tenant: id, UID: p.UID, ID: p.UID, Expires: now()})
+				return tx.InsertTicket(ctx, vault.Ticket{Tenant: id, UID: p.UID, ID: uuid.New(), Expires: now()})
 			},
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.HasTicket(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.SpendTicket(ctx, id, p.UID, p.UID)) },

@@ -195,6 +195,9 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		if err := tx.PutHoney(ctx, vault.Honey{Tenant: tenant, UID: p.UID, MAC: hash("honey")}); err != nil {
 			return err
 		}
+		if err := tx.InsertTicket(ctx, vault.Ticket{Tenant: tenant, UID: p.UID, ID: p.UID, Expires: now().Add(time.Hour)}); err != nil {
+			return err
+		}
 		asks := vault.RequestRow{Tenant: tenant, UID: p.UID, ID: uuid.New(), Filed: now(), Body: []byte("{}"), MAC: hash("request")}
 		if err := tx.PutRequest(ctx, asks); err != nil {
 			return err

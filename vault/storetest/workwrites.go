@@ -176,7 +176,18 @@ func jobWrites() []write {
 			return tx.SaveJob(ctx, j)
 		}},
 		{"DropJobs", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			_, err := tx.DropJobs(ctx, s.Tenant, "kind", instant(1000))
+			_, err := tx.DropJobs(ctx, s.Tenant, "ended", instant(1000))
+			return err
+		}},
+		{"InsertTicket", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.InsertTicket(ctx, vault.Ticket{Tenant: s.Tenant, UID: s.UID, ID: workID(s, "ticket"), Expires: instant(9)})
+		}},
+		{"SpendTicket", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			_, err := tx.SpendTicket(ctx, s.Tenant, s.UID, s.UID)
+			return err
+		}},
+		{"DropTickets", func(ctx context.Context, tx vault.Tx, _ vault.Subject) error {
+			_, err := tx.DropTickets(ctx, instant(1000), 1000)
 			return err
 		}},
 		{"DeleteJobs", func(ctx context.Context, tx vault.Tx, _ vault.Subject) error {
@@ -223,6 +234,7 @@ type workDump struct {
 	Shreds    []vault.Shred
 	Reseals   []vault.Reseal
 	Honey     []vault.Honey
+	Tickets   [2]bool // the one that was staged, and the one that is stored
 	Requests  []vault.RequestRow
 	Logs      []vault.RequestLog
 	Tallies   []vault.Tally
@@ -237,6 +249,9 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	d.Outbox, d.Position, d.Shreds = w.outbox(1000), w.ledgerPosition(), w.shredsOf(s.Tenant, s.UID)
 	d.Reseals = w.resealsOf(s.Tenant, vault.KeyPlace{}, 1000)
 	d.Honey = w.honeyOf(s.Tenant, s.UID)
+	for i, id := range []uuid.UUID{s.UID, workID(s, "ticket")} {
+		d.Tickets[i] = w.hasTicket(vault.Ticket{Tenant: s.Tenant, UID: s.UID, ID: id})
+	}
 	d.Requests, d.Logs = w.requestsOf(s.Tenant, s.UID), w.requestLogs(vault.RequestLogQuery{Tenant: s.Tenant, Limit: 100})
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)
