@@ -52,6 +52,7 @@ func (v *visit) overview() (page.Page, error) {
 				c.Records = append(c.Records, v.record(coll, r, may))
 			}
 		}
+		slices.SortStableFunc(c.Records, func(a, b page.Record) int { return strings.Compare(b.Title, a.Title) }) // the latest first
 		if len(c.Records) > 0 {
 			out.Collections = append(out.Collections, c)
 		}
