@@ -50,11 +50,11 @@ vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
 vault/rights:
 vault/rights/bundle:          audit/evidence vault/rights
-vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights
+vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights vault/rights/bundle
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
-vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit audit/report crypto/secret
+vault/httpapi:                vault vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
@@ -99,6 +99,7 @@ crypto/keyring
 vault/catalog
 vault/httpapi
 vault/tenant.go
+vault/requestbundle.go
 vault/search.go
 `
 
