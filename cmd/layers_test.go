@@ -100,6 +100,7 @@ vault/catalog
 vault/httpapi
 vault/tenant.go
 vault/requestbundle.go
+vault/requesttold.go
 vault/search.go
 `
 

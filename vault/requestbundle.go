@@ -65,7 +65,7 @@ func answersOf(q *Request) string {
 	var words []string
 	for i := range q.Steps {
 		if a := &q.Steps[i].Answer; !a.IsZero() {
-			words = append(words, string(a.Expose()))
+			words = append(words, string(a.Expose())) //nolint:forbidigo // a bundle is what the person and the officer take away
 		}
 	}
 	return strings.Join(words, "\n\n")

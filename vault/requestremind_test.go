@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -77,13 +78,17 @@ type recipient struct {
 	told   []string
 }
 
-func (r *recipient) tell(_ context.Context, n vault.Notification) error {
+func (r *recipient) tell(_ context.Context, id string, body []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.broken {
 		return errors.New("broken")
 	}
-	r.told = append(r.told, string(n.Kind)+" "+string(n.Subject.Expose()))
+	var n vault.Notification
+	if err := json.Unmarshal(body, &n); err != nil || n.V != 1 || n.Kind != "request_done" || n.Request.String() != id || n.Done.IsZero() {
+		return errors.New("no notification")
+	}
+	r.told = append(r.told, string(n.RequestKind)+" "+n.Subject)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -21,17 +22,20 @@ type Recipient struct {
 	// erased it is known to the process that erased them alone, until it ends: after
 	// that it is left out.
 	Subject bool
-	// Tell tells the recipient once; it may be asked to tell the same again. Required.
-	Tell func(ctx context.Context, n Notification) error
+	// Tell sends the recipient body, a [Notification] as JSON, once. It may be asked to
+	// send it again, under the same id. Required.
+	Tell func(ctx context.Context, id string, body []byte) error
 }
 
 // A Notification is what a recipient is told.
 type Notification struct {
-	Tenant  string
-	Request uuid.UUID
-	Kind    rights.Kind
-	Done    time.Time
-	Subject secret.Bytes // zero unless [Recipient].Subject
+	V           int         `json:"v"`    // 1
+	Kind        string      `json:"kind"` // "request_done"
+	Tenant      string      `json:"tenant"`
+	Request     uuid.UUID   `json:"request"`
+	RequestKind rights.Kind `json:"request_kind"`
+	Done        time.Time   `json:"done"`
+	Subject     string      `json:"subject,omitempty"` // the external id, if [Recipient].Subject
 }
 
 // Told is how a recipient was told of a request.
@@ -102,9 +106,6 @@ func (v *Vault) tellAll(ctx context.Context, d justDone, now bool) error {
 		to := &v.rights.Recipients[i]
 		n, mine, err := v.claim(ctx, d, to.Name, now)
 		if err == nil && mine {
-			if to.Subject {
-				n.Subject = d.subject
-			}
 			err = v.tellRecipient(ctx, d, to, n)
 		}
 		if err != nil {
@@ -122,7 +123,9 @@ func (v *Vault) claim(ctx context.Context, d justDone, to string, now bool) (n N
 		if mine {
 			one.Tries++
 			one.Next = v.now().Add(min(tellFirst<<min(one.Tries-1, 20), tellMost))
-			n = Notification{Tenant: d.t.row.Name, Request: r.ID, Kind: r.Kind, Done: r.Ended}
+			n = Notification{
+				V: 1, Kind: "request_done", Tenant: d.t.row.Name, Request: r.ID, RequestKind: r.Kind, Done: r.Ended,
+			}
 		}
 		return mine
 	})
@@ -147,15 +150,19 @@ func (v *Vault) changeTold(ctx context.Context, d justDone, to string, f func(*T
 
 // tellRecipient tells one recipient and notes the outcome.
 func (v *Vault) tellRecipient(ctx context.Context, d justDone, to *Recipient, n Notification) error {
-	if to.Subject && n.Subject.IsZero() {
+	if to.Subject {
 		name, err := v.nameOf(ctx, d)
 		if err != nil {
 			return err
 		}
-		defer name.Wipe()
-		n.Subject = name
+		n.Subject = string(name.Expose()) //nolint:forbidigo // the operator has this recipient be told whom it is about
+		name.Wipe()
 	}
-	failed := to.Tell(ctx, n)
+	body, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encoding what a recipient is told: %w", err)
+	}
+	failed := to.Tell(ctx, n.Request.String(), body)
 	return v.changeTold(ctx, d, to.Name, func(one *Told, _ *rights.Request) bool {
 		switch {
 		case failed == nil:
@@ -171,8 +178,12 @@ func (v *Vault) tellRecipient(ctx context.Context, d justDone, to *Recipient, n 
 	})
 }
 
-// nameOf is the external id of the person of a request; zero if they were erased.
+// nameOf is the external id of the person of a request; zero if they were erased, and
+// not just now by this process.
 func (v *Vault) nameOf(ctx context.Context, d justDone) (secret.Bytes, error) {
+	if !d.subject.IsZero() {
+		return d.subject.Clone(), nil
+	}
 	var p Subject
 	err := v.store.View(ctx, func(tx Tx) error {
 		row, err := tx.RequestRow(ctx, d.t.row.ID, d.id)

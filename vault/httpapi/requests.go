@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault"
@@ -64,7 +67,7 @@ func (x *exchange) fileRequest() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return encoded(http.StatusCreated, requestOf(&q))
+	return encoded(http.StatusCreated, RequestOf(&q))
 }
 
 func (x *exchange) subjectRequests() (answer, error) {
@@ -107,7 +110,7 @@ func (x *exchange) request() (answer, error) {
 		return answer{}, err
 	}
 	defer q.Wipe()
-	a, err := encoded(http.StatusOK, requestOf(&q))
+	a, err := encoded(http.StatusOK, RequestOf(&q))
 	a.secret = true
 	return a, err
 }
@@ -129,7 +132,7 @@ func (x *exchange) stepRequest() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return encoded(http.StatusOK, requestOf(&q))
+	return encoded(http.StatusOK, RequestOf(&q))
 }
 
 func (x *exchange) requestBundle() (answer, error) {
@@ -137,25 +140,31 @@ func (x *exchange) requestBundle() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := x.vault.Request(x.r.Context(), x.caller, id)
+	b, err := BundleOf(x.r.Context(), x.vault, x.caller, id)
+	return answer{status: http.StatusOK, media: mediaZip, body: b, secret: true, file: "request.zip"}, err
+}
+
+// BundleOf is the evidence of a request that has ended, as GET .../bundle answers it: of
+// one for access or portability with what the person was given.
+func BundleOf(ctx context.Context, v *vault.Vault, c accessctl.Caller, id uuid.UUID) ([]byte, error) {
+	q, err := v.Request(ctx, c, id)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	defer q.Wipe()
 	var given json.RawMessage
 	if (q.Kind == rights.Access || q.Kind == rights.Portability) && q.State == rights.Done && !q.Erased {
-		if given, err = x.given(string(q.Subject.Expose())); err != nil {
-			return answer{}, err
+		if given, err = givenTo(ctx, v, c, string(q.Subject.Expose())); err != nil {
+			return nil, err
 		}
 	}
-	b, err := x.vault.RequestBundle(x.r.Context(), x.caller, id, given)
-	return answer{status: http.StatusOK, media: mediaZip, body: b, secret: true, file: "request.zip"}, err
+	return v.RequestBundle(ctx, c, id, given)
 }
 
-// given is the export of a person, or to an officer the manifest; nil for who may have
+// givenTo is the export of a person, or to an officer the manifest; nil for who may have
 // neither.
-func (x *exchange) given(subject string) (json.RawMessage, error) {
-	m, err := x.vault.Export(x.r.Context(), x.caller, subject)
+func givenTo(ctx context.Context, v *vault.Vault, c accessctl.Caller, subject string) (json.RawMessage, error) {
+	m, err := v.Export(ctx, c, subject)
 	if errors.Is(err, vault.ErrDenied) {
 		return nil, nil
 	}
@@ -168,12 +177,13 @@ func (x *exchange) given(subject string) (json.RawMessage, error) {
 func requestsOf(list []vault.Request) []api.Request {
 	out := make([]api.Request, len(list))
 	for i := range list {
-		out[i] = requestOf(&list[i])
+		out[i] = RequestOf(&list[i])
 	}
 	return out
 }
 
-func requestOf(q *vault.Request) api.Request {
+// RequestOf is a request as the API answers it, with the words that it has.
+func RequestOf(q *vault.Request) api.Request {
 	out := api.Request{
 		ID: q.ID.String(), Kind: string(q.Kind), Regime: string(q.Regime), State: string(q.State), Marketing: q.Marketing,
 		Purpose: string(q.Purpose), Filed: q.Filed, Acknowledged: q.Acknowledged, IdentityAsked: q.IdentityAsked,
