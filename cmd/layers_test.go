@@ -50,11 +50,11 @@ vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
 vault/rights:
 vault/rights/bundle:          audit/evidence vault/rights
-vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights
+vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights vault/rights/bundle
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
-vault/httpapi:                vault vault/api vault/catalog accessctl accessctl/consent audit audit/report crypto/secret
+vault/httpapi:                vault vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
 vault/portal/chart:
 vault/portal/page:             vault/portal/chart
 vault/portal:                 vault vault/catalog vault/rights vault/portal/page accessctl accessctl/consent audit/report
@@ -105,6 +105,8 @@ vault/httpapi
 vault/portal/data.go
 vault/portal/requests.go
 vault/tenant.go
+vault/requestbundle.go
+vault/requesttold.go
 vault/search.go
 `
 

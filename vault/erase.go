@@ -15,6 +15,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/evidence"
+	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/failpoint"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 )
@@ -100,7 +101,8 @@ type erased struct {
 	uid     uuid.UUID
 	cert    json.RawMessage
 	entries []ledger.Entry
-	again   bool // it was done before
+	again   bool        // it was done before
+	ended   []uuid.UUID // requests that it ended
 }
 
 // run erases one person, and returns once the ledger knows of it.
@@ -133,6 +135,9 @@ func (er *erasing) run(ctx context.Context, subject string) (json.RawMessage, er
 	v.ring.Forget(er.t.row.Name, done.uid)
 	if done.again {
 		return done.cert, v.drain(ctx) // what was noted then must be in the ledger now
+	}
+	for _, id := range done.ended {
+		v.soon(justDone{t: er.t, id: id, subject: secret.FromString(subject)})
 	}
 	err = v.tell(ctx, done.entries)
 	failpoint.Hit("erase-told")
@@ -185,7 +190,7 @@ func (er *erasing) applyPerson(ctx context.Context, tx Tx, p *Subject, e audit.E
 		return err
 	}
 	failpoint.Hit("erase-fenced")
-	if err := er.v.endRequests(ctx, tx, er.t, p, e); err != nil {
+	if done.ended, err = er.v.endRequests(ctx, tx, er.t, p, e); err != nil {
 		return err
 	}
 	if err := er.v.append(ctx, tx, er.t, e); err != nil {

@@ -157,7 +157,7 @@ func (r *replaying) apply(ctx context.Context, tx Tx, t *tenant, e *ledger.Entry
 		if err := r.erase(ctx, tx, t, &p, e); err != nil {
 			return err
 		}
-		if err := r.v.endRequests(ctx, tx, t, &p, ev); err != nil {
+		if _, err := r.v.endRequests(ctx, tx, t, &p, ev); err != nil {
 			return err
 		}
 	default:

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -69,6 +70,9 @@ type Request struct {
 	// not asked for, there are none, or the person was erased. The caller wipes them.
 	Subject secret.Bytes
 	Text    secret.Bytes
+
+	receipts []json.RawMessage // of the decisions that it made
+	erasure  uuid.UUID         // the certificate of the erasure that ended it
 }
 
 // A RequestStep is a step that a request took.
@@ -282,7 +286,7 @@ func (v *Vault) shown(r *rights.Request, d *requestDoc) Request {
 	rules, now := v.rulesOf(r.Regime), v.now()
 	q := Request{
 		Request: *r, Standing: rights.Clock(*r, rules, v.rights.Calendar, now), Possible: rights.Possible(*r, rules, now),
-		Purpose: accessctl.Purpose(d.Purpose),
+		Purpose: accessctl.Purpose(d.Purpose), receipts: d.Receipts,
 	}
 	for _, s := range d.Steps {
 		q.Steps = append(q.Steps, RequestStep{Step: s.Step, At: s.At, Event: s.Event, Reason: s.Reason, By: s.By})

@@ -15,6 +15,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/rights"
+	"github.com/fieldvault/fieldvault/vault/rights/bundle"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
@@ -317,6 +318,35 @@ func TestRequestsOfTheLivingAreForgotten(t *testing.T) {
 	list, err := v.RequestsOf(t.Context(), me, "c-1")
 	if err != nil || len(list) != 1 || list[0].ID != open.ID || !list[0].Standing.Overdue {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// The evidence of an objection holds the receipt of the decision, and verifies offline.
+func TestBundleOfAnObjection(t *testing.T) {
+	v := requestVault(t)
+	me, dpo := v.Person("c-1", ""), v.As("dpo", "")
+	q := files(t, v.Vault, me, vault.Filed{Kind: rights.Objection, Purpose: "offers"})
+	if _, err := v.RequestBundle(t.Context(), dpo, q.ID, nil); !errors.Is(err, vault.ErrConflict) {
+		t.Errorf("the bundle of one that has not ended: %v", err)
+	}
+	if _, err := v.StepRequest(t.Context(), dpo, q.ID, rights.Step{Do: rights.Complete}, "We shall not write again."); err != nil {
+		t.Fatal(err)
+	}
+	for _, logged := range []bool{false, true} {
+		b, err := v.RequestBundle(t.Context(), me, q.ID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := bundle.Verify(b, v.VerifierKey())
+		if err != nil || len(r.Signed) != 2 || r.Signed[1].File != "receipts/001.json" || r.Signed[1].Logged != logged {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if !bytes.Contains(b, []byte("We shall not write again.")) {
+			t.Error("the answer is not in the bundle")
+		}
+		if _, err := v.Sequence(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -14,13 +14,14 @@ import (
 // endRequests ends, in the log, the open requests of a person who has just been erased
 // by the event e. What does not verify is left as it is: it must not stop an erasure,
 // and fsck names it.
-func (v *Vault) endRequests(ctx context.Context, tx Tx, t *tenant, p *Subject, e audit.Event) error {
+// It returns which they were.
+func (v *Vault) endRequests(ctx context.Context, tx Tx, t *tenant, p *Subject, e audit.Event) (ended []uuid.UUID, err error) {
 	if p.UID == uuid.Nil {
-		return nil
+		return nil, nil
 	}
 	rows, err := tx.RequestsOf(ctx, t.row.ID, p.UID)
 	if err != nil {
-		return fmt.Errorf("reading requests: %w", err)
+		return nil, fmt.Errorf("reading requests: %w", err)
 	}
 	for i := range rows {
 		if _, err := t.openRequest(&rows[i]); err != nil {
@@ -31,16 +32,17 @@ func (v *Vault) endRequests(ctx context.Context, tx Tx, t *tenant, p *Subject, e
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := v.endByErasure(ctx, tx, t, d, deed{t, p, &e}); err != nil {
-			return err
+			return nil, err
 		}
 		if err := v.logRequest(ctx, tx, t, d, &log); err != nil {
-			return err
+			return nil, err
 		}
+		ended = append(ended, rows[i].ID)
 	}
-	return nil
+	return ended, nil
 }
 
 // endByErasure ends one request in the log.
@@ -51,7 +53,7 @@ func (v *Vault) endByErasure(ctx context.Context, tx Tx, t *tenant, d *requestLo
 	if err != nil && !errors.Is(err, ErrNoRow) {
 		return fmt.Errorf("reading a certificate: %w", err)
 	}
-	d.Erasure = last.ID
+	d.Erasure, d.Told = last.ID, v.toBeTold(&d.Request)
 	return nil
 }
 

@@ -82,7 +82,7 @@ func (v *Vault) asks(q *RequestQuery, r *rights.Request) bool {
 // logged is a request as the log has it.
 func (v *Vault) logged(d *requestLogDoc) Request {
 	q := v.shown(&d.Request, &requestDoc{Steps: d.Steps})
-	q.Erased, q.Told = d.Erasure != uuid.Nil, d.Told
+	q.Erased, q.Told, q.erasure = d.Erasure != uuid.Nil, d.Told, d.Erasure
 	return q
 }
 

@@ -84,7 +84,7 @@ func (v *Vault) requestLog(t *tenant, d *requestLogDoc, was *RequestLog) (Reques
 		return RequestLog{}, fmt.Errorf("encoding the log of a request: %w", err)
 	}
 	r := &d.Request
-	l := RequestLog{Tenant: t.row.ID, ID: r.ID, Open: !r.State.Over(), Due: r.Due, Body: body, Reminded: r.Entered.Add(-time.Microsecond)}
+	l := RequestLog{Tenant: t.row.ID, ID: r.ID, Open: !r.State.Over() || d.waiting(), Due: r.Due, Body: body, Reminded: r.Entered.Add(-time.Microsecond)}
 	if !r.ExtendedTo.IsZero() {
 		l.Due = r.ExtendedTo
 	}
@@ -143,7 +143,7 @@ func (v *Vault) putRequest(ctx context.Context, tx Tx, t *tenant, uid uuid.UUID,
 	if err := tx.PutRequest(ctx, row); err != nil {
 		return fmt.Errorf("storing a request: %w", err)
 	}
-	return v.logRequest(ctx, tx, t, &requestLogDoc{Request: d.Request, Steps: d.Steps}, was)
+	return v.logRequest(ctx, tx, t, &requestLogDoc{Request: d.Request, Steps: d.Steps, Told: v.toBeTold(&d.Request)}, was)
 }
 
 // logRequest stores a log row, less what is about the person.

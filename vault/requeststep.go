@@ -50,6 +50,7 @@ func (v *Vault) StepRequest(ctx context.Context, c accessctl.Caller, id uuid.UUI
 	if err != nil {
 		return Request{}, unlessRestart(err)
 	}
+	v.soon(justDone{t: a.t, id: id})
 	return v.shown(&q.doc.Request, q.doc), q.works.finish(ctx, v, a.t)
 }
 

@@ -23,7 +23,7 @@ type RequestRow struct {
 type RequestLog struct {
 	Tenant   int32
 	ID       uuid.UUID
-	Open     bool      // not ended
+	Open     bool      // not ended, or a recipient has yet to be told
 	Due      time.Time // when the answer is late, whatever the state
 	Reminded time.Time // up to when reminders of it were told
 	Forget   time.Time // from when on it may be removed; zero while open

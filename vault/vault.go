@@ -139,6 +139,9 @@ type Vault struct {
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
 	rights    RightsConfig
+	justDone  chan justDone // requests whose recipients are told at once
+
+	requestStats atomic.Pointer[RequestStats]
 
 	mu      sync.RWMutex
 	tenants map[string]*tenant // by name; keys opened and pinned
@@ -183,6 +186,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 	if v.rights = cfg.Rights; v.rights.Rules.Regime == "" {
 		v.rights.Rules = rights.Default(rights.GDPR)
 	}
+	v.justDone = make(chan justDone, sweepRows)
 	if err := v.rights.Rules.Check(); err != nil {
 		return nil, fmt.Errorf("vault: Config.Rights: %w", err)
 	}
@@ -218,7 +222,8 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Run grows the audit logs, follows the ledger, sweeps what erasures left behind, opens tenants that came
+// Run grows the audit logs, follows the ledger, reminds of requests' deadlines and tells
+// recipients of what was done, sweeps what erasures left behind, opens tenants that came
 // later or could not be opened, and watches how often key-encryption keys are used
 // and which of their versions stand, until ctx ends. It returns nil then.
 func (v *Vault) Run(ctx context.Context) error {
@@ -229,6 +234,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	wg.Go(func() { v.runLogs(ctx) })
 	wg.Go(func() { v.runUses(ctx) })
 	wg.Go(func() { v.runObserve(ctx) })
+	wg.Go(func() { v.runRights(ctx) })
 	tick := time.NewTicker(v.sweepGap)
 	defer tick.Stop()
 	for {

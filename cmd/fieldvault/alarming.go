@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,18 +54,6 @@ func (a AlarmsConfig) check() error {
 	return nil
 }
 
-// checkWebhook refuses half a webhook.
-func (a AlarmsConfig) checkWebhook() error {
-	switch {
-	case a.WebhookURL == "" && (a.WebhookSecretFile != "" || a.WebhookCAFile != ""):
-		return withHint(errors.New("alarms.webhook_secret_file or alarms.webhook_ca_file is set without alarms.webhook_url"), "set the address to which alarms go, too")
-	case a.WebhookURL != "" && a.WebhookSecretFile == "":
-		return withHint(errors.New("alarms.webhook_url is set without alarms.webhook_secret_file"),
-			`make a secret that the receiver gets, too: echo "whsec_$(openssl rand -base64 32)" > FILE`)
-	}
-	return nil
-}
-
 // rules are what is alarming.
 func (a AlarmsConfig) rules() auditwatch.Rules {
 	hourly := func(n int) auditwatch.Limit { return auditwatch.Limit{Count: n, Window: time.Hour} }
@@ -94,48 +78,5 @@ func (p *parts) newAlarms() (err error) {
 
 // webhook makes the sender of alarms, or none without an address.
 func (a AlarmsConfig) webhook(p *parts) (*notify.Sender, error) {
-	if err := a.checkWebhook(); err != nil || a.WebhookURL == "" {
-		return nil, err
-	}
-	secret, err := webhookSecret(a.WebhookSecretFile)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := webhookRoots(a.WebhookCAFile)
-	if err != nil {
-		return nil, err
-	}
-	s, err := notify.New(notify.Config{URL: a.WebhookURL, Secret: secret, Now: now, Logger: p.log, Roots: roots})
-	return s, withHint(err, "check alarms.webhook_url: https, or http on this very machine, without user and password")
-}
-
-// webhookSecret reads the form that receivers' libraries take.
-func webhookSecret(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, withHint(fmt.Errorf("reading alarms.webhook_secret_file: %w", err), "it must name a file that holds the secret and nothing else")
-	}
-	text, ok := bytes.CutPrefix(bytes.TrimSpace(b), []byte("whsec_"))
-	secret, err := base64.StdEncoding.DecodeString(string(text))
-	if !ok || err != nil || len(secret) < notify.MinSecret {
-		return nil, withHint(errors.New("alarms.webhook_secret_file holds no secret of a webhook"),
-			`make one: echo "whsec_$(openssl rand -base64 32)" > FILE`)
-	}
-	return secret, nil
-}
-
-// webhookRoots are the authorities in a file, or nil for the system's.
-func webhookRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, withHint(fmt.Errorf("reading alarms.webhook_ca_file: %w", err), "it must name a file of PEM certificates")
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, withHint(errors.New("alarms.webhook_ca_file holds no certificate"), "it must name a file of PEM certificates")
-	}
-	return roots, nil
+	return webhook{"alarms.webhook_", a.WebhookURL, a.WebhookSecretFile, a.WebhookCAFile}.sender(p)
 }

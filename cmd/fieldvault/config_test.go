@@ -93,6 +93,10 @@ func sampleText(s setting, n int) (text string, want any) {
 	case reflect.Float64:
 		return []string{"1.5", "2.5", "3.5"}[n], 1.5 + float64(n)
 	case reflect.Slice:
+		if s.key == "rights.recipients" {
+			name := []string{"a", "b", "c"}[n]
+			return "[{name: " + name + ", url: x, include_subject: true}]", []RecipientConfig{{Name: name, URL: "x", IncludeSubject: true}}
+		}
 		name := []string{"a", "b", "c"}[n]
 		return "[{name: " + name + ", tenants: [x], algorithms: [EdDSA]}]",
 			[]IssuerConfig{{Name: name, Tenants: []string{"x"}, Algorithms: []string{"EdDSA"}}}

@@ -36,6 +36,7 @@ func (p *parts) measure(r prometheus.Registerer) {
 		return 0
 	})
 	p.measureRetention(r)
+	p.measureRights(r)
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "fieldvault", Name: "kek_version_uses",
 		Help: "How often, in all processes, the version in use of that key-encryption key was used that was used most; 2^32 is the limit.",

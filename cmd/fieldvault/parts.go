@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/localkek"
 	"github.com/fieldvault/fieldvault/crypto/transit"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/notify"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
 )
@@ -47,6 +49,9 @@ type parts struct {
 	ledger vault.Ledger // nil: none
 	alarms *alarms.Alarms
 	late   prometheus.Histogram // of what retention removes; nil before openVault
+
+	reminders atomic.Pointer[notify.Sender]    // nil: none
+	senders   []func() (*notify.Sender, error) // of recipients, opened when first used
 
 	runs   []func(context.Context) error
 	closes []func() error
@@ -91,11 +96,16 @@ func (p *parts) openVault(ctx context.Context) (err error) {
 		return err
 	}
 	p.late = newLateness()
+	rights, err := p.rights()
+	if err != nil {
+		return err
+	}
 	p.vault, err = vault.New(ctx, vault.Config{
 		Store: p.store, Ring: p.ring, Now: now, NewID: newID, Logger: p.log, Ledger: p.ledger,
 		Breaker: p.cfg.Erasure.limits(), Deletions: int64(p.cfg.Erasure.DeletionsPerHour), Horizon: horizon,
 		Keys: keeper(p.kek), ReadLimit: p.cfg.Alarms.limit(),
 		Log:     vault.LogConfig{Origin: p.cfg.Audit.Origin, Seen: p.alarms.Seen, Refused: p.alarms.Refused},
+		Rights:  rights,
 		Expired: func(late time.Duration) { p.late.Observe(late.Seconds()) },
 	})
 	if err != nil {

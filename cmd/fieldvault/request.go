@@ -12,8 +12,9 @@ import (
 	"github.com/fieldvault/fieldvault/vault/rights/bundle"
 )
 
-func newRequest() *cobra.Command {
-	return group("request", "Check the evidence of people's requests, offline", requestVerify())
+func newRequest(w world) *cobra.Command {
+	return group("request", "Work on people's requests, and check their evidence offline",
+		requestList(w), requestShow(w), requestFile(w), requestStep(w), requestBundle(w), requestVerify())
 }
 
 func requestVerify() *cobra.Command {

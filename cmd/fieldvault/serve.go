@@ -136,6 +136,10 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 		return err
 	}
 	p.alarms.Deliver(sender)
+	reminders, err := p.rightsSender()
+	if err != nil {
+		return err
+	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.measure(metrics)
@@ -170,6 +174,10 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 		return err
 	}
 	runs := append(p.runs, p.vault.Run, p.alarms.Run, auth.Run, work.Run, keep)
+	if reminders != nil {
+		p.reminders.Store(reminders)
+		runs = append(runs, reminders.Run)
+	}
 	if p.cfg.Audit.Export != "" {
 		runs = append(runs, p.exports)
 	}

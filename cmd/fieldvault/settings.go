@@ -18,6 +18,7 @@ type Config struct {
 	Limits        LimitsConfig `koanf:"limits"`
 	Audit         AuditConfig  `koanf:"audit"`
 	Alarms        AlarmsConfig `koanf:"alarms"`
+	Rights        RightsConfig `koanf:"rights"`
 	Log           LogConfig    `koanf:"log"`
 	Jobs          JobsConfig   `koanf:"jobs"`
 	Retention     KeepConfig   `koanf:"retention"`
@@ -192,6 +193,7 @@ func defaults() Config {
 		Jobs: JobsConfig{Pause: "20ms"}, Retention: KeepConfig{Every: "1h"},
 		Audit:  AuditConfig{Origin: "fieldvault", ExportEvery: "10s"},
 		Alarms: AlarmsConfig{PeoplePerHour: 1000, ValuesPerHour: 10_000, FailedPerHour: 20, DeniedPerHour: 200, LimitAction: limitRefuses},
+		Rights: RightsConfig{Regime: "gdpr", Zone: "UTC", Weekend: "saturday,sunday"},
 		KEK:    KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
 	}
 }

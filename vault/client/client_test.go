@@ -152,6 +152,37 @@ func TestPortable(t *testing.T) {
 	}
 }
 
+func TestRequests(t *testing.T) {
+	ctx, as := t.Context(), serve(t, nil)
+	if _, err := as("app", "support").Put(ctx, self, map[string]any{"city": "Oslo"}); err != nil {
+		t.Fatal(err)
+	}
+	me, dpo := as("subject:c-17", ""), as("dpo", "")
+	filed, err := me.FileRequest(ctx, "c-17", api.Filing{Kind: "question", Text: "Why?"})
+	if err != nil || filed.State != "received" {
+		t.Fatalf("%+v %v", filed, err)
+	}
+	page, err := dpo.Requests(ctx, client.RequestQuery{DueBefore: filed.Due.Add(time.Hour), State: "received", Kind: "question", Limit: 5})
+	if err != nil || len(page.Requests) != 1 || page.Cursor != "" {
+		t.Errorf("%+v %v", page, err)
+	}
+	if _, err := dpo.RequestBundle(ctx, filed.ID); !client.IsCode(err, api.Conflict) {
+		t.Errorf("the bundle of an open one: %v", err)
+	}
+	if q, err := dpo.Request(ctx, filed.ID); err != nil || q.Text != "Why?" {
+		t.Errorf("%+v %v", q, err)
+	}
+	if q, err := dpo.StepRequest(ctx, filed.ID, api.RequestStep{Step: "complete", Answer: "So."}); err != nil || q.State != "done" {
+		t.Errorf("%+v %v", q, err)
+	}
+	if b, err := me.RequestBundle(ctx, filed.ID); err != nil || !bytes.HasPrefix(b, []byte("PK")) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if list, err := me.SubjectRequests(ctx, "c-17"); err != nil || len(list) != 1 || list[0].Reason != "" {
+		t.Errorf("%+v %v", list, err)
+	}
+}
+
 func TestPeopleAndSettings(t *testing.T) {
 	ctx, as := t.Context(), serve(t, nil)
 	app, dpo, op := as("app", "support"), as("dpo", ""), as("operator", "")

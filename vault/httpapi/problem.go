@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/api"
+	"github.com/fieldvault/fieldvault/vault/rights"
 )
 
 // A refusal is an error answer. Its detail is fixed text.
@@ -67,7 +69,10 @@ func problemOf(err error) *refusal {
 		r.retry = time.Second
 	}
 	var waits *vault.KeyError
+	var step *rights.StepError
 	switch {
+	case errors.As(err, &step) && r.code == api.Conflict:
+		r.detail = strings.TrimPrefix(step.Error(), "rights: ") + "."
 	case errors.As(err, &waits) && r.code == api.Conflict:
 		r.detail = waits.Error() + "."
 	case errors.Is(err, vault.ErrUnledgered):

@@ -11,6 +11,9 @@ var (
 	// ErrStopped: [Sender.Run] has ended, or is about to. The message was not taken.
 	ErrStopped = errors.New("notify: the sender has stopped")
 
+	// ErrUndelivered: the one attempt of [Sender.Deliver] failed. Another may help.
+	ErrUndelivered = errors.New("notify: not delivered")
+
 	// ErrMessage says that an id, a kind or a body does not have the form that
 	// [Sender.Send] asks for. It wraps the name of the part, never its content.
 	ErrMessage = errors.New("notify: not a valid message")

@@ -39,13 +39,8 @@ const (
 //
 // The error is ErrFull, ErrStopped or ErrMessage.
 func (s *Sender) Send(id, kind string, body []byte) error {
-	switch {
-	case !validID(id):
-		return fmt.Errorf("%w: id", ErrMessage)
-	case !validKind(kind):
-		return fmt.Errorf("%w: kind", ErrMessage)
-	case len(body) > MaxBody:
-		return fmt.Errorf("%w: body", ErrMessage)
+	if err := valid(id, kind, body); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,6 +54,34 @@ func (s *Sender) Send(id, kind string, body []byte) error {
 	s.stats.Waiting++
 	s.queue <- message{id: id, kind: kind, body: bytes.Clone(body)} // has room: fewer wait than it holds
 	return nil
+}
+
+func valid(id, kind string, body []byte) error {
+	switch {
+	case !validID(id):
+		return fmt.Errorf("%w: id", ErrMessage)
+	case !validKind(kind):
+		return fmt.Errorf("%w: kind", ErrMessage)
+	case len(body) > MaxBody:
+		return fmt.Errorf("%w: body", ErrMessage)
+	}
+	return nil
+}
+
+// Deliver sends a message once, at once, and waits for the answer. It is for a caller
+// who keeps messages and tries again, under the same id; it needs no [Sender.Run], and
+// is not counted in Stats. The error is ErrMessage, or ErrUndelivered in words of this
+// package.
+func (s *Sender) Deliver(ctx context.Context, id, kind string, body []byte) error {
+	if err := valid(id, kind, body); err != nil {
+		return err
+	}
+	a := s.attempt(ctx, message{id: id, kind: kind, body: body})
+	if a.why == "" {
+		return nil
+	}
+	s.cfg.Logger.WarnContext(ctx, "a webhook was not delivered", "host", s.host, "id", id, "kind", kind, "why", a.why, "status", a.status)
+	return fmt.Errorf("%w: %s", ErrUndelivered, a.why)
 }
 
 // Stats says how many messages were delivered, given up, and wait.

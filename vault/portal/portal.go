@@ -131,6 +131,7 @@ func (p *portal) routes() http.Handler {
 		{page.PathRequests, (*visit).requests, (*visit).fileRequest, false},
 		{page.PathRequestNew, (*visit).newRequest, nil, false},
 		{page.PathRequest + "{id}", (*visit).request, nil, false},
+		{page.PathRequest + "{id}/evidence", (*visit).evidence, nil, false},
 		{page.PathCancel, nil, (*visit).cancel, false},
 		{page.PathRights, (*visit).rights, nil, false},
 		{page.PathCorrect, (*visit).correct, (*visit).corrected, false},

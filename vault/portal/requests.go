@@ -71,6 +71,9 @@ func (v *visit) request() (page.Page, error) {
 	defer q.Wipe()
 	here := v.cfg.Now().Location()
 	out := page.Request{RequestLine: v.line(&q), Text: string(q.Text.Expose()), MayCancel: slices.Contains(q.Possible, rights.Cancel)}
+	if q.State.Over() {
+		out.Bundle = page.PathRequest + id.String() + "/evidence"
+	}
 	for i := range q.Steps {
 		s := &q.Steps[i]
 		step := page.RequestStep{At: s.At.In(here), What: eventOf(s.Step)}
@@ -83,6 +86,21 @@ func (v *visit) request() (page.Page, error) {
 		}
 	}
 	return out, nil
+}
+
+// evidence sends the bundle of a request that has ended.
+func (v *visit) evidence() (page.Page, error) {
+	id, err := uuid.Parse(v.param("id"))
+	if err != nil {
+		return nil, vault.ErrNotFound
+	}
+	b, err := v.vault.RequestBundle(v.r.Context(), v.as(), id, nil)
+	if err != nil {
+		return nil, err
+	}
+	v.file("application/zip", "request.zip", b)
+	clear(b)
+	return nil, nil
 }
 
 func eventOf(s rights.StepKind) page.RequestEvent {

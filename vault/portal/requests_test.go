@@ -11,6 +11,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/rights"
+	"github.com/fieldvault/fieldvault/vault/rights/bundle"
 )
 
 var requestInPage = regexp.MustCompile(`href="/me/requests/([0-9a-f-]{36})"`)
@@ -40,7 +41,11 @@ func TestAskingAQuestion(t *testing.T) {
 	if _, err := s.StepRequest(t.Context(), s.As("dpo", ""), id, rights.Step{Do: rights.Complete}, "To call you about your orders."); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, b.get(t, "/me/requests/"+m[1]), "To call you about your orders.")
+	wantText(t, b.get(t, "/me/requests/"+m[1]), "To call you about your orders.", "/evidence")
+	r = b.get(t, "/me/requests/"+m[1]+"/evidence")
+	if _, err := bundle.Verify([]byte(r.body), s.VerifierKey()); err != nil || r.status != 200 {
+		t.Errorf("the bundle: %d, %v", r.status, err)
+	}
 }
 
 func TestFilingAndCancelling(t *testing.T) {

@@ -75,6 +75,8 @@ type Options struct {
 	Seen func(tenant string, index int64, e *audit.Event)
 	// Refused is that of vault.LogConfig.
 	Refused func(tenant string, row int64, why string)
+	// Rights is that of vault.Config.
+	Rights vault.RightsConfig
 	// Expired is that of vault.Config.
 	Expired func(late time.Duration)
 	// CacheAge is how long opened keys are kept; negative turns the cache off.
@@ -123,7 +125,7 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	}
 	cfg := vault.Config{
 		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
-		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(), ReadLimit: v.opts.ReadLimit, Expired: v.opts.Expired,
+		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(), ReadLimit: v.opts.ReadLimit, Expired: v.opts.Expired, Rights: v.opts.Rights,
 		Log: vault.LogConfig{Origin: Origin, Seen: v.opts.Seen, Refused: v.opts.Refused},
 	}
 	if v.Ledger != nil {
