@@ -107,6 +107,11 @@ func doneToPerson(e *audit.Event) string {
 		return "was the subject of a request of yours, which was worked on"
 	case accessctl.ActionAccessHistory:
 		return "stayed closed; the history of its use was read"
+	case accessctl.ActionSignIn:
+		if e.Code == "session" {
+			return "stayed closed; the control panel was opened with a link"
+		}
+		return "stayed closed; a link to the control panel, or a consent form, was made"
 	case accessctl.ActionHoney:
 		return onOff(attr(e, "honey"), "was marked as bait", "is no longer marked as bait", "had its mark as bait changed")
 	default:
@@ -205,6 +210,8 @@ func attemptedOnPerson(a accessctl.Action) string {
 		return "work on a request of yours"
 	case accessctl.ActionAccessHistory:
 		return "read the history of its use"
+	case accessctl.ActionSignIn:
+		return "open the control panel"
 	case accessctl.ActionHoney:
 		return "mark it as bait or end that"
 	default:
