@@ -88,6 +88,9 @@ func (v *visitor) heard(t *testing.T, name string, expected ...int) {
 	v.says = nil
 }
 
+// tallest is the height of a picture in pixels: what is below is cut off.
+const tallest = 1300
+
 // picture takes the view at both widths, light and dark.
 func (v *visitor) picture(t *testing.T, name string) {
 	t.Helper()
@@ -99,11 +102,14 @@ func (v *visitor) picture(t *testing.T, name string) {
 	}
 	for _, width := range []int64{360, 1440} {
 		for _, colours := range []string{"light", "dark"} {
-			v.do(t, chromedp.EmulateViewport(width, 900))
+			v.do(t, chromedp.EmulateViewport(width, 700))
+			height := eval[int64](v, t, `document.documentElement.scrollHeight`)
+			v.do(t, chromedp.EmulateViewport(width, min(height, tallest)))
+			eval[chromedp.Void](v, t, `scrollTo(0, 0)`)
 			call(v, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: colours}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 			})
-			b, err := chromedp.Run(v.ctx, chromedp.FullScreenshot(100))
+			b, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
 			if err != nil {
 				t.Fatal(err)
 			}
