@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
@@ -52,7 +53,7 @@ func (v *visit) overview() (page.Page, error) {
 				c.Records = append(c.Records, v.record(coll, r, may))
 			}
 		}
-		slices.SortStableFunc(c.Records, func(a, b page.Record) int { return strings.Compare(b.Title, a.Title) }) // the latest first
+		slices.SortStableFunc(c.Records, func(a, b page.Record) int { return b.Day.Compare(a.Day) }) // the latest first
 		if len(c.Records) > 0 {
 			out.Collections = append(out.Collections, c)
 		}
@@ -64,10 +65,13 @@ func (v *visit) record(coll *catalog.Collection, r *vault.ManifestRecord, may fu
 	out := page.Record{}
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		if f.Field.Type == catalog.TypeDate && out.Title == "" {
-			out.Title = value(f)
-		}
 		h := page.Held{Title: f.Field.TitleIn(string(v.frame.Lang)), Value: value(f)}
+		if day, err := time.Parse(time.DateOnly, h.Value); err == nil && f.Field.Type == catalog.TypeDate {
+			h.Day = day
+		}
+		if out.Day.IsZero() {
+			out.Day = h.Day
+		}
 		for _, id := range f.Field.Purposes {
 			if p, ok := v.cat.Purpose(id); ok {
 				w, _ := p.In(string(v.frame.Lang), v.cat.Language)

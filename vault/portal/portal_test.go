@@ -169,7 +169,12 @@ func (s *site) sees(t *testing.T, role accessctl.Role, purpose accessctl.Purpose
 func TestOverviewShowsOwnData(t *testing.T) {
 	s := newSite(t)
 	b := s.in(t)
-	wantText(t, b.get(t, "/me"), "luisg@embraer.com.br", "Luís", "2009-03-11", "Helping you", "/me/correct?collection=customer")
+	s.Put(t, "c-1", "invoice", "99", map[string]string{"date": "2010-06-13", "city": "São José dos Campos"})
+	r := b.get(t, "/me")
+	wantText(t, r, "luisg@embraer.com.br", "Luís", "11 March 2009", "Helping you", "/me/correct?collection=customer")
+	if strings.Index(r.body, "13 June 2010") > strings.Index(r.body, "11 March 2009") {
+		t.Error("the invoices do not begin with the latest")
+	}
 	for _, path := range []string{"/me/download/my-data.json", "/me/download/my-data.csv"} {
 		if r := b.get(t, path); r.status != 200 || r.body != `"c-1"` || !strings.HasPrefix(r.header.Get("Content-Disposition"), "attachment") {
 			t.Errorf("%s: %d %s", path, r.status, r.body)
@@ -305,10 +310,11 @@ func TestRestricting(t *testing.T) {
 func TestHistoryTellsWhoRead(t *testing.T) {
 	s := newSite(t)
 	s.sees(t, "billing", "billing")
+	s.sees(t, "billing", "billing")
 	if _, err := s.Sequence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, s.in(t).get(t, "/me/history"), "billing", "Sending and keeping invoices", "E-mail address")
+	wantText(t, s.in(t).get(t, "/me/history"), "billing", "Sending and keeping invoices", "E-mail address", "2 times in a row")
 }
 
 var (
@@ -319,7 +325,7 @@ var (
 // TestErasing: it takes a tick and some seconds, and is then for ever.
 func TestErasing(t *testing.T) {
 	s := newSite(t)
-	b, other := s.in(t), s.in(t)
+	b, other, unspent := s.in(t), s.in(t), s.link(t, "")
 	wantText(t, b.get(t, "/me/erase"), "Customers", "Invoices")
 	confirm := func() string {
 		t.Helper()
@@ -357,6 +363,9 @@ func TestErasing(t *testing.T) {
 		if r := who.get(t, "/me"); r.status != 401 || strings.Contains(r.body, "luisg") {
 			t.Errorf("a session after the erasure: %d", r.status)
 		}
+	}
+	if r := s.browser(t).post(t, "/me/sign-in", url.Values{"token": {unspent}}); r.status != 403 {
+		t.Errorf("a link after the erasure: %d", r.status)
 	}
 	out, err := s.Reveal(t.Context(), s.As("billing", "billing"), []vault.Item{{Subject: "c-1", Collection: "customer", Record: "self", Fields: []string{"email"}}})
 	if err != nil || out[0].Err == nil {

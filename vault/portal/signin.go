@@ -4,9 +4,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/url"
 
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
@@ -38,6 +40,9 @@ func (v *visit) signIn() (page.Page, error) {
 func (v *visit) signedIn() (page.Page, error) {
 	before := v.cookie(cookieSession)
 	session, err := v.vault.SignIn(v.r.Context(), v.r.PostForm.Get(page.FieldToken), v.cookie(cookieBrowser), v.id)
+	if errors.Is(err, vault.ErrGone) || errors.Is(err, vault.ErrNotFound) {
+		err = &vault.TicketError{Why: vault.TicketExpired} // whom it was made for is no longer there
+	}
 	if err != nil {
 		return nil, err
 	}

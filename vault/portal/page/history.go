@@ -1,6 +1,9 @@
 package page
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // History tells who has read the person's data.
 type History struct {
@@ -29,6 +32,14 @@ type Reading struct {
 	Purpose string
 	Fields  []string // titles
 	Shown   Shown
+	// Times is how often it happened in a row, the last time then: 1, or more in what
+	// [GroupByDay] returns.
+	Times int
+}
+
+// like says whether two readings differ in nothing but their times.
+func (r *Reading) like(o *Reading) bool {
+	return r.Who == o.Who && r.Purpose == o.Purpose && r.Shown == o.Shown && slices.Equal(r.Fields, o.Fields)
 }
 
 // Shown is how much of the values was seen.
@@ -60,15 +71,22 @@ func (s Shown) Tone() string {
 	return "quiet"
 }
 
-// GroupByDay puts readings, the latest first, into days.
+// GroupByDay puts readings, the latest first, into days. Those in a row that are alike
+// become one.
 func GroupByDay(all []Reading) []ReadingDay {
 	var days []ReadingDay
 	for _, r := range all {
+		r.Times = 1
 		y, m, d := r.At.Date()
 		last := len(days) - 1
 		if last >= 0 {
 			if y2, m2, d2 := days[last].Day.Date(); y == y2 && m == m2 && d == d2 {
-				days[last].Readings = append(days[last].Readings, r)
+				d := &days[last]
+				if before := &d.Readings[len(d.Readings)-1]; before.like(&r) {
+					before.Times++
+				} else {
+					d.Readings = append(d.Readings, r)
+				}
 				continue
 			}
 		}

@@ -20,9 +20,8 @@ type Collection struct {
 
 // A Record is one record of the person.
 type Record struct {
-	// Title tells it from others of its collection, as a date does. Optional where
-	// there is one.
-	Title string
+	// Day tells it from others of its collection; without one it has a number. Optional.
+	Day time.Time
 	// Correct leads to the page that corrects it. Optional.
 	Correct string
 	Fields  []Held
@@ -31,6 +30,8 @@ type Record struct {
 // Held is a field with the person's own value.
 type Held struct {
 	Title, Value string
+	// Day is the value of a date, instead of Value.
+	Day time.Time
 	// Purposes are the titles of those it is used for.
 	Purposes []string
 	// Until is when it is deleted by itself; zero: not by a date.

@@ -100,6 +100,9 @@ func overview(c *catalog.Catalog) page.Overview {
 				continue
 			}
 			h := page.Held{Title: f.Title, Value: v, Purposes: titles(c, f)}
+			if f.Name == "date" {
+				h.Value, h.Day = "", day(2021, time.January, 1)
+			}
 			if i == 1 {
 				h.Until = day(2031, time.January, 1)
 			}
@@ -107,8 +110,7 @@ func overview(c *catalog.Catalog) page.Overview {
 		}
 		records := []page.Record{r}
 		if i == 1 {
-			for _, title := range []string{"1 January 2021, 1.98", "11 February 2021, 13.86", "12 October 2021, 8.91"} {
-				r.Title = title
+			for _, r.Day = range []time.Time{day(2021, time.October, 12), day(2021, time.February, 11), day(2021, time.January, 1)} {
 				records = append(records, r)
 			}
 			records = records[1:]
