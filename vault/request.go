@@ -28,7 +28,7 @@ type RightsConfig struct {
 	Calendar rights.Calendar
 	// Reminded is told of each reminder, once, by one of the processes that run. It must
 	// return at once. Optional.
-	Reminded func(tenant string, m rights.Reminder, kind rights.Kind)
+	Reminded func(ctx context.Context, tenant string, m rights.Reminder, kind rights.Kind)
 	// Recipients are told of rectification, erasure and restriction (GDPR Art. 19).
 	Recipients []Recipient
 }
@@ -180,7 +180,7 @@ func (q *filing) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Event) e
 		return rightsError(err)
 	}
 	d := &requestDoc{Request: req, Purpose: string(q.f.Purpose), Once: once}
-	if d.Text, err = t.sealWords(ctx, tx, p, q.key, d, 0, q.f.Text); err != nil {
+	if d.Text, err = t.sealWords(ctx, tx, p, d, words{q.key, 0, q.f.Text}); err != nil {
 		return err
 	}
 	if v.rights.Rules.Proven(req) {
@@ -247,8 +247,10 @@ func (q *filing) repeated(ctx context.Context, tx Tx, p *Subject) (once []byte, 
 // requestFacts are the facts of an event about a request.
 func requestFacts(r *rights.Request, step rights.StepKind) []audit.Attr {
 	return []audit.Attr{
-		{Key: "kind", Value: string(r.Kind)}, {Key: attrRequest, Value: r.ID.String()},
-		{Key: attrState, Value: string(r.State)}, {Key: attrStep, Value: string(step)},
+		{Key: "kind", Value: string(r.Kind)},
+		{Key: attrRequest, Value: r.ID.String()},
+		{Key: attrState, Value: string(r.State)},
+		{Key: attrStep, Value: string(step)},
 	}
 }
 

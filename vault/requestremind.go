@@ -131,7 +131,7 @@ func (v *Vault) remindOf(ctx context.Context, t *tenant, l *RequestLog, stats *R
 		v.log.WarnContext(ctx, "a request has a deadline", "tenant", t.row.Name, "request", m.Request, "reminder", string(m.Kind),
 			"task", string(m.Task), "by", m.By, "days", m.Days)
 		if v.rights.Reminded != nil {
-			v.rights.Reminded(t.row.Name, m, d.Request.Kind)
+			v.rights.Reminded(ctx, t.row.Name, m, d.Request.Kind)
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ type reminded struct {
 	told []string
 }
 
-func (r *reminded) take(_ string, m rights.Reminder, kind rights.Kind) {
+func (r *reminded) take(_ context.Context, _ string, m rights.Reminder, kind rights.Kind) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.told = append(r.told, string(m.Kind)+" "+string(kind))

@@ -65,7 +65,7 @@ func requestParts(r *RequestRow) [][]byte {
 
 // micros is an instant for a MAC.
 func micros(t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())) //nolint:gosec // the bits are what counts
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro()))
 }
 
 // openRequest reads a stored request. ErrIntegrity if the service has not written it.
@@ -182,12 +182,19 @@ func wordPlace(t *tenant, uid, request uuid.UUID, epoch uint32, n int) field.Pla
 	return place
 }
 
+// words are what is to be sealed about a request: the n-th step's; 0 is the person's.
+type words struct {
+	key  *heldKey // of the identity group; nil without a text
+	n    int
+	text string
+}
+
 // sealWords seals words about a request, if there are any.
-func (t *tenant) sealWords(ctx context.Context, tx Tx, p *Subject, k *heldKey, d *requestDoc, n int, words string) ([]byte, error) {
-	if words == "" {
+func (t *tenant) sealWords(ctx context.Context, tx Tx, p *Subject, d *requestDoc, w words) ([]byte, error) {
+	if w.text == "" {
 		return nil, nil
 	}
-	if k == nil || k.id.UID != p.UID {
+	if w.key == nil || w.key.id.UID != p.UID {
 		return nil, ErrConflict // the person was erased and came back meanwhile
 	}
 	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
@@ -195,11 +202,11 @@ func (t *tenant) sealWords(ctx context.Context, tx Tx, p *Subject, k *heldKey, d
 		return nil, fmt.Errorf("reading keys: %w", err)
 	}
 	now := keyOf(keys, identityGroup)
-	if now == nil || now.Version != k.id.Version || now.Epoch != k.id.Epoch {
+	if now == nil || now.Version != w.key.id.Version || now.Epoch != w.key.id.Epoch {
 		return nil, errRestart // the key was rotated meanwhile
 	}
-	d.Epoch = k.id.Epoch
-	sealed, err := k.opened.Seal(wordPlace(t, p.UID, d.Request.ID, k.id.Epoch, n), secret.FromString(words))
+	d.Epoch = w.key.id.Epoch
+	sealed, err := w.key.opened.Seal(wordPlace(t, p.UID, d.Request.ID, d.Epoch, w.n), secret.FromString(w.text))
 	if err != nil {
 		return nil, fmt.Errorf("sealing words: %w", err)
 	}

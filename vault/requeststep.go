@@ -197,7 +197,7 @@ func (q *stepping) apply(ctx context.Context, tx Tx, p *Subject, d *requestDoc, 
 		return invalid("reason", "is required: the person lives on. A request for erasure is done by erasing the person; else say why a part stays")
 	}
 	s := requestStep{Step: q.step.Do, At: v.now(), Event: e.ID, Reason: q.step.Reason, By: e.Actor}
-	if s.Answer, err = t.sealWords(ctx, tx, p, q.key, d, len(d.Steps), q.answer); err != nil {
+	if s.Answer, err = t.sealWords(ctx, tx, p, d, words{q.key, len(d.Steps), q.answer}); err != nil {
 		return err
 	}
 	if !rules.Proven(was) && rules.Proven(d.Request) {

@@ -117,7 +117,7 @@ type reminder struct {
 }
 
 // reminded posts a reminder, if it is configured where to.
-func (p *parts) reminded(tenant string, m rights.Reminder, kind rights.Kind) {
+func (p *parts) reminded(ctx context.Context, tenant string, m rights.Reminder, kind rights.Kind) {
 	s := p.reminders.Load()
 	if s == nil {
 		return
@@ -130,7 +130,7 @@ func (p *parts) reminded(tenant string, m rights.Reminder, kind rights.Kind) {
 		err = s.Send(m.Request.String()+"-"+string(m.Kind)+"-"+strconv.FormatInt(m.At.Unix(), 10), "request_reminder", body)
 	}
 	if err != nil {
-		p.log.Error("a reminder could not be posted", "request", m.Request, "error", err)
+		p.log.ErrorContext(ctx, "a reminder could not be posted", "request", m.Request, "error", err)
 	}
 }
 

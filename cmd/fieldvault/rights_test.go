@@ -91,7 +91,7 @@ func TestRightsWebhooks(t *testing.T) {
 	if err := c.Recipients[0].Tell(t.Context(), id.String(), []byte(`{"v":1}`)); err != nil || string(<-k.bodies) != `{"v":1}` {
 		t.Error(err)
 	}
-	c.Reminded("default", rights.Reminder{}, rights.Access) // before there is a sender: to nobody
+	c.Reminded(t.Context(), "default", rights.Reminder{}, rights.Access) // before there is a sender: to nobody
 	s, err := p.rightsSender()
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestRightsWebhooks(t *testing.T) {
 	go func() { _ = s.Run(t.Context()) }()
 	k.tries = 0
 	m := rights.Reminder{Request: id, Kind: rights.AcknowledgeSoon, Task: rights.OweAcknowledgement, At: now(), By: now(), Days: 2}
-	c.Reminded("default", m, rights.Access)
+	c.Reminded(t.Context(), "default", m, rights.Access)
 	select {
 	case body := <-k.bodies:
 		var got reminder

@@ -32,8 +32,10 @@ func requestRoutes() []route {
 			method: http.MethodGet, path: "/v1/requests", id: "requests", tag: "Requests", summary: "All requests, those due first at the beginning",
 			detail: "Nothing in it is about a person. A page may hold fewer than the limit and still have a cursor.",
 			query: []parameter{
-				{"due_before", "Open ones whose answer is late by this time", false}, {"state", "Only those in this state", false},
-				{"kind", "Only those of this kind", false}, {"cursor", "Of the page before", false},
+				{"due_before", "Open ones whose answer is late by this time", false},
+				{"state", "Only those in this state", false},
+				{"kind", "Only those of this kind", false},
+				{"cursor", "Of the page before", false},
 				{"limit", "At most so many; default 100, up to 1000", false},
 			},
 			serve: (*exchange).requests, out: []result{{200, "A page", api.Requests{}, ""}},

@@ -327,3 +327,23 @@ func TestTheBodyIsCopied(t *testing.T) {
 		}
 	})
 }
+
+// Deliver sends once, signed, and says how it went in words of this package.
+func TestDeliver(t *testing.T) {
+	rc := &receiver{answer: status(503, 200)}
+	s := sender(t, rc)
+	if err := s.Deliver(t.Context(), "a b", "kind", nil); !errors.Is(err, notify.ErrMessage) {
+		t.Errorf("a message that is none: %v", err)
+	}
+	err := s.Deliver(t.Context(), "id-1", "kind", []byte(`{"v":1}`))
+	if !errors.Is(err, notify.ErrUndelivered) || strings.Contains(err.Error(), "canary") {
+		t.Errorf("answered with 503: %v", err)
+	}
+	if err := s.Deliver(t.Context(), "id-1", "kind", []byte(`{"v":1}`)); err != nil {
+		t.Errorf("answered with 200: %v", err)
+	}
+	if got := rc.ids(t); got != "[id-1 id-1]" {
+		t.Errorf("arrived: %s", got)
+	}
+	wantStats(t, s, notify.Stats{})
+}
