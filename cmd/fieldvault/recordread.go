@@ -160,8 +160,11 @@ func catalogFrom(k *api.Catalog) (*catalog.Catalog, error) {
 
 func purposeSource(p *api.Purpose) yaml.MapSlice {
 	s := yaml.MapSlice{
-		{Key: "title", Value: p.Title}, {Key: "text", Value: p.Text}, {Key: "benefit", Value: p.Benefit},
-		{Key: "basis", Value: p.Basis}, {Key: "version", Value: p.Version},
+		{Key: "title", Value: p.Title},
+		{Key: "text", Value: p.Text},
+		{Key: "benefit", Value: p.Benefit},
+		{Key: "basis", Value: p.Basis},
+		{Key: "version", Value: p.Version},
 	}
 	for _, m := range []struct {
 		key   string
@@ -187,8 +190,12 @@ func purposeSource(p *api.Purpose) yaml.MapSlice {
 
 func fieldSource(f *api.CollectionField) yaml.MapSlice {
 	s := yaml.MapSlice{
-		{Key: "type", Value: f.Type}, {Key: "title", Value: f.Title}, {Key: "classification", Value: f.Classification},
-		{Key: "purposes", Value: f.Purposes}, {Key: "group", Value: f.Group}, {Key: "mask", Value: f.Mask},
+		{Key: "type", Value: f.Type},
+		{Key: "title", Value: f.Title},
+		{Key: "classification", Value: f.Classification},
+		{Key: "purposes", Value: f.Purposes},
+		{Key: "group", Value: f.Group},
+		{Key: "mask", Value: f.Mask},
 	}
 	if f.Searchable {
 		s = append(s, yaml.MapItem{Key: "index", Value: map[string]string{"kind": catalog.IndexEquality}})

@@ -46,12 +46,18 @@ func TestAChangeContradictsTheRecords(t *testing.T) {
 		name, from, to string // in the catalog or the policy
 		line, now      string // of the record
 	}{
-		{"support sees plain", `action in [Action::"reveal_masked", Action::"search"`, `action in [Action::"reveal", Action::"search"`,
-			"| support | sees masked | all of these |", "| support | sees plain | all of these |"},
-		{"a recipient more", "recipients: [Marketing]", "recipients: [Marketing, Partners]",
-			"- Recipients: Marketing", "- Recipients: Marketing, Partners"},
-		{"kept for longer", "retention: P3Y", "retention: P4Y",
-			"- May be read for this purpose: 1096 days", "- May be read for this purpose: 1461 days"},
+		{
+			"support sees plain", `action in [Action::"reveal_masked", Action::"search"`, `action in [Action::"reveal", Action::"search"`,
+			"| support | sees masked | all of these |", "| support | sees plain | all of these |",
+		},
+		{
+			"a recipient more", "recipients: [Marketing]", "recipients: [Marketing, Partners]",
+			"- Recipients: Marketing", "- Recipients: Marketing, Partners",
+		},
+		{
+			"kept for longer", "retention: P3Y", "retention: P4Y",
+			"- May be read for this purpose: 1096 days", "- May be read for this purpose: 1461 days",
+		},
 	} {
 		change := func(b []byte) []byte { return bytes.Replace(b, []byte(tt.from), []byte(tt.to), 1) }
 		cat, policy := change(sample.Catalog()), change(sample.Policy())

@@ -25,7 +25,8 @@ func TestCompare(t *testing.T) {
 		{"missing", "a\nc\n", "a\nb\nc\n", diffs{{Line: 2, Says: none, Now: []string{"b"}}}},
 		{"surplus", "a\nb\nc\n", "a\nc\n", diffs{{Line: 2, Says: []string{"b"}, Now: none}}},
 		{"two places", "a\nb\nc\nd\n", "x\nb\nc\ny\n", diffs{
-			{Line: 1, Says: []string{"a"}, Now: []string{"x"}}, {Line: 4, Says: []string{"d"}, Now: []string{"y"}}}},
+			{Line: 1, Says: []string{"a"}, Now: []string{"x"}}, {Line: 4, Says: []string{"d"}, Now: []string{"y"}},
+		}},
 		{"the copy is empty", "", "a\n", diffs{{Line: 1, Says: none, Now: []string{"a"}}}},
 		{"nothing is left", "a\n", "", diffs{{Line: 1, Says: []string{"a"}, Now: none}}},
 	} {

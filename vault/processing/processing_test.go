@@ -164,36 +164,54 @@ func TestAccess(t *testing.T) {
 		name, policy string
 		want         access
 	}{
-		{"a role without any right is left out", `
+		{
+			"a role without any right is left out", `
 			permit (principal in Role::"a", action == Action::"reveal", resource);
 			permit (principal in Role::"b", action == Action::"reveal", resource in Classification::"special");`,
-			access{one("a", []string{"c.f", "c.g"}, none)}},
-		{"forbid wins", `
+			access{one("a", []string{"c.f", "c.g"}, none)},
+		},
+		{
+			"forbid wins", `
 			permit (principal in Role::"a", action in [Action::"reveal", Action::"reveal_masked"], resource);
 			forbid (principal in Role::"a", action == Action::"reveal", resource == Field::"c.f");`,
-			access{one("a", []string{"c.g"}, []string{"c.f"})}},
-		{"a forbid of everything leaves nobody", `
+			access{one("a", []string{"c.g"}, []string{"c.f"})},
+		},
+		{
+			"a forbid of everything leaves nobody", `
 			permit (principal in Role::"a", action, resource);
 			forbid (principal, action, resource);`,
-			access{}},
-		{"another purpose gives nothing", `
+			access{},
+		},
+		{
+			"another purpose gives nothing", `
 			permit (principal in Role::"a", action == Action::"reveal", resource) when { context.purpose == "self" };`,
-			access{}},
-		{"without an index nothing is found", `
+			access{},
+		},
+		{
+			"without an index nothing is found", `
 			permit (principal in Role::"a", action in [Action::"search", Action::"list", Action::"aggregate"], resource);`,
-			access{{Roles: []string{"a"}, Plain: none, Masked: none, Search: []string{"c.f"}, List: []string{"c.f", "c.g"}, Aggregate: []string{"c.f", "c.g"}}}},
-		{"every caller", `
+			access{{Roles: []string{"a"}, Plain: none, Masked: none, Search: []string{"c.f"}, List: []string{"c.f", "c.g"}, Aggregate: []string{"c.f", "c.g"}}},
+		},
+		{
+			"every caller", `
 			permit (principal, action == Action::"reveal_masked", resource == Field::"c.f");`,
-			access{{Roles: none, Plain: none, Masked: []string{"c.f"}, Search: none, List: none, Aggregate: none}}},
-		{"two roles get more together", `
+			access{{Roles: none, Plain: none, Masked: []string{"c.f"}, Search: none, List: none, Aggregate: none}},
+		},
+		{
+			"two roles get more together", `
 			permit (principal in Role::"b", action == Action::"reveal_masked", resource);
 			permit (principal in Role::"a", action == Action::"reveal", resource == Field::"c.f") when { principal in Role::"b" };`,
-			access{one("b", none, []string{"c.f", "c.g"}),
-				{Roles: []string{"a", "b"}, Plain: []string{"c.f"}, Masked: none, Search: none, List: none, Aggregate: none}}},
-		{"a policy that fails denies", `
+			access{
+				one("b", none, []string{"c.f", "c.g"}),
+				{Roles: []string{"a", "b"}, Plain: []string{"c.f"}, Masked: none, Search: none, List: none, Aggregate: none},
+			},
+		},
+		{
+			"a policy that fails denies", `
 			permit (principal in Role::"a", action == Action::"reveal", resource);
 			forbid (principal, action == Action::"reveal", resource) when { context.nothing == 1 };`,
-			access{}},
+			access{},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := processing.Input{Catalog: catalogOf(t, shop), Policy: policyOf(t, tt.policy)}
@@ -227,21 +245,27 @@ func TestOpenItems(t *testing.T) {
 		want                   []string
 	}{
 		{"nothing", "", "", policy, facts, always},
-		{"controller", "controller: {name: Shop, contact: privacy@shop.example.org}\n", "", policy, facts,
-			[]string{always[0], always[0], always[1]}},
+		{
+			"controller", "controller: {name: Shop, contact: privacy@shop.example.org}\n", "", policy, facts,
+			[]string{always[0], always[0], always[1]},
+		},
 		{"recipients", "recipients: [R], ", "", policy, facts, with("purposes.p GDPR Art. 30(1)(d)")},
 		{"no review", ", review_by: 2027-01-01", "", policy, facts, with("purposes.p GDPR Art. 24(1)")},
 		{"past review", "2027-01-01", "2026-11-25", policy, facts, with("purposes.p GDPR Art. 24(1)")},
 		{"review today", "2027-01-01", "2026-11-26", policy, facts, always},
-		{"no retention", "retention: 30, ", "", policy, facts,
-			[]string{always[0], always[1], "c.f GDPR Art. 30(1)(f)", "c.g GDPR Art. 30(1)(f)"}},
+		{
+			"no retention", "retention: 30, ", "", policy, facts,
+			[]string{always[0], always[1], "c.f GDPR Art. 30(1)(f)", "c.g GDPR Art. 30(1)(f)"},
+		},
 		{"interests", "contract", "legitimate_interests", policy, facts, with("purposes.p GDPR Art. 6(1)(f), 13(1)(d)")},
 		{"task", "contract", "public_task", policy, facts, with("purposes.p GDPR Art. 6(3)")},
 		{"obligation", "contract", "legal_obligation", policy, facts, with("purposes.p GDPR Art. 6(3)")},
 		{"special", "title: G", "title: G, classification: special", policy, facts, with("purposes.p GDPR Art. 9(2)")},
 		{"sells", "basis: contract", "basis: contract, sells: true", policy, facts, with("purposes.p GDPR Art. 21")},
-		{"unused", "", "", `permit (principal in Role::"a", action == Action::"reveal", resource == Field::"c.f");`, facts,
-			with("purposes.p GDPR Art. 5(1)(c)")},
+		{
+			"unused", "", "", `permit (principal in Role::"a", action == Action::"reveal", resource == Field::"c.f");`, facts,
+			with("purposes.p GDPR Art. 5(1)(c)"),
+		},
 		{"many roles", "", "", policy + manyRoles(16), facts, with("policy GDPR Art. 32(4)")},
 		{"facts", "", "", policy, processing.Facts{}, append(slices.Clone(always), slices.Repeat([]string{"measures GDPR Art. 30(1)(g)"}, 7)...)},
 	} {

@@ -158,5 +158,5 @@ func articleOf(basis string) string {
 	if i < 0 {
 		return ""
 	}
-	return "Art. 6(1)(" + string(rune('a'+i)) + ")"
+	return "Art. 6(1)(" + "abcdef"[i:i+1] + ")"
 }

@@ -90,8 +90,11 @@ func (p *page) access(list []Access, n int) {
 			how    string
 			fields []string
 		}{
-			{"sees plain", x.Plain}, {"sees masked", x.Masked}, {"finds people by", x.Search},
-			{"sees that there is", x.List}, {"uses in statistics", x.Aggregate},
+			{"sees plain", x.Plain},
+			{"sees masked", x.Masked},
+			{"finds people by", x.Search},
+			{"sees that there is", x.List},
+			{"uses in statistics", x.Aggregate},
 		} {
 			switch len(way.fields) {
 			case 0:
