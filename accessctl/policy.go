@@ -3,6 +3,7 @@ package accessctl
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,9 @@ func (p *Policy) Version() int64 { return p.version }
 
 // Text returns a copy of the text that ParsePolicy was given.
 func (p *Policy) Text() []byte { return bytes.Clone(p.text) }
+
+// Roles returns the roles that the text mentions, sorted.
+func (p *Policy) Roles() []Role { return slices.Sorted(maps.Keys(p.roles)) }
 
 // add names the i-th policy of the text and notes the roles it mentions.
 func (p *Policy) add(i int, c *cedar.Policy) error {

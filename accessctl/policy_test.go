@@ -208,3 +208,15 @@ func FuzzParsePolicy(f *testing.F) {
 		}
 	})
 }
+
+// TestRoles: every role that the text mentions, sorted, once, also in a condition.
+func TestRoles(t *testing.T) {
+	p := parse(t, `permit (principal in Role::"b", action, resource) when { principal in Role::"a" || principal in Role::"b" };
+		forbid (principal, action, resource);`)
+	if diff := cmp.Diff(roles("a b"), p.Roles()); diff != "" {
+		t.Errorf("roles (-want +got):\n%s", diff)
+	}
+	if got := parse(t, "forbid (principal, action, resource);").Roles(); len(got) != 0 {
+		t.Errorf("roles %v", got)
+	}
+}

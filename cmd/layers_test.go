@@ -40,6 +40,7 @@ audit/watch:                  accessctl audit
 audit/tiledir:                audit/tree
 audit/trail:                  audit audit/tree
 vault/catalog:                crypto/secret
+vault/processing:             accessctl vault/catalog
 vault/api:
 vault/client:                 vault/api
 vault/jobs:

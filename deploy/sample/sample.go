@@ -13,6 +13,7 @@ import (
 
 //go:embed catalog.yaml policy.cedar policy_test.yaml customers.csv invoices.csv
 //go:embed customers.import.yaml invoices.import.yaml LICENSE-chinook.md
+//go:embed record.md assessment.md
 var files embed.FS
 
 // Files gives all files of the sample, by the names that README.md lists.
@@ -38,6 +39,12 @@ func Invoices() []byte { return read("invoices.csv") }
 
 // InvoicesImport is invoices.import.yaml: how Invoices become records.
 func InvoicesImport() []byte { return read("invoices.import.yaml") }
+
+// Record is record.md: the record of processing activities of Catalog and Policy.
+func Record() []byte { return read("record.md") }
+
+// Assessment is assessment.md: the draft of their impact assessment.
+func Assessment() []byte { return read("assessment.md") }
 
 func read(name string) []byte {
 	b, err := files.ReadFile(name)

@@ -229,7 +229,7 @@ func consent(t *testing.T, s string) accessctl.Consent {
 func TestFiles(t *testing.T) {
 	for _, name := range []string{
 		"catalog.yaml", "policy.cedar", "policy_test.yaml", "customers.csv", "invoices.csv",
-		"customers.import.yaml", "invoices.import.yaml", "LICENSE-chinook.md",
+		"customers.import.yaml", "invoices.import.yaml", "LICENSE-chinook.md", "record.md", "assessment.md",
 	} {
 		if _, err := fs.ReadFile(sample.Files(), name); err != nil {
 			t.Error(err)

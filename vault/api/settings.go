@@ -66,6 +66,7 @@ type CollectionField struct {
 	Classification string            `json:"classification"`
 	Purposes       []string          `json:"purposes"`
 	Group          string            `json:"group" doc:"The key group that it lives and dies with"`
+	Mask           string            `json:"mask" doc:"What is shown of it where it is shown masked"`
 	Searchable     bool              `json:"searchable"`
 	RetentionDays  int               `json:"retention_days,omitempty" doc:"How long it is kept after it was written; absent: no limit of its own"`
 }
