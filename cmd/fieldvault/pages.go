@@ -21,7 +21,7 @@ func (p *parts) portal(api http.Handler) (http.Handler, error) {
 	}
 	pages, err := portal.New(portal.Config{
 		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Export: httpapi.Export,
-		SignInURL: c.SignInURL, Frames: c.Frames, MaxInFlight: max(1, p.cfg.Limits.InFlight/2),
+		SignInURL: c.SignInURL, Frames: listed(c.Frames), MaxInFlight: max(1, p.cfg.Limits.InFlight/2),
 	})
 	if err != nil {
 		return nil, withHint(fmt.Errorf("making the web pages: %w", err), "check portal.sign_in_url and portal.frames, or set portal.off")
