@@ -36,7 +36,9 @@ func dev(t *testing.T, args ...string) *service {
 func ready(t *testing.T, program processtest.Program, p *processtest.Process) *service {
 	t.Helper()
 	s := &service{program: program, process: p}
-	line := p.Await(t, func(line string) bool { return strings.HasPrefix(line, `{"url"`) })
+	line := p.Await(t, func(line string) bool {
+		return strings.HasPrefix(line, "{") && strings.Contains(line, `"metrics_url":`)
+	})
 	if err := json.Unmarshal([]byte(line), s); err != nil {
 		t.Fatal(err)
 	}

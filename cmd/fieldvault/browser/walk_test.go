@@ -146,7 +146,7 @@ func (w *walk) uses(t *testing.T) {
 		if n := eval[int](w.visitor, t, card+`.querySelectorAll(".facts > div").length`); n < 4 {
 			t.Errorf("%s: of basis, fields, recipients and retention there are %d", p.ID, n)
 		}
-		if on, err := time.Parse(time.DateOnly, p.ReviewBy); err != nil || on.Before(time.Now().AddDate(-10, 0, 0)) {
+		if _, err := time.Parse(time.DateOnly, p.ReviewBy); err != nil {
 			t.Errorf("%s is reviewed by %q", p.ID, p.ReviewBy)
 		}
 		if p.ID == "marketing" && (!strings.Contains(told, "E-mail address") || strings.Contains(told, "Telephone")) {
