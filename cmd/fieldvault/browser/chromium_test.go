@@ -70,7 +70,7 @@ type visitor struct {
 	ready bool     // the page has axe
 }
 
-func newVisitor(t *testing.T, root context.Context, m manner, headers network.Headers) *visitor {
+func newVisitor(root context.Context, t *testing.T, m manner, headers network.Headers) *visitor {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(root, chromedp.WithNewBrowserContext())
 	v := &visitor{manner: m, ctx: ctx, dir: t.TempDir(), seen: map[string]int{}}

@@ -30,7 +30,7 @@ func serve(t *testing.T, origin string) *service {
 		"store":  map[string]any{"url": "sqlite:" + in("fieldvault.db"), "allow_unverified": true},
 		"ledger": map[string]any{"file": in("ledger")},
 		"kek":    map[string]any{"local": map[string]any{"file": in("kek.json"), "allow_clear": true}},
-		"portal": map[string]any{"frames": []string{origin}},
+		"portal": map[string]any{"frames": origin},
 	})
 	s := ready(t, begun.program, begun.program.Start(t, nil, "serve", "--config", in("serve.yaml"), "--json"))
 	s.Tokens = begun.Tokens
@@ -63,7 +63,7 @@ func TestForm(t *testing.T) {
 	own, stranger := shop(t), shop(t)
 	s := serve(t, own.URL)
 	desk := manner{lang: "en", width: 1440, scripts: true, pictures: true}
-	v := newVisitor(t, root, desk, nil)
+	v := newVisitor(root, t, desk, nil)
 	v.open(t, s.link(t, "form"), http.StatusOK)
 	v.look(t, "form")
 	if v.has(t, "input:checked") {
@@ -80,7 +80,7 @@ func TestForm(t *testing.T) {
 	await(t, "marketing reads", func() bool { got, _ := s.sees(t, marketing, "email"); return got == "plain" })
 	v.heard(t, "the form")
 
-	other := newVisitor(t, root, desk, nil)
+	other := newVisitor(root, t, desk, nil)
 	other.open(t, stranger.URL+"/?link="+url.QueryEscape(s.link(t, "form")), http.StatusOK)
 	await(t, "the browser refuses", func() bool {
 		other.mu.Lock()
