@@ -374,3 +374,34 @@ func TestNotices(t *testing.T) {
 		t.Error("nothing changed, and somebody is to be asked")
 	}
 }
+
+// TestARestoreForgetsNoObjection: after a restore to before an objection, and the replay
+// of the ledger, the objection stands, whatever the database had on record before.
+func TestARestoreForgetsNoObjection(t *testing.T) {
+	v := rightsVault(t)
+	dpo := v.As("dpo", "")
+	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "offers", Decision: "refused"}); err != nil {
+		t.Fatal(err)
+	}
+	path := backup(t, v)
+	purposes := []accessctl.Purpose{"offers", "stats"} // one with a decision, one with none
+	for _, p := range purposes {
+		v.Clock.Advance(time.Minute)
+		wants(t, opens(t, v.Vault, v.As("app", p)), "plain")
+		if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: p, Decision: "objected"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := restored(t, v, path)
+	if isReady(r) {
+		t.Error("it says that it is ready")
+	}
+	done, err := r.Replay(t.Context(), r.Operator(), nil)
+	if err != nil || done.Applied != int64(len(purposes)) {
+		t.Fatalf("%d of %d entries were applied, %v", done.Applied, done.Entries, err)
+	}
+	for _, p := range purposes {
+		wants(t, opens(t, r.Vault, r.As("app", p)), "objection")
+	}
+	wants(t, opens(t, r.Vault, r.As("app", "support")), "plain")
+}
