@@ -224,7 +224,7 @@ func TestChangedNoticeAsksAgain(t *testing.T) {
 		t.Errorf("marketing sees %s", got)
 	}
 	wantText(t, b.get(t, "/me"), "/me/notice")
-	wantText(t, b.get(t, "/me/notice"), "We give it to nobody")
+	wantText(t, b.get(t, "/me/notice"), "What people are told about it", "We give it to nobody")
 	// A click on a page that was loaded before the change is no consent to it.
 	b.post(t, "/me/purposes", url.Values{"purpose": {"marketing"}, "decision": {"grant"}, "notice": {"1"}})
 	if got := s.sees(t, "marketing", "marketing"); got != "hiddenconsent" {

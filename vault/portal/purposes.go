@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/accessctl/consent"
@@ -149,10 +151,16 @@ func (v *visit) changes(since string) ([]catalog.Change, error) {
 func wordsOf(list []catalog.Change, purpose string) (words []string) {
 	for _, c := range list {
 		if slices.Contains(c.Purposes, purpose) {
-			words = append(words, c.Text)
+			words = append(words, sentence(c.Text))
 		}
 	}
 	return words
+}
+
+// sentence begins with a capital letter.
+func sentence(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 // decide records one decision about one purpose.
