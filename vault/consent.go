@@ -234,6 +234,9 @@ func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) (stood bool
 			return false, ErrConflict
 		}
 		objected = last.Decision == consent.Objected
+		if r.event.Decision.Closes() && r.event.At.Before(last.At) {
+			r.event.At = last.At // clocks differ: in the ledger, too, it is no older than what it ends
+		}
 	}
 	if r.event.Decision == consent.Overruled && !objected {
 		return false, ErrConflict // there is nothing to overrule

@@ -44,7 +44,7 @@ collections:
 
 const rightsPolicy = `
 permit (principal in Role::"app", action, resource);
-permit (principal in Role::"dpo", action in [Action::"consent", Action::"consent_read", Action::"erase", Action::"hold"], resource);
+permit (principal in Role::"dpo", action in [Action::"consent", Action::"consent_read", Action::"requests", Action::"erase", Action::"hold"], resource);
 permit (principal in Role::"operator", action in [Action::"configure", Action::"inspect", Action::"audit"], resource);
 permit (principal in Role::"subject", action, resource) when { context.own };
 `
@@ -215,7 +215,7 @@ func TestObjection(t *testing.T) {
 	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "offers", Decision: "overruled"}); !invalidIn(err, "decision") {
 		t.Errorf("overruled: %v", err)
 	}
-	if _, err := says(t, v.Vault, me, vault.Decided{Purpose: "stats", Decision: "overruled"}); !invalidIn(err, "decision") {
+	if _, err := says(t, v.Vault, me, vault.Decided{Purpose: "stats", Decision: "overruled"}); !errors.Is(err, vault.ErrDenied) {
 		t.Errorf("overruled by the person: %v", err)
 	}
 	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "stats", Decision: "overruled"}); err != nil {
@@ -380,7 +380,7 @@ func TestNotices(t *testing.T) {
 func TestARestoreForgetsNoObjection(t *testing.T) {
 	v := rightsVault(t)
 	dpo := v.As("dpo", "")
-	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "offers", Decision: "refused"}); err != nil {
+	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "offers", Decision: "granted"}); err != nil {
 		t.Fatal(err)
 	}
 	path := backup(t, v)
@@ -404,4 +404,69 @@ func TestARestoreForgetsNoObjection(t *testing.T) {
 		wants(t, opens(t, r.Vault, r.As("app", p)), "objection")
 	}
 	wants(t, opens(t, r.Vault, r.As("app", "support")), "plain")
+}
+
+// TestNoStaysNo: where people may object, whatever they say next but yes keeps the
+// purpose shut, and so does what nobody can vouch for.
+func TestNoStaysNo(t *testing.T) {
+	v := rightsVault(t)
+	dpo := v.As("dpo", "")
+	for _, purpose := range []accessctl.Purpose{"offers", "stats"} {
+		for _, said := range []string{"objected", "refused", "withdrawn", "objected", "withdrawn", "refused"} {
+			if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: purpose, Decision: said}); err != nil {
+				t.Fatal(err)
+			}
+			wants(t, opens(t, v.Vault, v.As("app", purpose)), "objection")
+		}
+	}
+	// A purpose that rested on consent keeps its no under another basis.
+	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "news", Decision: "withdrawn"}); err != nil {
+		t.Fatal(err)
+	}
+	republish(t, v, "    basis: consent\n    expires: 30\n", "    basis: legitimate_interests\n    version: 2\n")
+	wants(t, opens(t, v.Vault, v.As("app", "news")), "objection")
+
+	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "offers", Decision: "granted"}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, opens(t, v.Vault, v.As("app", "offers")), "plain")
+	for _, change := range []string{"DELETE FROM consent WHERE purpose = 'stats'", "UPDATE consent SET decision = 'granted' WHERE purpose = 'news'", "DELETE FROM consent"} {
+		if _, err := open(t, v).Exec(change); err != nil {
+			t.Fatal(err)
+		}
+		for _, purpose := range []accessctl.Purpose{"offers", "stats", "news"} {
+			wants(t, opens(t, v.Vault, v.As("app", purpose)), "objection")
+		}
+		wants(t, opens(t, v.Vault, v.As("app", "support")), "plain")
+	}
+	// And an objection that is acknowledged then is in force.
+	if _, err := says(t, v.Vault, dpo, vault.Decided{Purpose: "stats", Decision: "objected"}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, opens(t, v.Vault, v.As("app", "stats")), "objection")
+}
+
+// TestANoIsNoOlder: a no that was said by a clock that runs late ends the yes before it
+// also after a restore to between the two, and the replay.
+func TestANoIsNoOlder(t *testing.T) {
+	v := rightsVault(t)
+	me := v.Person("c-1", "")
+	yes, err := says(t, v.Vault, me, vault.Decided{Purpose: "news", Decision: "granted"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := backup(t, v)
+	v.Clock.Advance(-time.Minute)
+	no, err := says(t, v.Vault, me, vault.Decided{Purpose: "news", Decision: "withdrawn"})
+	if err != nil || no.Events[0].Time.Before(yes.Events[0].Time) {
+		t.Errorf("%v, %v after %v", err, no.Events[0].Time, yes.Events[0].Time)
+	}
+	v.Clock.Advance(2 * time.Minute)
+	r := restored(t, v, path)
+	if _, err := r.Replay(t.Context(), r.Operator(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*vault.Vault{v.Vault, r.Vault} {
+		wants(t, opens(t, n, v.As("app", "news")), "consent")
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/accessctl/consent"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
@@ -29,8 +30,13 @@ func (r *consenting) check(ctx context.Context) error {
 		return ErrTooLarge
 	case len(d.Evidence) > 0 && r.afterwards():
 		return invalid("evidence", "is not kept for a withdrawal or an objection, which need none")
+	case d.Notice == "" && r.event.Method == consent.MethodImport:
+		return invalid("notice", "is required of an import: which notice was it given on? GET /v1/notices lists them")
 	case len(d.Language) > 8:
 		return invalid("language", "must be two letters, such as de")
+	}
+	if r.event.Decision == consent.Overruled && !r.s.decider(r.c).PermitPerson(accessctl.ActionRequests, false).Allowed {
+		return r.v.denied(ctx, r.t, r.s, r.c, accessctl.ActionRequests) // it is an answer to a request
 	}
 	if err := r.checkPurpose(); err != nil {
 		return err

@@ -38,7 +38,7 @@ func (v *Vault) statuses(t *tenant, s *settings, p *Subject, rows []Consent) []C
 	for i := range s.catalog.Purposes {
 		why := &s.catalog.Purposes[i]
 		id := accessctl.Purpose(why.ID)
-		st := ConsentStatus{Purpose: id, State: t.consentState(s.catalog, p.UID, rows, id, v.now())}
+		st := ConsentStatus{Purpose: id, State: t.consentFor(s.catalog, p.UID, rows, id, v.now())}
 		for j := range rows {
 			if r := &rows[j]; r.Purpose == string(id) {
 				st.Decision, st.Notice, st.Method = r.Decision, r.Notice, r.Method

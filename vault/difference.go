@@ -223,7 +223,7 @@ func withdrawn(rows []Consent, e *ledger.Entry) bool {
 			if e.Kind == ledger.Withdraw {
 				closed = consent.Decision(rows[i].Decision).Closes()
 			}
-			return closed || !rows[i].At.Before(e.At)
+			return closed || rows[i].At.After(e.At)
 		}
 	}
 	return e.Kind == ledger.Withdraw // without a decision there is no consent either

@@ -51,12 +51,15 @@ func (v *Vault) List(ctx context.Context, c accessctl.Caller, subject, collectio
 		a.fields = describeFields(coll, c.Purpose)
 	}
 	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) error {
-		consents, _, err := t.consents(ctx, tx, p)
+		consents, stand, err := t.consents(ctx, tx, p)
 		if err != nil {
 			return err
 		}
+		if !stand {
+			consents = distrusted(s.catalog)
+		}
 		state := accessctl.State{
-			Consent:    t.consentState(s.catalog, p.UID, consents, c.Purpose, v.now()),
+			Consent:    t.consentFor(s.catalog, p.UID, consents, c.Purpose, v.now()),
 			Restricted: p.Restricted, Own: own(c, subject),
 		}
 		rows, err = tx.ListRecords(ctx, t.row.ID, p.UID, only, after, limit)

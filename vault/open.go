@@ -232,6 +232,36 @@ func (t *tenant) consentState(cat *catalog.Catalog, uid uuid.UUID, rows []Consen
 	return accessctl.ConsentNone
 }
 
+// consentFor is consentState as a decision needs it. A purpose that does not rest on
+// consent, and that people may object to, stays shut after any no of theirs, under
+// whatever basis it was said, and while nobody can tell what they said.
+func (t *tenant) consentFor(cat *catalog.Catalog, uid uuid.UUID, rows []Consent, p accessctl.Purpose, now time.Time) accessctl.Consent {
+	s := t.consentState(cat, uid, rows, p, now)
+	why, ok := cat.Purpose(string(p))
+	if !ok || why.Basis == catalog.BasisConsent || !why.Objectable() {
+		return s
+	}
+	if s == accessctl.ConsentRefused || s == accessctl.ConsentWithdrawn {
+		return accessctl.ConsentObjected
+	}
+	for i := range rows {
+		if rows[i].Purpose == string(p) && !t.stamped(uid, &rows[i]) {
+			return accessctl.ConsentObjected
+		}
+	}
+	return s
+}
+
+// distrusted are consents in place of those that were changed or put back by SQL: one
+// for each purpose, and none of them stamped.
+func distrusted(cat *catalog.Catalog) []Consent {
+	list := make([]Consent, len(cat.Purposes))
+	for i := range cat.Purposes {
+		list[i].Purpose = cat.Purposes[i].ID
+	}
+	return list
+}
+
 // stamped says whether a consent bears the tenant's MAC.
 func (t *tenant) stamped(uid uuid.UUID, c *Consent) bool {
 	return t.mac.Verify(c.MAC, consent.Label, consent.Canonical(t.row.Name, uid, consentEvent(c))...)

@@ -38,6 +38,8 @@ const (
 	MaxWords = 16 << 10
 	// maxOpenRequests is how many requests of one person may be open.
 	maxOpenRequests = 50
+	// maxRequests is how many of one person may be on record.
+	maxRequests = 500
 )
 
 // A Filed is a request to file.
@@ -220,6 +222,9 @@ func (q *filing) repeated(ctx context.Context, tx Tx, p *Subject) (once []byte, 
 				return nil, false, fmt.Errorf("storing an idempotency key: %w", err)
 			}
 		}
+	}
+	if len(rows) >= maxRequests && !done {
+		return nil, false, invalid("subject", "has too many requests on record: answer them by letter")
 	}
 	open := 0
 	for i := range slices.Backward(rows) {

@@ -180,7 +180,7 @@ func (r *expiring) page(ctx context.Context) (done bool, err error) {
 			r.job.Done++
 		}
 	}
-	slices.SortFunc(list, func(a, b pastEnd) int { return bytes.Compare(a.lookup, b.lookup) }) // the order in which writes lock rows
+	slices.SortStableFunc(list, func(a, b pastEnd) int { return bytes.Compare(a.lookup, b.lookup) }) // the order in which writes lock rows
 	for batch := range slices.Chunk(list, fillBatch) {
 		if err := r.remove(ctx, batch); err != nil {
 			return false, err

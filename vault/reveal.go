@@ -310,7 +310,7 @@ func (r *reading) decide(w *want, l *LoadedItem) {
 		r.out[w.at].Revision = l.Record.Revision
 	}
 	state := accessctl.State{
-		Consent:    seedConsent(l.Subject.UID, r.t.consentState(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now())),
+		Consent:    seedConsent(l.Subject.UID, r.t.consentFor(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now())),
 		Restricted: l.Subject.Restricted,
 		Own:        w.own,
 	}
@@ -387,7 +387,7 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 	l.Keys = r.v.living(r.t, s.UID, l.Keys)
 	consentsStand, keysStand := stands(s, l.Consents, l.Keys)
 	if !consentsStand {
-		l.Consents = nil // changed or put back by SQL: they do not count
+		l.Consents = distrusted(r.s.catalog)
 	}
 	switch {
 	case !keysStand:

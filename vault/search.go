@@ -193,7 +193,7 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 	why, _ := r.s.catalog.Purpose(string(r.c.Purpose))
 	r.why = why
 	d := r.d.Permit(accessctl.ActionSearch, sr.fact, accessctl.State{
-		Consent:    r.t.consentState(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
+		Consent:    r.t.consentFor(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
 		Restricted: l.Subject.Restricted, Expired: r.expired(sr.field, s),
 	})
 	p.views.add(sr.coll.ID, sr.field.ID, accessctl.Decision{Reason: d.Reason})

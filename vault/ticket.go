@@ -164,24 +164,29 @@ func (k *sealedTicket) person(t *tenant, request uuid.UUID) accessctl.Caller {
 	}
 }
 
+// A Browser is where a link is used.
+type Browser struct {
+	Secret string // what it holds, if links are issued for one browser
+	Bound  bool   // a link that was issued for any browser is not taken
+}
+
 // fits says whether a browser is the one that the ticket was issued for.
-func (k *sealedTicket) fits(secret string) bool {
+func (k *sealedTicket) fits(b Browser) bool {
 	if k.Browser == "" {
-		return true
+		return !b.Bound
 	}
-	sum := sha256.Sum256([]byte(secret))
+	sum := sha256.Sum256([]byte(b.Secret))
 	return subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(k.Browser)) == 1
 }
 
-// SignIn spends a link, and answers the session that it opens. secret is what the
-// browser holds, if the link was issued for one browser. The error is a *TicketError,
-// ErrGone, ErrIntegrity or ErrUnavailable.
-func (v *Vault) SignIn(ctx context.Context, link, secret string, request uuid.UUID) (session string, err error) {
+// SignIn spends a link, and answers the session that it opens. The error is a
+// *TicketError, ErrGone, ErrIntegrity or ErrUnavailable.
+func (v *Vault) SignIn(ctx context.Context, link string, b Browser, request uuid.UUID) (session string, err error) {
 	t, k, err := v.openTicket(ctx, TicketLink, link)
 	if err != nil {
 		return "", err
 	}
-	if !k.fits(secret) {
+	if !k.fits(b) {
 		return "", &TicketError{TicketBrowser}
 	}
 	s, err := v.settingsOf(ctx, t)

@@ -18,7 +18,7 @@ import (
 // signsIn gives a person a link and uses it.
 func signsIn(t *testing.T, v *vaulttest.Vault, subject string) string {
 	t.Helper()
-	session, err := v.SignIn(t.Context(), link(t, v, subject, ""), "", vaulttest.NewID())
+	session, err := v.SignIn(t.Context(), link(t, v, subject, ""), vault.Browser{}, vaulttest.NewID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestTicketLetsOneBrowserInOnce(t *testing.T) {
 	n := v.Node(t, nil)
 	one := link(t, v, "c-1", "")
 	v.KEK.Fail(vault.ErrUnavailable) // nobody waits for the key-encryption key
-	session, err := n.SignIn(t.Context(), one, "", vaulttest.NewID())
+	session, err := n.SignIn(t.Context(), one, vault.Browser{}, vaulttest.NewID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestTicketLetsOneBrowserInOnce(t *testing.T) {
 	if got := see(t, v, c, "c-1", "email"); !strings.HasPrefix(got, "plain") {
 		t.Errorf("the person sees %s", got)
 	}
-	_, err = v.SignIn(t.Context(), one, "", vaulttest.NewID())
+	_, err = v.SignIn(t.Context(), one, vault.Browser{}, vaulttest.NewID())
 	wants(t, fault(err), "spent")
 	if err := v.SignOut(t.Context(), session); err != nil {
 		t.Error(err)
@@ -81,12 +81,14 @@ func TestTicketOfABrowser(t *testing.T) {
 	sum := sha256.Sum256([]byte("secret"))
 	one := link(t, v, "c-1", hex.EncodeToString(sum[:]))
 	for _, secret := range []string{"", "another", hex.EncodeToString(sum[:])} {
-		_, err := v.SignIn(t.Context(), one, secret, vaulttest.NewID())
+		_, err := v.SignIn(t.Context(), one, vault.Browser{Secret: secret}, vaulttest.NewID())
 		wants(t, fault(err), "browser")
 	}
-	if _, err := v.SignIn(t.Context(), one, "secret", vaulttest.NewID()); err != nil {
+	if _, err := v.SignIn(t.Context(), one, vault.Browser{Secret: "secret", Bound: true}, vaulttest.NewID()); err != nil {
 		t.Error(err)
 	}
+	_, err := v.SignIn(t.Context(), link(t, v, "c-1", ""), vault.Browser{Secret: "secret", Bound: true}, vaulttest.NewID())
+	wants(t, fault(err), "browser") // one for any browser, where links are bound
 	for _, browser := range []string{"secret", "00", strings.ToUpper(hex.EncodeToString(sum[:])), strings.Repeat("0", 66)} {
 		if _, _, err := v.IssueTicket(t.Context(), v.As("app", ""), "c-1", vault.TicketLink, browser); !invalidIn(err, "browser") {
 			t.Errorf("a link for browser %q: %v", browser, err)
@@ -98,7 +100,7 @@ func TestTicketExpires(t *testing.T) {
 	v := withCustomer(t)
 	one, session := link(t, v, "c-1", ""), signsIn(t, v, "c-1")
 	v.Clock.Advance(vault.LinkLife)
-	_, err := v.SignIn(t.Context(), one, "", vaulttest.NewID())
+	_, err := v.SignIn(t.Context(), one, vault.Browser{}, vaulttest.NewID())
 	wants(t, fault(err), "expired")
 	if _, err := v.Session(t.Context(), session, vaulttest.NewID()); err != nil {
 		t.Error(err)
@@ -131,7 +133,7 @@ func TestTicketForged(t *testing.T) {
 			t.Errorf("a session of %.20q: %s", s, fault(err))
 		}
 	}
-	_, err = v.SignIn(t.Context(), session, "", vaulttest.NewID())
+	_, err = v.SignIn(t.Context(), session, vault.Browser{}, vaulttest.NewID())
 	wants(t, fault(err), "forged")
 }
 
@@ -145,7 +147,7 @@ func TestTicketDiesWithThePerson(t *testing.T) {
 		if _, err := v.Session(t.Context(), session, vaulttest.NewID()); !errors.Is(err, vault.ErrGone) {
 			t.Errorf("%s: a session: %v", when, err)
 		}
-		if _, err := v.SignIn(t.Context(), one, "", vaulttest.NewID()); !errors.Is(err, vault.ErrGone) {
+		if _, err := v.SignIn(t.Context(), one, vault.Browser{}, vaulttest.NewID()); !errors.Is(err, vault.ErrGone) {
 			t.Errorf("%s: a link: %v", when, err)
 		}
 	}
@@ -171,7 +173,7 @@ func TestTicketIsSpentOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := v.SignIn(t.Context(), one, "", vaulttest.NewID()); err == nil {
+			if _, err := v.SignIn(t.Context(), one, vault.Browser{}, vaulttest.NewID()); err == nil {
 				in.Add(1)
 			} else if f := fault(err); f != "spent" {
 				t.Error(f)

@@ -32,9 +32,6 @@ func forget(m *vault.Manifest) {
 }
 
 func (v *visit) overview() (page.Page, error) {
-	if err := v.signal(); err != nil {
-		return nil, err
-	}
 	m, err := v.held()
 	if err != nil {
 		return nil, err

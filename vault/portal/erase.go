@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"time"
 
@@ -113,7 +115,7 @@ func (v *visit) erase() (page.Page, error) {
 		ID uuid.UUID `json:"id"`
 	}
 	if json.Unmarshal(doc, &c) == nil && c.ID != uuid.Nil {
-		out.Certificate = pathCertificate + "/" + c.ID.String()
+		out.Certificate = pathCertificate + "/" + c.ID.String() + "?" + url.Values{"tenant": {v.caller.Tenant}}.Encode()
 	}
 	return out, nil
 }
@@ -125,7 +127,7 @@ func (v *visit) certificate() (page.Page, error) {
 	if err != nil {
 		return nil, vault.ErrNotFound
 	}
-	doc, err := v.vault.Certificate(v.r.Context(), v.cfg.Tenant, id)
+	doc, err := v.vault.Certificate(v.r.Context(), cmp.Or(v.r.URL.Query().Get("tenant"), v.cfg.Tenant), id)
 	if err != nil {
 		return nil, err
 	}

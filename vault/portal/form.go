@@ -25,7 +25,10 @@ func (v *visit) formed(token string) (err error) {
 	if v.cat == nil {
 		return vault.ErrUnavailable
 	}
-	return v.standing()
+	if err := v.standing(); err != nil {
+		return err
+	}
+	return v.signal()
 }
 
 // offers are the purposes that the person may be asked about now: not those that they
@@ -51,6 +54,11 @@ func (v *visit) form() (page.Page, error) {
 	if err := v.formed(token); err != nil {
 		return nil, err
 	}
+	return v.offered(token)
+}
+
+// offered draws the form.
+func (v *visit) offered(token string) (page.Page, error) {
 	out := page.ConsentForm{
 		Token: token, Notice: strconv.FormatInt(v.cat.Version, 10),
 		NoticeLink: "/v1/notices/" + strconv.FormatInt(v.cat.Version, 10) + "?" + url.Values{"tenant": {v.caller.Tenant}}.Encode(),
@@ -68,6 +76,9 @@ func (v *visit) formSent() (page.Page, error) {
 	form := v.r.PostForm
 	if err := v.formed(form.Get(page.FieldToken)); err != nil {
 		return nil, err
+	}
+	if form.Get(page.FieldNotice) != strconv.FormatInt(v.cat.Version, 10) {
+		return v.offered(form.Get(page.FieldToken)) // the wording has changed since: ask again
 	}
 	ticked := form[page.FieldPurpose]
 	var out page.ConsentReceipt

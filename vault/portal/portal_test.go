@@ -319,7 +319,7 @@ func TestHistoryTellsWhoRead(t *testing.T) {
 
 var (
 	tokenInPage = regexp.MustCompile(`name="token" value="([^"]+)"`)
-	certificate = regexp.MustCompile(`href="(/me/certificate/[0-9a-f-]+)"`)
+	certificate = regexp.MustCompile(`href="(/me/certificate/[0-9a-f-]+\?tenant=default)"`)
 )
 
 // TestErasing: it takes a tick and some seconds, and is then for ever.

@@ -61,9 +61,6 @@ func (v *visit) signal() error {
 			continue
 		}
 		d := vault.Decided{Subject: v.caller.Person, Purpose: accessctl.Purpose(p.ID), Decision: string(consent.Objected), Method: consent.MethodGPC}
-		if p.Basis == catalog.BasisConsent {
-			d.Decision = string(consent.Withdrawn)
-		}
 		if _, err := v.vault.RecordConsent(v.r.Context(), v.as(), d); err != nil {
 			return err
 		}
@@ -72,9 +69,6 @@ func (v *visit) signal() error {
 }
 
 func (v *visit) purposes() (page.Page, error) {
-	if err := v.signal(); err != nil {
-		return nil, err
-	}
 	n, err := v.vault.Notice(v.r.Context(), v.caller.Tenant, v.cat.Version)
 	if err != nil {
 		return nil, err
@@ -173,6 +167,9 @@ func (v *visit) decide() (page.Page, error) {
 	d := vault.Decided{
 		Subject: v.caller.Person, Purpose: accessctl.Purpose(p.ID), Method: consent.MethodPortal,
 		Notice: form.Get(page.FieldNotice), Language: string(v.frame.Lang),
+	}
+	if d.Notice == "" {
+		return nil, vault.ErrDenied // no page of ours leaves it out
 	}
 	done := page.Flash{Subject: p.ID}
 	switch form.Get(page.FieldDecision) {

@@ -39,7 +39,8 @@ func (v *visit) signIn() (page.Page, error) {
 // signedIn spends the link. Whatever session there was is over.
 func (v *visit) signedIn() (page.Page, error) {
 	before := v.cookie(cookieSession)
-	session, err := v.vault.SignIn(v.r.Context(), v.r.PostForm.Get(page.FieldToken), v.cookie(cookieBrowser), v.id)
+	session, err := v.vault.SignIn(v.r.Context(), v.r.PostForm.Get(page.FieldToken),
+		vault.Browser{Secret: v.cookie(cookieBrowser), Bound: v.cfg.SignInURL != ""}, v.id)
 	if errors.Is(err, vault.ErrGone) || errors.Is(err, vault.ErrNotFound) {
 		err = &vault.TicketError{Why: vault.TicketExpired} // whom it was made for is no longer there
 	}

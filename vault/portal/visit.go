@@ -115,11 +115,15 @@ func (v *visit) enter() (err error) {
 	}
 	v.frame.SignedIn = true
 	v.flash()
-	return v.standing()
+	if err := v.standing(); err != nil {
+		return err
+	}
+	return v.signal()
 }
 
 // named puts the organisation's name on the page.
 func (v *visit) named(tenant string) {
+	v.cat = nil
 	cat, err := v.vault.Catalog(v.r.Context(), tenant)
 	if err != nil {
 		return
@@ -171,7 +175,7 @@ func problemOf(err error) (int, page.ProblemKind) {
 		default:
 			return http.StatusForbidden, page.ProblemLinkUsed
 		}
-	case errors.Is(err, vault.ErrDenied), errors.As(err, &bad), errors.Is(err, vault.ErrTooLarge):
+	case errors.Is(err, vault.ErrDenied), errors.As(err, &bad), errors.Is(err, vault.ErrTooLarge), errors.Is(err, vault.ErrHeld):
 		return http.StatusForbidden, page.ProblemForbidden
 	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrGone):
 		return http.StatusNotFound, page.ProblemNotFound
