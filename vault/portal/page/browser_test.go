@@ -304,6 +304,10 @@ func TestKeyboard(t *testing.T) {
 		t.Run(sh.name, func(t *testing.T) {
 			ctx := tab(root, t)
 			do(ctx, t, chromedp.EmulateViewport(360, 800), chromedp.Navigate(s.URL+"/shot/en/"+sh.name))
+			// A button that waits joins the others later: wait, too.
+			if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`!document.querySelector("form[data-wait] button:disabled")`)); err != nil {
+				t.Fatal(err)
+			}
 			want := eval[int](ctx, t, controls)
 			if want == 0 {
 				return
