@@ -94,6 +94,11 @@ func (x *exchange) notice() (answer, error) {
 }
 
 func (x *exchange) noticeDiff() (answer, error) {
+	for _, name := range []string{"from", "to"} {
+		if !x.query.Has(name) {
+			return answer{}, invalid(name, "is required: the version of a notice")
+		}
+	}
 	from, err := x.natural("from", 0)
 	if err != nil {
 		return answer{}, err

@@ -17,6 +17,7 @@ import (
 func openRoutes() []string {
 	return []string{
 		"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /v1/catalog", "GET /v1/erasure-horizon", "GET /v1/audit/key",
+		"GET /v1/notices", "GET /v1/notices/{version}", "GET /v1/notices/diff", "GET /.well-known/gpc.json",
 	}
 }
 
@@ -49,7 +50,7 @@ func (w *world) operations(t *testing.T) (list []operation) {
 func (o operation) fill(subject string) string {
 	return strings.NewReplacer(
 		"{subject}", subject, "{collection}", "customer", "{record}", "self", "{purpose}", "support",
-		"{id}", "0193a000-0000-7000-8000-000000000000", "{version}", "1",
+		"{id}", "0193a000-0000-7000-8000-000000000000", "{version}", "1", "/notices/diff", "/notices/diff?from=1&to=1",
 	).Replace(o.path)
 }
 
