@@ -228,6 +228,8 @@ func (w *world) transplant(t *testing.T, from, to string, person row) {
 	for _, table := range []string{"subject", "data_key", "record", "consent", "search_index"} {
 		var rows string
 		must(t, source.QueryRowContext(t.Context(), `SELECT coalesce(json_agg(x), '[]')::text FROM `+table+` x WHERE uid = $1`, uidOf(t, person)).Scan(&rows))
+		_, err = tx.ExecContext(t.Context(), `DELETE FROM `+table+` WHERE uid = $1`, uidOf(t, person)) // what is not swept yet
+		must(t, err)
 		_, err = tx.ExecContext(t.Context(), `INSERT INTO `+table+` SELECT * FROM json_populate_recordset(NULL::public.`+table+`, $1::json)`, rows)
 		must(t, err)
 	}
