@@ -26,6 +26,16 @@ type Frame struct {
 	Restricted bool
 	// Embedded leaves out header and footer: the page stands in another's frame.
 	Embedded bool
+	// Operator is who is signed in to the console, as the audit log names them. Empty on
+	// the pages of people.
+	Operator string
+	// May says which parts of the console the operator may see.
+	May ConsoleMay
+}
+
+// ConsoleMay says which parts of the console are shown.
+type ConsoleMay struct {
+	Requests, People, Approvals, Reports, Catalog, Explain, Keys, Audit bool
 }
 
 // A Flash is a message about what just happened. The zero value is none.
@@ -50,6 +60,17 @@ const (
 	FlashFiled          FlashKind = "filed"
 	FlashCancelled      FlashKind = "cancelled"
 	FlashFailed         FlashKind = "failed" // nothing was changed
+
+	// Of the console.
+	FlashStepped  FlashKind = "stepped"  // a request took a step
+	FlashTaken    FlashKind = "taken"    // a request was filed for a person
+	FlashHeld     FlashKind = "held"     // a hold is set
+	FlashLifted   FlashKind = "lifted"   // a hold is lifted
+	FlashStopped  FlashKind = "stopped"  // the use of a person's data is restricted
+	FlashStarted  FlashKind = "started"  // or allowed again
+	FlashApproved FlashKind = "approved" // as the second person
+	FlashDeclined FlashKind = "declined" // the same
+	FlashAsked    FlashKind = "asked"    // the keeper was asked for work on keys
 )
 
 func (k FlashKind) key() string {

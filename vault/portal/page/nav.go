@@ -4,8 +4,9 @@ package page
 type area int
 
 const (
-	areaNone   area = iota // no navigation
-	areaPerson             // the person's control panel
+	areaNone    area = iota // no navigation
+	areaPerson              // the person's control panel
+	areaConsole             // the operators' console
 )
 
 // section is an entry of a navigation: the key of its words.
@@ -19,6 +20,19 @@ const (
 	sectionDownload section = "nav.download"
 	sectionPause    section = "nav.pause"
 	sectionErase    section = "nav.erase"
+)
+
+// The entries of the console's navigation.
+const (
+	consoleToday     section = "console.nav.today"
+	consoleRequests  section = "console.nav.requests"
+	consolePeople    section = "console.nav.people"
+	consoleApprovals section = "console.nav.approvals"
+	consoleReports   section = "console.nav.reports"
+	consoleCatalog   section = "console.nav.catalog"
+	consoleExplain   section = "console.nav.explain"
+	consoleKeys      section = "console.nav.keys"
+	consoleAudit     section = "console.nav.audit"
 )
 
 // navItem is an entry of the navigation as it is drawn.

@@ -22,6 +22,27 @@ const (
 	PathConsentForm = "/consent"
 )
 
+// The paths of the operators' console.
+const (
+	PathConsole          = "/console"
+	PathConsoleSignIn    = "/console/sign-in"      // GET the page, POST a token
+	PathConsoleProvider  = "/console/sign-in/go"   // to the organisation's own sign-in
+	PathConsoleReturn    = "/console/sign-in/done" // and back from there
+	PathConsoleSignOut   = "/console/sign-out"     // POST
+	PathConsoleRequests  = "/console/requests"     // with show and cursor; POST files one
+	PathConsoleFile      = "/console/requests/new"
+	PathConsoleRequest   = "/console/requests/" // followed by an id; POST is a step, with do, reason and answer
+	PathConsolePeople    = "/console/people"    // POST searches, with field, value and purpose, or with person
+	PathConsolePerson    = "/console/people/"   // followed by an id; POST reads, with purpose; below it hold, pause, erase
+	PathConsoleApprovals = "/console/approvals" // POST decides, with approval and agree (yes or no)
+	PathConsoleReports   = "/console/reports"   // with days
+	PathConsoleCatalog   = "/console/catalog"
+	PathConsoleExplain   = "/console/explain" // with role, purpose, field, consent, paused, own
+	PathConsoleKeys      = "/console/keys"    // POST asks for work, with do
+	PathConsoleAudit     = "/console/audit"   // with person, actor, from, to, at
+	PathConsoleEvent     = "/console/audit/"  // followed by an index
+)
+
 // A Route is a request that pages make the browser send, beyond those whose path a
 // model gives.
 type Route struct {
