@@ -1,9 +1,6 @@
 package page
 
-import (
-	"html/template"
-	"time"
-)
+import "time"
 
 // ConsoleSignIn lets an operator in: by the organisation's own sign-in, by an access
 // token of the API, or both.
@@ -220,12 +217,25 @@ func (ConsoleReports) about() about {
 	return about{name: "console-reports", title: "console.reports.title", area: areaConsole, place: consoleReports}
 }
 
-// A ConsoleChart is a drawing with its numbers.
+// A ConsoleChart is what a chart is drawn from, with its numbers as a table beside it.
+// Without a value above zero there is nothing to draw, and the page says so.
 type ConsoleChart struct {
 	Kind ConsoleChartKind
-	// Drawing and Table are made by package chart. Empty: there is nothing to show, and
-	// the page says so.
-	Drawing, Table template.HTML
+	// Labels are titles along the axis; or Days are, of a chart over time: the first days
+	// of equal steps.
+	Labels []string
+	Days   []time.Time
+	// Series has one to six lines or bars, each with a value for each label. The name of
+	// one alone is not shown.
+	Series []ConsoleSeries
+}
+
+// A ConsoleSeries is a line of a chart. Its Name is a title of the catalog or a role; or
+// Key is a key of words of the page: "console.series.open", "console.series.late",
+// "console.series.people".
+type ConsoleSeries struct {
+	Name, Key string
+	Values    []float64 // of ChartConsent shares from 0 to 1
 }
 
 // ConsoleChartKind says what a chart shows: it has a title, a sentence, and words for
