@@ -37,6 +37,7 @@ const (
 	ActionAudit     Action = "audit"     // read the log
 	ActionApprove   Action = "approve"   // be the second person
 	ActionJobs      Action = "jobs"      // see how far background work has come
+	ActionConsole   Action = "console"   // sign in to the operators' console, which shows what the other actions permit
 )
 
 // kind says which resource an action is about. The zero kind is no action.
@@ -56,7 +57,7 @@ func Actions() []Action {
 		ActionSearch, ActionList, ActionExport, ActionAggregate,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
-		ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs,
+		ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs, ActionConsole,
 	}
 }
 
@@ -68,7 +69,7 @@ func (a Action) kind() kind {
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney:
 		return onPerson
-	case ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs:
+	case ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs, ActionConsole:
 		return onService
 	default:
 		return onNothing

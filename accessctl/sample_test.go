@@ -103,12 +103,12 @@ func TestSampleActions(t *testing.T) {
 	p, cat := loadSample(t)
 	for role, want := range map[accessctl.Role]string{
 		"app":       "write delete search list sign_in",
-		"support":   "search list",
-		"billing":   "list",
+		"support":   "search list console",
+		"billing":   "list console",
 		"marketing": "",
-		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history inspect audit approve",
-		"analyst":   "aggregate",
-		"operator":  "honey configure inspect keys audit jobs",
+		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history inspect audit approve console",
+		"analyst":   "aggregate console",
+		"operator":  "honey configure inspect keys audit jobs console",
 		"subject":   "write list export erase restrict consent consent_read requests access_history",
 		"nobody":    "",
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/accessctl/consent"
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/report"
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/crypto/secret"
@@ -55,9 +56,10 @@ func (p *person) fail(code string) {
 // events makes the events of a reading, one a person.
 func (p *people) events(r *reading) []audit.Event {
 	events := make([]audit.Event, len(p.list))
+	roles := report.RolesAttr(r.c.Roles)
 	for i, x := range p.list {
 		e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, x.uid, x.own)
-		e.Code, e.Fields = x.code, x.views.sorted()
+		e.Code, e.Fields, e.Subject = x.code, x.views.sorted(), roles
 		switch {
 		case x.allowed:
 		case hides(x.code):

@@ -438,7 +438,7 @@ type Inspector interface {
 	// ScanSubjects lists directory rows of a tenant by lookup, after the given one.
 	ScanSubjects(ctx context.Context, tenant int32, after []byte, limit int) ([]Subject, error)
 	// Orphans names every subject-bearing table that has rows of a uid that no
-	// row of the directory has, with their number.
+	// row of the directory has, with their number. The nil uid is nobody's.
 	Orphans(ctx context.Context) (map[string]int64, error)
 	// SubjectTables lists the tables that bear subjects' rows, derived from the schema.
 	SubjectTables(ctx context.Context) ([]string, error)

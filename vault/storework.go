@@ -119,8 +119,8 @@ type HoneyTx interface {
 	ListHoney(ctx context.Context, tenant int32, uid uuid.UUID, limit int) ([]Honey, error)
 }
 
-// A Ticket says that a sign-in link or a session of a person is not spent yet. It is a
-// row of the person's: the sweep removes it too.
+// A Ticket says that a sign-in link or a session is not spent yet. It is a row of the
+// person's whom it is of: the sweep removes it too. Operators' have the nil uid.
 type Ticket struct {
 	Tenant  int32
 	UID     uuid.UUID

@@ -38,7 +38,7 @@ const (
 )
 
 // maxTicket bounds the text of a ticket.
-const maxTicket = 2048
+const maxTicket = 3500 // a cookie holds 4096 with its name and attributes
 
 // A TicketError says why a ticket is not taken. It is an ErrDenied.
 type TicketError struct{ Why TicketFault }
@@ -70,6 +70,9 @@ type sealedTicket struct {
 	Browser string    `json:"b,omitempty"`
 	Born    int64     `json:"t"` // microseconds since 1970
 	Expires int64     `json:"x"` // the same
+
+	// Operator is whose session it is, of those that are no person's.
+	Operator *operatorDoc `json:"o,omitempty"`
 }
 
 // IssueTicket makes a ticket with which a person, and nobody else, opens their control
@@ -259,9 +262,9 @@ func (v *Vault) holder(ctx context.Context, kind TicketKind, text string, reques
 	return k.person(t, request), nil
 }
 
-// SignOut ends a session or spends a form. One that is over already is no error.
+// SignOut ends a session, a person's or an operator's, or spends a form. One that is over already is no error.
 func (v *Vault) SignOut(ctx context.Context, ticket string) error {
-	for _, kind := range []TicketKind{ticketSession, TicketForm} {
+	for _, kind := range []TicketKind{ticketSession, TicketForm, ticketOperator} {
 		t, k, err := v.openTicket(ctx, kind, ticket)
 		if errors.Is(err, ErrDenied) {
 			continue

@@ -22,11 +22,17 @@ const MaxUsageDays = 3660
 // ones are not read. A purpose that the catalog does not have is ErrNotFound. progress,
 // if not nil, is told how many events were read.
 func (v *Vault) Usage(ctx context.Context, c accessctl.Caller, purpose accessctl.Purpose, days int, progress func(events int64)) (*report.UsageReport, error) {
-	r, _, err := v.usageOf(ctx, c, purpose, days, progress)
+	r, _, err := v.usageOf(ctx, c, purpose, days, seeing{progress: progress})
 	return r, err
 }
 
-func (v *Vault) usageOf(ctx context.Context, c accessctl.Caller, purpose accessctl.Purpose, days int, progress func(int64)) (*report.UsageReport, *settings, error) {
+// seeing is what else is done while the log is read.
+type seeing struct {
+	progress func(events int64)
+	trend    *report.Trend // nil: none is made
+}
+
+func (v *Vault) usageOf(ctx context.Context, c accessctl.Caller, purpose accessctl.Purpose, days int, also seeing) (*report.UsageReport, *settings, error) {
 	t, s, log, err := v.openLog(ctx, c)
 	if err != nil {
 		return nil, nil, err
@@ -56,8 +62,13 @@ func (v *Vault) usageOf(ctx context.Context, c accessctl.Caller, purpose accessc
 	to := v.now()
 	u := report.NewUsage(report.UsageQuery{Tenant: t.row.Name, Purpose: purpose, From: to.AddDate(0, 0, -days), To: to})
 	scan := logScanning{
-		log: log, from: to.AddDate(0, 0, -days), to: to, below: current.Size, progress: progress,
-		see: func(_ int64, e *audit.Event) { u.See(e) },
+		log: log, from: to.AddDate(0, 0, -days), to: to, below: current.Size, progress: also.progress,
+		see: func(_ int64, e *audit.Event) {
+			u.See(e)
+			if also.trend != nil {
+				also.trend.See(e)
+			}
+		},
 	}
 	var authentic error
 	var wg sync.WaitGroup
@@ -100,11 +111,30 @@ type UnreadFor struct {
 // [Vault.Usage] counts it: to who has the action audit. A field that a person saw of
 // themself alone counts as unused: nobody else needed it.
 func (v *Vault) Minimise(ctx context.Context, c accessctl.Caller, days int, progress func(events int64)) (*Minimisation, error) {
-	r, s, err := v.usageOf(ctx, c, "", days, progress)
+	r, s, err := v.usageOf(ctx, c, "", days, seeing{progress: progress})
 	if err != nil {
 		return nil, err
 	}
 	return minimise(r, s.catalog, v.now()), nil
+}
+
+// Trend says how things went in the last days, in the given number of equal steps, with
+// what [Vault.Minimise] says of the same window; from one reading of the log: to who has
+// the action audit.
+func (v *Vault) Trend(ctx context.Context, c accessctl.Caller, days, steps int) (*report.TrendReport, *Minimisation, error) {
+	if steps < 1 || steps > 1000 {
+		return nil, nil, invalid("steps", "must be from 1 to 1000")
+	}
+	if days < 1 || days > MaxUsageDays {
+		return nil, nil, invalid("days", "must be from 1 to 3660")
+	}
+	to := v.now()
+	trend := report.NewTrend(to.AddDate(0, 0, -days), to, steps)
+	r, s, err := v.usageOf(ctx, c, "", days, seeing{trend: trend})
+	if err != nil {
+		return nil, nil, err
+	}
+	return trend.Report(), minimise(r, s.catalog, v.now()), nil
 }
 
 func minimise(r *report.UsageReport, c *catalog.Catalog, now time.Time) *Minimisation {

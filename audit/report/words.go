@@ -148,6 +148,8 @@ func doneToService(a accessctl.Action) string {
 		return "stayed closed; a second person decided about an erasure"
 	case accessctl.ActionJobs:
 		return "stayed closed; background work was looked at"
+	case accessctl.ActionConsole:
+		return "stayed closed; somebody signed in to the console"
 	case actionFsck:
 		return "stayed closed; what is stored was checked"
 	case actionTenantCreate:
@@ -233,6 +235,8 @@ func attemptedOnService(a accessctl.Action) string {
 		return "decide about an erasure"
 	case accessctl.ActionJobs:
 		return "look at background work"
+	case accessctl.ActionConsole:
+		return "sign in to the console"
 	case actionFsck:
 		return "check what is stored"
 	case actionTenantCreate:

@@ -153,6 +153,6 @@ const wholeTablesTimeout = 30 * time.Minute
 
 func orphansIn(table string) string {
 	return `SELECT count(*) FROM ` + pgx.Identifier{table}.Sanitize() + ` x
-WHERE x.uid IS NOT NULL AND NOT EXISTS (
+WHERE x.uid IS NOT NULL AND x.uid <> '00000000-0000-0000-0000-000000000000' AND NOT EXISTS (
     SELECT 1 FROM subject s WHERE s.tenant = x.tenant AND s.uid = x.uid)`
 }

@@ -95,7 +95,7 @@ func (s *Store) Orphans(ctx context.Context) (map[string]int64, error) {
 		}
 		for _, table := range tables {
 			n, err := t.number(ctx, inTable(`
-				SELECT count(*) FROM {table} o WHERE o.uid IS NOT NULL AND NOT EXISTS
+				SELECT count(*) FROM {table} o WHERE o.uid IS NOT NULL AND o.uid <> zeroblob(16) AND NOT EXISTS
 				  (SELECT 1 FROM subject s WHERE s.tenant = o.tenant AND s.uid = o.uid)`, table))
 			if err != nil {
 				return err
