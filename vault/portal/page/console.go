@@ -13,7 +13,7 @@ type ConsoleSignIn struct {
 }
 
 func (ConsoleSignIn) about() about {
-	return about{name: "console-signin", title: "console.signin.title"}
+	return about{name: "console-signin", title: "console.signin.title", area: areaConsole}
 }
 
 // ConsoleToday is what waits for an operator, as far as they may see it.
@@ -124,6 +124,9 @@ type ConsoleRequest struct {
 	Wrong ConsoleStepFault
 	// Drafted is the answer that came back with it.
 	Drafted string
+	// Tried is the step whose form came back, Chosen the reason that came with it. Optional.
+	Tried  ConsoleStep
+	Chosen RequestReason
 }
 
 func (ConsoleRequest) about() about {

@@ -94,12 +94,15 @@ func (k FlashKind) key() string {
 	case FlashCancelled:
 		return "flash.cancelled"
 	default:
-		return "flash.failed"
+		return keyOf(k, "flash.stepped", "flash.taken", "flash.held", "flash.lifted", "flash.stopped", "flash.started",
+			"flash.approved", "flash.declined", "flash.asked", FlashFailed.failed())
 	}
 }
 
+func (FlashKind) failed() string { return "flash.failed" }
+
 // Bad says that the thing did not come about.
-func (k FlashKind) Bad() bool { return k.key() == FlashFailed.key() }
+func (k FlashKind) Bad() bool { return k.key() == k.failed() }
 
 // hereIn is the frame's page in another language.
 func (f Frame) hereIn(l Lang) (string, error) {

@@ -41,10 +41,14 @@ type navItem struct {
 	Current         bool
 }
 
-// navigation lists the entries of an area.
-func navigation(a area, here section) []navItem {
+// navigation lists the entries of an area; of the console, those that may be seen.
+func navigation(a area, here section, may ConsoleMay) []navItem {
 	var items []navItem
-	if a == areaPerson {
+	switch a {
+	case areaNone:
+	case areaConsole:
+		items = consoleItems(may)
+	case areaPerson:
 		items = []navItem{
 			{Key: string(sectionData), Path: PathOverview, Icon: "data"},
 			{Key: string(sectionPurposes), Path: PathPurposes, Icon: "purposes"},
@@ -57,6 +61,29 @@ func navigation(a area, here section) []navItem {
 	}
 	for i := range items {
 		items[i].Current = items[i].Key == string(here)
+	}
+	return items
+}
+
+// consoleItems lists the entries of the console that may be seen. The first always may.
+func consoleItems(may ConsoleMay) []navItem {
+	items := []navItem{{Key: string(consoleToday), Path: PathConsole, Icon: "today"}}
+	for _, part := range []struct {
+		may  bool
+		item navItem
+	}{
+		{may.Requests, navItem{Key: string(consoleRequests), Path: PathConsoleRequests, Icon: "requests"}},
+		{may.People, navItem{Key: string(consolePeople), Path: PathConsolePeople, Icon: "data"}},
+		{may.Approvals, navItem{Key: string(consoleApprovals), Path: PathConsoleApprovals, Icon: "approve"}},
+		{may.Reports, navItem{Key: string(consoleReports), Path: PathConsoleReports, Icon: "chart"}},
+		{may.Catalog, navItem{Key: string(consoleCatalog), Path: PathConsoleCatalog, Icon: "file"}},
+		{may.Explain, navItem{Key: string(consoleExplain), Path: PathConsoleExplain, Icon: "history"}},
+		{may.Keys, navItem{Key: string(consoleKeys), Path: PathConsoleKeys, Icon: "key"}},
+		{may.Audit, navItem{Key: string(consoleAudit), Path: PathConsoleAudit, Icon: "log"}},
+	} {
+		if part.may {
+			items = append(items, part.item)
+		}
 	}
 	return items
 }

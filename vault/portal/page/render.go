@@ -98,6 +98,8 @@ type view struct {
 	Nav []navItem
 	// Title and Name are of the page.
 	Title, Name string
+	// Console says that the page is one of the operators'.
+	Console bool
 }
 
 // Render draws a page. An error is a fault of the caller or of this package, such
@@ -111,9 +113,12 @@ func (p *Pages) Render(f Frame, pg Page) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("no page %s in language %s", is.name, f.Lang)
 	}
-	v := view{F: f, P: pg, Title: is.title, Name: is.name}
+	if f.Operator != "" {
+		is.area = areaConsole
+	}
+	v := view{F: f, P: pg, Title: is.title, Name: is.name, Console: is.area == areaConsole}
 	if f.SignedIn {
-		v.Nav = navigation(is.area, is.place)
+		v.Nav = navigation(is.area, is.place, f.May)
 	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {
@@ -133,7 +138,11 @@ func (p *Pages) funcs(w *words) template.FuncMap {
 	return template.FuncMap{
 		"t":       w.text,
 		"n":       w.count,
-		"word":    func(k keyed) (string, error) { return w.text(k.key()) },
+		"word":    w.word,
+		"staff":   w.staff,
+		"num":     func(n int) string { return w.number(float64(n), 0) },
+		"big":     func(n int64) string { return w.number(float64(n), 0) },
+		"draw":    w.draw,
 		"explain": func(e explained) (string, error) { return w.text(e.explanation()) },
 		"date":    w.date,
 		"clock":   w.clock,
@@ -157,6 +166,14 @@ func (p *Pages) funcs(w *words) template.FuncMap {
 			return "good"
 		},
 	}
+}
+
+// word is the name of a value. One that this version has no name for is shown as it is.
+func (w *words) word(k keyed) (string, error) {
+	if k.key() == "" {
+		return fmt.Sprint(k), nil
+	}
+	return w.text(k.key())
 }
 
 func (p *Pages) assetPath(name string) (string, error) {

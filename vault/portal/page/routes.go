@@ -46,7 +46,7 @@ const (
 // A Route is a request that pages make the browser send, beyond those whose path a
 // model gives.
 type Route struct {
-	Method, Path string
+	Method, Path string // a * in the path stands for an id
 	// Fields names the fields of its form, or of its query.
 	Fields []string
 }
@@ -70,7 +70,7 @@ const (
 
 // Routes lists the requests.
 func Routes() []Route {
-	return []Route{
+	return append(consoleRoutes(), []Route{
 		{"GET", PathOverview, nil},
 		{"GET", PathPurposes, nil},
 		{"POST", PathPurposes, []string{FieldPurpose, FieldDecision, FieldNotice}},
@@ -96,5 +96,46 @@ func Routes() []Route {
 		{"POST", PathSignIn, []string{FieldToken}},
 		{"POST", PathSignOut, nil},
 		{"POST", PathConsentForm, []string{FieldToken, FieldNotice, "and " + FieldPurpose + " once for each box that is ticked"}},
+	}...)
+}
+
+// The fields of the console's forms.
+const (
+	FieldDo     = "do"     // a ConsoleStep, or one of the Key constants
+	FieldReason = "reason" // of a step: a RequestReason; else free text
+	FieldAnswer = "answer"
+	FieldPerson = "person" // the application's id
+	FieldOn     = "on"     // yes sets a hold or a restriction, no lifts it
+)
+
+// consoleRoutes lists the requests of the operators' console.
+func consoleRoutes() []Route {
+	return []Route{
+		{"GET", PathConsole, nil},
+		{"GET", PathConsoleSignIn, nil},
+		{"POST", PathConsoleSignIn, []string{FieldToken}},
+		{"POST", PathConsoleSignOut, nil},
+		{"GET", PathConsoleRequests, []string{"show"}},
+		{"POST", PathConsoleRequests, []string{"kind", FieldPerson, "text", "received", FieldPurpose}},
+		{"GET", PathConsoleFile, nil},
+		{"GET", PathConsoleRequest + "*", nil},
+		{"POST", PathConsoleRequest + "*", []string{FieldDo, FieldReason, FieldAnswer}},
+		{"GET", PathConsolePeople, nil},
+		{"POST", PathConsolePeople, []string{"field", "value", FieldPurpose, FieldPerson}},
+		{"GET", PathConsolePerson + "*", nil},
+		{"POST", PathConsolePerson + "*", []string{FieldPurpose}},
+		{"POST", PathConsolePerson + "*/hold", []string{FieldOn, FieldReason}},
+		{"POST", PathConsolePerson + "*/pause", []string{FieldOn, FieldReason}},
+		{"GET", PathConsolePerson + "*/erase", nil},
+		{"POST", PathConsolePerson + "*/erase", []string{FieldReason, FieldSure}},
+		{"GET", PathConsoleApprovals, nil},
+		{"POST", PathConsoleApprovals, []string{"approval", "agree"}}, // agree: yes or no
+		{"GET", PathConsoleReports, []string{"days"}},
+		{"GET", PathConsoleCatalog, nil},
+		{"GET", PathConsoleExplain, []string{"role", FieldPurpose, "field", "consent", "paused", "own"}}, // role once for each, paused and own: yes
+		{"GET", PathConsoleKeys, nil},
+		{"POST", PathConsoleKeys, []string{FieldDo, FieldSure}}, // sure with KeyTrim
+		{"GET", PathConsoleAudit, []string{FieldPerson, "actor", "from", "to"}},
+		{"GET", PathConsoleEvent + "*", nil},
 	}
 }

@@ -35,7 +35,7 @@ func shots(t testing.TB) []shot {
 	changed.NoticeChanged, changed.GPC, changed.Restricted = true, true, true
 	flash.Flash = page.Flash{Kind: page.FlashConsentOff, Subject: c.Purposes[3].Title}
 	failed.Flash = page.Flash{Kind: page.FlashFailed}
-	return []shot{
+	return append(consoleShots(c), []shot{
 		{"overview", in, overview(c)},
 		{"overview-empty", in, page.Overview{}},
 		{"purposes", flash, purposes(c)},
@@ -80,7 +80,7 @@ func shots(t testing.TB) []shot {
 			Agreed: []string{c.Purposes[2].Title}, Declined: []string{c.Purposes[3].Title}, Receipt: "/consent/receipt", Panel: "/me",
 		}},
 		{"consent-none", embedded, page.ConsentReceipt{}},
-	}
+	}...)
 }
 
 func overview(c *catalog.Catalog) page.Overview {

@@ -19,9 +19,17 @@ type Problem struct {
 	Retry time.Time
 	// Reference is what an operator finds the fault by. Optional.
 	Reference string
+	// Console says that the page is the operators'. A frame with an operator says it too.
+	Console bool
 }
 
-func (p Problem) about() about { return about{name: "problem", title: p.Kind.key()} }
+func (p Problem) about() about {
+	is := about{name: "problem", title: p.Kind.key()}
+	if p.Console {
+		is.area = areaConsole
+	}
+	return is
+}
 
 // ProblemKind is what went wrong.
 type ProblemKind string
@@ -94,6 +102,15 @@ func (k ProblemKind) explanation() string {
 		return "problem.fault.next"
 	}
 }
+
+// staffKey is the explanation for operators, where it is another one.
+func (k ProblemKind) staffKey() string {
+	return keyOf(k, "console.problem.signed_out", "console.problem.no_session", "console.problem.forbidden",
+		"console.problem.unavailable", "console.problem.maintenance", "console.problem.fault", k.explanation())
+}
+
+// Out says that nobody is signed in.
+func (k ProblemKind) Out() bool { return k == ProblemSignedOut || k == ProblemNoSession }
 
 // Icon is the drawing that goes with it.
 func (k ProblemKind) Icon() string {
