@@ -58,7 +58,9 @@ vault/storetest:              vault accessctl accessctl/consent audit audit/trai
 vault/httpapi:                vault vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
 vault/portal/chart:
 vault/portal/page:             vault/portal/chart
-vault/portal:                 vault vault/catalog vault/rights vault/portal/page accessctl accessctl/consent audit/report
+vault/portal/guard:
+vault/portal:                 vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/consent audit/report
+vault/portal/console:         vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl audit audit/report crypto/secret
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *

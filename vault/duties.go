@@ -12,6 +12,8 @@ import (
 type Duties struct {
 	// May says of an action on people or on the service whether it is permitted.
 	May map[accessctl.Action]bool
+	// Manifest: the caller may be told what there is of a person, without a value.
+	Manifest bool
 	// Reads are the purposes under which the caller may see a field, masked or not, in
 	// the order of the catalog.
 	Reads []accessctl.Purpose
@@ -41,6 +43,7 @@ func (v *Vault) Duties(ctx context.Context, c accessctl.Caller) (Duties, error) 
 		}
 	}
 	all, found := describeAll(s.catalog), map[*catalog.Field]bool{}
+	out.Manifest = d.Has(accessctl.ActionExport, all)
 	for i := range s.catalog.Purposes {
 		c.Purpose = accessctl.Purpose(s.catalog.Purposes[i].ID)
 		d, fields := s.decider(c), s.under(all, c.Purpose)

@@ -50,6 +50,34 @@ func (v *Vault) LogCheckpoint(ctx context.Context, c accessctl.Caller) ([]byte, 
 	return signed, logError(err)
 }
 
+// A LogState is how far the log has come, and whether its newest state holds.
+type LogState struct {
+	Size   int64
+	Signed time.Time
+	// Verified: the signature of the checkpoint is good, and the newest event is proven
+	// to be in the tree that it signs. [Vault.Breach] and [Vault.Trend] compare all of it.
+	Verified bool
+}
+
+// LogState says how the log stands, and leaves no event, like LogCheckpoint. ErrNotFound
+// while no event is sequenced.
+func (v *Vault) LogState(ctx context.Context, c accessctl.Caller) (LogState, error) {
+	_, _, log, err := v.openLog(ctx, c)
+	if err != nil {
+		return LogState{}, err
+	}
+	at, signed, err := log.At(ctx)
+	out := LogState{Size: at.Size, Signed: signed}
+	if err == nil {
+		_, err = log.Prove(ctx, at.Size-1, at.Size)
+	}
+	if errors.Is(err, trail.ErrAltered) || errors.Is(err, tree.ErrBad) {
+		return out, nil
+	}
+	out.Verified = err == nil
+	return out, logError(err)
+}
+
 // LogTile is a tile of the log, or a bundle of events, by its C2SP path. Bundles show
 // events, so reading one leaves an event; tiles are hashes, and leave none. ErrNotFound
 // if the log does not go that far, or a bundle has lost events to pruning.

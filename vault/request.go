@@ -62,6 +62,8 @@ type Request struct {
 	rights.Request
 	Standing rights.Standing   // against its clocks, now
 	Possible []rights.StepKind // what may happen next
+	// Reasons are those that fit each possible step that takes one.
+	Reasons map[rights.StepKind][]rights.Reason
 	Purpose  accessctl.Purpose // of an objection
 	Steps    []RequestStep     // in order
 	// Erased: the person was erased since, so that only the log is left.
@@ -294,6 +296,14 @@ func (v *Vault) shown(r *rights.Request, d *requestDoc) Request {
 	q := Request{
 		Request: *r, Standing: rights.Clock(*r, rules, v.rights.Calendar, now), Possible: rights.Possible(*r, rules, now),
 		Purpose: accessctl.Purpose(d.Purpose), receipts: d.Receipts,
+	}
+	for _, do := range q.Possible {
+		if list := rights.Reasons(*r, do, rules); list != nil {
+			if q.Reasons == nil {
+				q.Reasons = map[rights.StepKind][]rights.Reason{}
+			}
+			q.Reasons[do] = list
+		}
 	}
 	for _, s := range d.Steps {
 		q.Steps = append(q.Steps, RequestStep{Step: s.Step, At: s.At, Event: s.Event, Reason: s.Reason, By: s.By})

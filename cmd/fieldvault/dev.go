@@ -102,7 +102,7 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 		Name: devIssuer, Tenants: []string{cfg.Tenant}, JWKS: signer.JWKS(), Algorithms: []string{"EdDSA"},
 	}}
 	return p.serve(ctx, on, issuers, func(api, metrics string) error {
-		r := devReady{URL: api, Metrics: metrics, Portal: api + "/me", Dir: dir}
+		r := devReady{URL: api, Metrics: metrics, Portal: api + "/me", Console: api + "/console", Dir: dir}
 		if r.Link, err = p.devLink(ctx, api); err != nil {
 			return err
 		}
@@ -225,6 +225,7 @@ type devReady struct {
 	Metrics string            `json:"metrics_url"`
 	Portal  string            `json:"portal_url"`
 	Link    string            `json:"portal_link,omitempty"` // lets devPerson in, once
+	Console string            `json:"console_url"`
 	Dir     string            `json:"dir"`
 	Tokens  map[string]string `json:"tokens"`
 }
@@ -294,13 +295,17 @@ Billing sees the customer:
 The data-protection officer erases the customer; then repeat the two above:
 %s
 
-%sTokens are valid for an hour. More: fieldvault token --issuer-file %s --role billing
+%sOfficers and operators sign in to the console at %s with one of these tokens:
+dpo: %s
+operator: %s
+
+Tokens are valid for an hour. More: fieldvault token --issuer-file %s --role billing
 Ctrl-C ends it.
 `, r.URL, r.URL, r.Metrics, r.Dir,
 		curl("support", "support", "'"+record+"'"),
 		curl("billing", "billing", "'"+record+"'"),
 		curl("dpo", "", "-X POST -H 'Content-Type: application/json' -d '{\"reason\":\"asked for it\"}' '"+r.URL+"/v1/subjects/c-1/erasure'"),
-		panel,
+		panel, r.Console, tokens["dpo"], tokens["operator"],
 		filepath.Join(r.Dir, "issuer.jwk"))
 	return err
 }

@@ -6,9 +6,44 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
 	"github.com/fieldvault/fieldvault/vault/httpapi"
 	"github.com/fieldvault/fieldvault/vault/portal"
+	"github.com/fieldvault/fieldvault/vault/portal/console"
 )
+
+// withPages puts the web pages of people and of operators in front of the API, unless they
+// are off.
+func (p *parts) withPages(api http.Handler, auth *jwtauth.Verifier) (http.Handler, error) {
+	h, err := p.portal(api)
+	if err != nil {
+		return nil, err
+	}
+	return p.console(h, auth)
+}
+
+// console puts the operators' console in front of what is there, unless it is off. It
+// needs the static files of the panel's pages.
+func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler, error) {
+	if p.cfg.Console.Off || p.cfg.Portal.Off {
+		return next, nil
+	}
+	cfg := console.Config{
+		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Verify: auth.Verify,
+		Keys: keeper(p.kek), Keeper: true, MaxInFlight: max(1, p.cfg.Limits.InFlight/4),
+	}
+	pages, err := console.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("making the console: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if console.Owns(r.URL.Path) {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}), nil
+}
 
 // portal puts the web pages of people in front of the API, unless they are off.
 func (p *parts) portal(api http.Handler) (http.Handler, error) {

@@ -152,7 +152,7 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	if err != nil {
 		return fmt.Errorf("making the HTTP API: %w", err)
 	}
-	pages, err := p.portal(api)
+	pages, err := p.withPages(api, auth)
 	if err != nil {
 		return err
 	}

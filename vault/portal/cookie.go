@@ -1,17 +1,17 @@
 package portal
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/portal/guard"
 )
 
 // The cookies. The prefix binds them to this host, over TLS, for all of it.
 const (
 	cookieSession = "__Host-fieldvault"
 	cookieBrowser = "__Host-fieldvault-browser" // the secret that links are bound to
-	cookieLang    = "__Host-fieldvault-lang"
+	cookieLang    = guard.CookieLang
 	cookieFlash   = "__Host-fieldvault-done"
 )
 
@@ -20,23 +20,11 @@ const (
 	flashLife = time.Minute
 )
 
-func (v *visit) cookie(name string) string {
-	c, err := v.r.Cookie(name)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
+func (v *visit) cookie(name string) string { return guard.Cookie(v.r, name) }
 
 // keep sets a cookie; without a life it goes with the browser.
-func (v *visit) keep(name, value string, life time.Duration) {
-	http.SetCookie(v.w, &http.Cookie{
-		Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life / time.Second),
-	})
-}
+func (v *visit) keep(name, value string, life time.Duration) { guard.Keep(v.w, name, value, life) }
 
-func (v *visit) drop(name string) {
-	http.SetCookie(v.w, &http.Cookie{Name: name, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
-}
+func (v *visit) drop(name string) { guard.Drop(v.w, name) }
 
 func (v *visit) begin(session string) { v.keep(cookieSession, session, vault.SessionLife) }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
@@ -112,7 +113,7 @@ func (p *portal) routes() http.Handler {
 	mux := chi.NewRouter()
 	for _, a := range p.pages.Assets() {
 		mux.Get(a.Path, func(w http.ResponseWriter, _ *http.Request) {
-			secure(w.Header(), page.CSP)
+			guard.Secure(w.Header(), page.CSP)
 			w.Header().Set("Content-Type", a.Type)
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			_, _ = w.Write(a.Body)
@@ -162,7 +163,7 @@ func (p *portal) routes() http.Handler {
 // handler serves one page.
 func (p *portal) handler(serve func(*visit) (page.Page, error), open bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header(), page.CSP)
+		guard.Secure(w.Header(), page.CSP)
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		v := p.visit(w, r.WithContext(ctx))
@@ -179,15 +180,4 @@ func (p *portal) handler(serve func(*visit) (page.Page, error), open bool) http.
 			v.show(http.StatusOK, pg)
 		}
 	}
-}
-
-// secure sets the headers of every answer.
-func secure(h http.Header, csp string) {
-	h.Set("Content-Security-Policy", csp)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "same-origin") // with none, forms would come with a null Origin
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
 }

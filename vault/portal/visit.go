@@ -12,6 +12,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
@@ -66,7 +67,7 @@ const langParameter = "lang"
 // serve checks where the request comes from and who it is of, and does it.
 func (v *visit) serve(do func(*visit) (page.Page, error), open bool) (page.Page, error) {
 	if v.r.Method == http.MethodPost {
-		if !sameOrigin(v.r) {
+		if !guard.SameOrigin(v.r) {
 			return nil, vault.ErrDenied
 		}
 		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
@@ -82,17 +83,6 @@ func (v *visit) serve(do func(*visit) (page.Page, error), open bool) (page.Page,
 		return nil, err
 	}
 	return do(v)
-}
-
-// sameOrigin says whether the browser itself vouches that the request comes from a page
-// of this origin. net/http.CrossOriginProtection takes requests without any such header,
-// which no browser that is in use sends; here they are refused.
-func sameOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site == "same-origin"
-	}
-	u, err := url.Parse(r.Header.Get("Origin"))
-	return err == nil && u.Host != "" && u.Host == r.Host
 }
 
 // enter says who the session is of.

@@ -1,0 +1,183 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/portal/guard"
+	"github.com/fieldvault/fieldvault/vault/portal/page"
+)
+
+// A Provider is an identity provider that operators sign in at.
+type Provider interface {
+	// Begin gives the address to send the browser to, and what its cookie has to bring
+	// back.
+	Begin(ctx context.Context) (address, flow string, err error)
+	// Finish says who came back. Its error names nobody.
+	Finish(ctx context.Context, flow string, query url.Values) (accessctl.Principal, error)
+}
+
+// A Config says what the console is made of. Every field is required unless its comment
+// says otherwise.
+type Config struct {
+	// Vault does the work and holds the rules.
+	Vault *vault.Vault
+	// Logger gets faults. Never a path, an id of a person, or a value.
+	Logger *slog.Logger
+	// Now is the clock; the times on pages are in its location.
+	Now func() time.Time
+	// NewID makes the ids of requests.
+	NewID func() uuid.UUID
+	// Tenant is the tenant whose name stands on the pages of nobody.
+	Tenant string
+	// Verify says whose token of the API it is. Optional: without it nobody signs in by a
+	// token.
+	Verify func(ctx context.Context, token string) (accessctl.Principal, error)
+	// Provider is where operators sign in. Optional, but without Verify.
+	Provider Provider
+	// Keys reads the versions of key-encryption keys. Optional.
+	Keys vault.KeyReader
+	// Keeper says that a process carries out what is asked for of keys.
+	Keeper bool
+	// MaxInFlight is how many requests may be under way at the same time.
+	MaxInFlight int
+}
+
+func (c *Config) check() error {
+	gaps := []struct {
+		name string
+		gap  bool
+	}{
+		{"Vault", c.Vault == nil},
+		{"Logger", c.Logger == nil},
+		{"Now", c.Now == nil},
+		{"NewID", c.NewID == nil},
+		{"Tenant", c.Tenant == ""},
+		{"Verify or Provider", c.Verify == nil && c.Provider == nil},
+		{"MaxInFlight", c.MaxInFlight < 1},
+	}
+	var errs []error
+	for _, g := range gaps {
+		if g.gap {
+			errs = append(errs, fmt.Errorf("console: Config.%s is required", g.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	// requestTime is how long a page may take: a report reads the log.
+	requestTime = time.Minute
+	// maxForm bounds the body of a form.
+	maxForm = 256 << 10
+)
+
+type console struct {
+	cfg      Config
+	vault    *vault.Vault
+	pages    *page.Pages
+	underWay *semaphore.Weighted
+	reports  *semaphore.Weighted // one reading of the log at a time
+}
+
+// New makes the console. The handler serves the paths of [Owns]; the static files of its
+// pages are those of package portal.
+func New(cfg Config) (http.Handler, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	pages, err := page.New()
+	if err != nil {
+		return nil, fmt.Errorf("reading the pages: %w", err)
+	}
+	c := &console{
+		cfg: cfg, vault: cfg.Vault, pages: pages,
+		underWay: semaphore.NewWeighted(int64(cfg.MaxInFlight)), reports: semaphore.NewWeighted(1),
+	}
+	return c.routes(), nil
+}
+
+// Owns says whether a path is the console's.
+func Owns(path string) bool {
+	return path == page.PathConsole || strings.HasPrefix(path, page.PathConsole+"/")
+}
+
+// A serving does one request; a nil page says that it has answered.
+type serving func(*visit) (page.Page, error)
+
+func (c *console) routes() http.Handler {
+	mux := chi.NewRouter()
+	for _, r := range []struct {
+		path      string
+		get, post serving
+		open      bool // needs no session
+	}{
+		{page.PathConsoleSignIn, (*visit).signIn, (*visit).signedIn, true},
+		{page.PathConsoleProvider, (*visit).toProvider, nil, true},
+		{page.PathConsoleReturn, (*visit).fromProvider, nil, true},
+		{page.PathConsoleSignOut, nil, (*visit).signOut, true},
+		{page.PathConsole, (*visit).today, nil, false},
+		{page.PathConsoleRequests, (*visit).requests, (*visit).fileRequest, false},
+		{page.PathConsoleFile, (*visit).newRequest, nil, false},
+		{page.PathConsoleRequest + "{id}", (*visit).request, (*visit).stepRequest, false},
+		{page.PathConsoleRequest + "{id}/evidence", (*visit).evidence, nil, false},
+		{page.PathConsolePeople, (*visit).people, (*visit).search, false},
+		{page.PathConsolePerson + "{person}", (*visit).person, (*visit).personRead, false},
+		{page.PathConsolePerson + "{person}/hold", nil, (*visit).hold, false},
+		{page.PathConsolePerson + "{person}/pause", nil, (*visit).pause, false},
+		{page.PathConsolePerson + "{person}/erase", (*visit).eraseWhat, (*visit).erase, false},
+		{pathCertificate + "{id}", (*visit).certificate, nil, false},
+		{page.PathConsoleApprovals, (*visit).approvals, (*visit).approve, false},
+		{page.PathConsoleReports, (*visit).reportPage, nil, false},
+		{page.PathConsoleCatalog, (*visit).catalog, nil, false},
+		{page.PathConsoleExplain, (*visit).explain, nil, false},
+		{page.PathConsoleKeys, (*visit).keys, (*visit).askKeeper, false},
+		{page.PathConsoleAudit, (*visit).audit, nil, false},
+		{page.PathConsoleEvent + "{index}", (*visit).event, nil, false},
+	} {
+		if r.get != nil {
+			mux.Get(r.path, c.handler(r.get, r.open))
+		}
+		if r.post != nil {
+			mux.Post(r.path, c.handler(r.post, r.open))
+		}
+	}
+	lost := c.handler(func(*visit) (page.Page, error) { return nil, vault.ErrNotFound }, true)
+	mux.NotFound(lost)
+	mux.MethodNotAllowed(lost)
+	return mux
+}
+
+// handler serves one page.
+func (c *console) handler(serve serving, open bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		guard.Secure(w.Header(), page.CSP)
+		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+		defer cancel()
+		v := c.visit(w, r.WithContext(ctx))
+		if !c.underWay.TryAcquire(1) {
+			v.fail(vault.ErrUnavailable)
+			return
+		}
+		defer c.underWay.Release(1)
+		pg, err := v.serve(serve, open)
+		switch {
+		case err != nil:
+			v.fail(err)
+		case pg != nil:
+			v.show(http.StatusOK, pg)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/portal/guard"
+	"github.com/fieldvault/fieldvault/vault/portal/page"
+)
+
+// How an operator came in: the code of the event.
+const (
+	viaToken    = "token"
+	viaProvider = "oidc"
+)
+
+func (v *visit) signIn() (page.Page, error) { return v.signInPage(), nil }
+
+func (v *visit) signInPage() page.ConsoleSignIn {
+	p := page.ConsoleSignIn{Token: v.cfg.Verify != nil}
+	if v.cfg.Provider != nil {
+		p.Provider = page.PathConsoleProvider
+	}
+	return p
+}
+
+// signedIn takes an access token of the API.
+func (v *visit) signedIn() (page.Page, error) {
+	if v.cfg.Verify == nil {
+		return nil, vault.ErrNotFound
+	}
+	token := strings.TrimPrefix(strings.TrimSpace(v.r.PostForm.Get(page.FieldToken)), "Bearer ")
+	who, err := v.cfg.Verify(v.r.Context(), token)
+	if err != nil { // whatever is wrong with it
+		p := v.signInPage()
+		p.BadToken = true
+		v.show(http.StatusForbidden, p)
+		return nil, nil
+	}
+	return v.begin(who, viaToken)
+}
+
+// toProvider sends the browser to the organisation's own sign-in.
+func (v *visit) toProvider() (page.Page, error) {
+	if v.cfg.Provider == nil {
+		return nil, vault.ErrNotFound
+	}
+	address, flow, err := v.cfg.Provider.Begin(v.r.Context())
+	if err != nil {
+		return nil, errors.Join(vault.ErrUnavailable, err)
+	}
+	guard.Keep(v.w, cookieFlow, flow, flowLife)
+	http.Redirect(v.w, v.r, address, http.StatusSeeOther)
+	return nil, nil
+}
+
+// fromProvider takes who comes back from there, in the browser that was sent.
+func (v *visit) fromProvider() (page.Page, error) {
+	flow := guard.Cookie(v.r, cookieFlow)
+	if v.cfg.Provider == nil || flow == "" {
+		return nil, vault.ErrDenied
+	}
+	guard.Drop(v.w, cookieFlow)
+	who, err := v.cfg.Provider.Finish(v.r.Context(), flow, v.r.URL.Query())
+	if err != nil {
+		v.cfg.Logger.WarnContext(v.r.Context(), "a sign-in to the console was refused", "request_id", v.id, "error", err)
+		return nil, vault.ErrDenied
+	}
+	return v.begin(who, viaProvider)
+}
+
+// begin opens the session. Whatever session there was is over.
+func (v *visit) begin(who accessctl.Principal, via string) (page.Page, error) {
+	if via == viaProvider {
+		who.Expires = time.Time{} // an ID token tells of a moment: the session has an end of its own
+	}
+	session, expires, err := v.vault.EnterConsole(v.r.Context(), accessctl.Caller{Principal: who, RequestID: v.id}, via)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.end(); err != nil {
+		return nil, err
+	}
+	guard.Keep(v.w, cookieSession, session, expires.Sub(v.cfg.Now()))
+	return v.to(page.PathConsole, "")
+}
+
+// end ends the session that the browser has, if any.
+func (v *visit) end() error {
+	if session := guard.Cookie(v.r, cookieSession); session != "" {
+		return v.vault.SignOut(v.r.Context(), session)
+	}
+	return nil
+}
+
+func (v *visit) signOut() (page.Page, error) {
+	if err := v.end(); err != nil {
+		return nil, err
+	}
+	guard.Drop(v.w, cookieSession)
+	return page.Problem{Kind: page.ProblemSignedOut, Console: true}, nil
+}
