@@ -122,46 +122,57 @@ func (c *console) routes() http.Handler {
 	for _, r := range []struct {
 		path      string
 		get, post serving
-		open      bool // needs no session
+		may       func(page.ConsoleMay) bool // nil: anybody, without a session
 	}{
-		{page.PathConsoleSignIn, (*visit).signIn, (*visit).signedIn, true},
-		{page.PathConsoleProvider, (*visit).toProvider, nil, true},
-		{page.PathConsoleReturn, (*visit).fromProvider, nil, true},
-		{page.PathConsoleSignOut, nil, (*visit).signOut, true},
-		{page.PathConsole, (*visit).today, nil, false},
-		{page.PathConsoleRequests, (*visit).requests, (*visit).fileRequest, false},
-		{page.PathConsoleFile, (*visit).newRequest, nil, false},
-		{page.PathConsoleRequest + "{id}", (*visit).request, (*visit).stepRequest, false},
-		{page.PathConsoleRequest + "{id}/evidence", (*visit).evidence, nil, false},
-		{page.PathConsolePeople, (*visit).people, (*visit).search, false},
-		{page.PathConsolePerson + "{person}", (*visit).person, (*visit).personRead, false},
-		{page.PathConsolePerson + "{person}/hold", nil, (*visit).hold, false},
-		{page.PathConsolePerson + "{person}/pause", nil, (*visit).pause, false},
-		{page.PathConsolePerson + "{person}/erase", (*visit).eraseWhat, (*visit).erase, false},
-		{pathCertificate + "{id}", (*visit).certificate, nil, false},
-		{page.PathConsoleApprovals, (*visit).approvals, (*visit).approve, false},
-		{page.PathConsoleReports, (*visit).reportPage, nil, false},
-		{page.PathConsoleCatalog, (*visit).catalog, nil, false},
-		{page.PathConsoleExplain, (*visit).explain, nil, false},
-		{page.PathConsoleKeys, (*visit).keys, (*visit).askKeeper, false},
-		{page.PathConsoleAudit, (*visit).audit, nil, false},
-		{page.PathConsoleEvent + "{index}", (*visit).event, nil, false},
+		{page.PathConsoleSignIn, (*visit).signIn, (*visit).signedIn, nil},
+		{page.PathConsoleProvider, (*visit).toProvider, nil, nil},
+		{page.PathConsoleReturn, (*visit).fromProvider, nil, nil},
+		{page.PathConsoleSignOut, nil, (*visit).signOut, nil},
+		{page.PathConsole, (*visit).today, nil, mayAny},
+		{page.PathConsoleRequests, (*visit).requests, (*visit).fileRequest, mayRequests},
+		{page.PathConsoleFile, (*visit).newRequest, nil, mayRequests},
+		{page.PathConsoleRequest + "{id}", (*visit).request, (*visit).stepRequest, mayRequests},
+		{page.PathConsoleRequest + "{id}/evidence", (*visit).evidence, nil, mayRequests},
+		{page.PathConsolePeople, (*visit).people, (*visit).search, mayPeople},
+		{page.PathConsolePerson + "{person}", (*visit).person, (*visit).personRead, mayPeople},
+		{page.PathConsolePerson + "{person}/hold", nil, (*visit).hold, mayPeople},
+		{page.PathConsolePerson + "{person}/pause", nil, (*visit).pause, mayPeople},
+		{page.PathConsolePerson + "{person}/erase", (*visit).eraseWhat, (*visit).erase, mayPeople},
+		{pathCertificate + "{id}", (*visit).certificate, nil, mayPeople},
+		{page.PathConsoleApprovals, (*visit).approvals, (*visit).approve, mayApprovals},
+		{page.PathConsoleReports, (*visit).reportPage, nil, mayReports},
+		{page.PathConsoleCatalog, (*visit).catalog, nil, mayCatalog},
+		{page.PathConsoleExplain, (*visit).explain, nil, mayExplain},
+		{page.PathConsoleKeys, (*visit).keys, (*visit).askKeeper, mayKeys},
+		{page.PathConsoleAudit, (*visit).audit, nil, mayAudit},
+		{page.PathConsoleEvent + "{index}", (*visit).event, nil, mayAudit},
 	} {
 		if r.get != nil {
-			mux.Get(r.path, c.handler(r.get, r.open))
+			mux.Get(r.path, c.handler(r.get, r.may))
 		}
 		if r.post != nil {
-			mux.Post(r.path, c.handler(r.post, r.open))
+			mux.Post(r.path, c.handler(r.post, r.may))
 		}
 	}
-	lost := c.handler(func(*visit) (page.Page, error) { return nil, vault.ErrNotFound }, true)
+	lost := c.handler(func(*visit) (page.Page, error) { return nil, vault.ErrNotFound }, nil)
 	mux.NotFound(lost)
 	mux.MethodNotAllowed(lost)
 	return mux
 }
 
+// Which part of the console a page belongs to.
+func mayAny(page.ConsoleMay) bool         { return true }
+func mayRequests(m page.ConsoleMay) bool  { return m.Requests }
+func mayPeople(m page.ConsoleMay) bool    { return m.People }
+func mayApprovals(m page.ConsoleMay) bool { return m.Approvals }
+func mayReports(m page.ConsoleMay) bool   { return m.Reports }
+func mayCatalog(m page.ConsoleMay) bool   { return m.Catalog }
+func mayExplain(m page.ConsoleMay) bool   { return m.Explain }
+func mayKeys(m page.ConsoleMay) bool      { return m.Keys }
+func mayAudit(m page.ConsoleMay) bool     { return m.Audit }
+
 // handler serves one page.
-func (c *console) handler(serve serving, open bool) http.HandlerFunc {
+func (c *console) handler(serve serving, may func(page.ConsoleMay) bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		guard.Secure(w.Header(), page.CSP)
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
@@ -172,7 +183,7 @@ func (c *console) handler(serve serving, open bool) http.HandlerFunc {
 			return
 		}
 		defer c.underWay.Release(1)
-		pg, err := v.serve(serve, open)
+		pg, err := v.serve(serve, may)
 		switch {
 		case err != nil:
 			v.fail(err)

@@ -12,9 +12,6 @@ const jobsShown = 30
 // keys shows the key-encryption keys and the background work.
 func (v *visit) keys() (page.Page, error) {
 	may := v.duties.May
-	if !may[accessctl.ActionKeys] && !may[accessctl.ActionJobs] {
-		return nil, vault.ErrDenied
-	}
 	out := page.ConsoleKeys{MayAct: may[accessctl.ActionKeys] && v.cfg.Keeper}
 	if may[accessctl.ActionKeys] && v.cfg.Keys != nil {
 		list, err := v.vault.KeyStatus(v.r.Context(), v.caller, v.cfg.Keys)

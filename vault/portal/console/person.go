@@ -61,6 +61,9 @@ func (v *visit) flag(done page.FlashKind, set setting) (page.Page, error) {
 func (v *visit) eraseWhat() (page.Page, error) { return v.eraseForm(page.ConsoleErase{}) }
 
 func (v *visit) eraseForm(f page.ConsoleErase) (page.Page, error) {
+	if !v.duties.May[accessctl.ActionErase] {
+		return nil, vault.ErrDenied
+	}
 	f.Person = v.param("person")
 	f.Back = personPath(f.Person)
 	f.Here = f.Back + "/erase"

@@ -79,8 +79,9 @@ func (v *visit) here(t time.Time) time.Time {
 	return t.In(v.cfg.Now().Location())
 }
 
-// serve checks where the request comes from and who it is of, and does it.
-func (v *visit) serve(do serving, open bool) (page.Page, error) {
+// serve checks where the request comes from and who it is of, and does it. What the
+// operator may see of the part is asked here; what they may do, by each act.
+func (v *visit) serve(do serving, may func(page.ConsoleMay) bool) (page.Page, error) {
 	if v.r.Method == http.MethodPost {
 		if !guard.SameOrigin(v.r) {
 			return nil, vault.ErrDenied
@@ -91,11 +92,14 @@ func (v *visit) serve(do serving, open bool) (page.Page, error) {
 		}
 	}
 	v.named(v.cfg.Tenant)
-	if open {
+	if may == nil {
 		return do(v)
 	}
 	if err := v.enter(); err != nil {
 		return nil, err
+	}
+	if !may(v.frame.May) {
+		return nil, vault.ErrDenied
 	}
 	return do(v)
 }
