@@ -54,9 +54,19 @@ type ConsolePerson struct {
 	History  []ConsoleAccess // the latest first
 	// What the operator may do.
 	MayHold, MayPause, MayErase, MayConsents, MayRequests, MayHistory bool
-	// NoReason says that a form came back because its reason lacked.
+	// NoReason says that a form came back because its reason lacked: that of Tried.
 	NoReason bool
+	Tried    PersonForm
 }
+
+// PersonForm is a form on a person's page, as the end of its path.
+type PersonForm string
+
+// The forms that need a reason.
+const (
+	TriedHold  PersonForm = "hold" // the default
+	TriedPause PersonForm = "pause"
+)
 
 func (ConsolePerson) about() about {
 	return about{name: "console-person", title: "console.person.title", area: areaConsole, place: consolePeople}

@@ -12,7 +12,7 @@ import (
 func consoleShots(c *catalog.Catalog) []shot {
 	out := page.Frame{Controller: c.Controller.Name, Contact: c.Controller.Contact, Here: "/console"}
 	in := out
-	in.SignedIn, in.Operator = true, "https://sso.example.org|dpo"
+	in.SignedIn, in.Operator = true, officer
 	in.May = page.ConsoleMay{Requests: true, People: true, Approvals: true, Reports: true, Catalog: true, Explain: true, Keys: true, Audit: true}
 	few, flash := in, in
 	few.May = page.ConsoleMay{Requests: true}
@@ -29,7 +29,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-today-empty", few, page.ConsoleToday{Requests: true, Approvals: true, Jobs: true, Log: checkpoint(true)}},
 		{"console-today-changed", in, page.ConsoleToday{Requests: true, Open: 1, Log: checkpoint(false)}},
 		{"console-today-new", in, page.ConsoleToday{Log: &page.ConsoleCheckpoint{}}},
-	}, requestShots(c, in, flash))
+	}, requestShots(c, in, flash), peopleShots(c, in))
 }
 
 func checkpoint(good bool) *page.ConsoleCheckpoint {
@@ -96,9 +96,9 @@ func consoleRequest(c *catalog.Catalog) page.ConsoleRequest {
 		Text: "Please do not send me any more mail about music.\nI did not ask for it.",
 		Steps: []page.ConsoleRequestStep{
 			{At: day(2026, time.November, 3), What: page.DoFile},
-			{At: day(2026, time.November, 4), What: page.DoAcknowledge, By: "https://sso.example.org|dpo"},
-			{At: day(2026, time.November, 4), What: page.DoAskIdentity, By: "https://sso.example.org|dpo"},
-			{At: day(2026, time.November, 9), What: page.DoConfirm, By: "https://sso.example.org|dpo"},
+			{At: day(2026, time.November, 4), What: page.DoAcknowledge, By: officer},
+			{At: day(2026, time.November, 4), What: page.DoAskIdentity, By: officer},
+			{At: day(2026, time.November, 9), What: page.DoConfirm, By: officer},
 		},
 		Told:    []page.ConsoleTold{{Recipient: "Marketing", At: day(2026, time.November, 10)}, {Recipient: "Analysts"}},
 		Next:    []page.ConsoleStep{page.DoComplete, page.DoRefuse, page.DoExtend, page.DoCancel},
@@ -137,10 +137,10 @@ func endedRequest() page.ConsoleRequest {
 	}
 	r.Erased = true
 	for _, reason := range allReasons() {
-		r.Steps = append(r.Steps, page.ConsoleRequestStep{At: day(2026, time.November, 20), What: page.DoRefuse, By: "https://sso.example.org|dpo", Reason: reason})
+		r.Steps = append(r.Steps, page.ConsoleRequestStep{At: day(2026, time.November, 20), What: page.DoRefuse, By: officer, Reason: reason})
 	}
 	r.Steps = append(r.Steps,
-		page.ConsoleRequestStep{At: day(2026, time.November, 21), What: page.DoExtend, By: "https://sso.example.org|dpo", Reason: "complexity"},
+		page.ConsoleRequestStep{At: day(2026, time.November, 21), What: page.DoExtend, By: officer, Reason: "complexity"},
 		page.ConsoleRequestStep{At: day(2026, time.November, 22), What: page.DoComplete}, page.ConsoleRequestStep{At: day(2026, time.November, 23), What: page.DoCancel})
 	return r
 }

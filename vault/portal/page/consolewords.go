@@ -145,3 +145,61 @@ func (r RequestReason) key() string {
 func (f ConsoleStepFault) key() string {
 	return keyOf(f, "console.fault.no_answer", "console.fault.no_reason", "console.fault.not_now")
 }
+
+func (f SearchFault) key() string {
+	return keyOf(f, "console.search.no_value", "console.search.limit", "console.search.not_ready", "console.search.denied")
+}
+
+func (s Shown) staffKey() string {
+	return keyOf(s, "console.shown.masked", "console.shown.hidden", "console.shown.plain")
+}
+
+func (r HiddenReason) key() string {
+	return keyOf(r, "console.hidden.purpose", "console.hidden.objection", "console.hidden.consent", "console.hidden.restricted",
+		"console.hidden.expired", "console.hidden.policy")
+}
+
+func (s ConsentState) key() string {
+	return keyOf(s, "console.consent.granted", "console.consent.refused", "console.consent.withdrawn", "console.consent.expired",
+		"console.consent.outdated", "console.consent.objected", "console.consent.none")
+}
+
+// Tone is the colour of the state.
+func (s ConsentState) Tone() string {
+	switch s {
+	case "granted":
+		return "good"
+	case "outdated", "expired":
+		return "warn"
+	default:
+		return "quiet"
+	}
+}
+
+// Lacks is the form of which the reason lacks, if one does.
+func (p ConsolePerson) Lacks() string {
+	if p.Tried == TriedPause || p.Tried == "" && !p.MayHold {
+		return string(TriedPause)
+	}
+	return string(TriedHold)
+}
+
+func (k ApprovalKind) key() string {
+	return keyOf(k, "console.approve.erasure", "console.approve.deletion", "console.approve.reading", "")
+}
+
+func (s ApprovalState) key() string {
+	return keyOf(s, "console.approval.approved", "console.approval.done", "console.approval.refused", "console.approval.expired", "console.approval.pending")
+}
+
+// Tone is the colour of the state.
+func (s ApprovalState) Tone() string {
+	switch s {
+	case ApprovalApproved, ApprovalDone:
+		return "good"
+	case ApprovalRefused, ApprovalExpired:
+		return "quiet"
+	default:
+		return "warn"
+	}
+}
