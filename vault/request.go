@@ -64,8 +64,8 @@ type Request struct {
 	Possible []rights.StepKind // what may happen next
 	// Reasons are those that fit each possible step that takes one.
 	Reasons map[rights.StepKind][]rights.Reason
-	Purpose  accessctl.Purpose // of an objection
-	Steps    []RequestStep     // in order
+	Purpose accessctl.Purpose // of an objection
+	Steps   []RequestStep     // in order
 	// Erased: the person was erased since, so that only the log is left.
 	Erased bool
 	// Told says which recipients were told of it.

@@ -32,14 +32,13 @@ func (v *visit) formed(token string) (err error) {
 }
 
 // offers are the purposes that the person may be asked about now: not those that they
-// agreed to, nor those that they said no to within a year, nor those for which their age
-// would have to be asked first.
+// agreed to, nor those that they said no to within a year.
 func (v *visit) offers() (list []*catalog.Purpose) {
 	for i := range v.cat.Purposes {
 		p := &v.cat.Purposes[i]
 		s := v.status(p.ID)
 		switch {
-		case p.Basis != catalog.BasisConsent || p.MinAge > 0 || s.State == accessctl.ConsentGranted:
+		case p.Basis != catalog.BasisConsent || s.State == accessctl.ConsentGranted:
 		case s.AskFrom.After(v.cfg.Now()):
 		case p.Sells && v.frame.GPC:
 		default:
@@ -54,18 +53,19 @@ func (v *visit) form() (page.Page, error) {
 	if err := v.formed(token); err != nil {
 		return nil, err
 	}
-	return v.offered(token)
+	return v.offered(token, nil, "")
 }
 
-// offered draws the form.
-func (v *visit) offered(token string) (page.Page, error) {
+// offered draws the form; ticked are the boxes that were when it came back with a fault.
+func (v *visit) offered(token string, ticked []string, fault page.AgeFault) (page.Page, error) {
 	out := page.ConsentForm{
-		Token: token, Notice: strconv.FormatInt(v.cat.Version, 10),
+		Age: fault, Token: token, Notice: strconv.FormatInt(v.cat.Version, 10),
 		NoticeLink: "/v1/notices/" + strconv.FormatInt(v.cat.Version, 10) + "?" + url.Values{"tenant": {v.caller.Tenant}}.Encode(),
 	}
 	for _, p := range v.offers() {
 		w, _ := p.In(string(v.frame.Lang), v.cat.Language)
-		out.Offers = append(out.Offers, page.Offer{ID: p.ID, Title: w.Title, Text: w.Text, Benefit: w.Benefit, Sensitive: v.cat.Special(p.ID)})
+		out.Offers = append(out.Offers, page.Offer{ID: p.ID, Title: w.Title, Text: w.Text, Benefit: w.Benefit, Sensitive: v.cat.Special(p.ID), Ticked: slices.Contains(ticked, p.ID)})
+		out.AskAge = out.AskAge || p.MinAge > 0
 	}
 	return out, nil
 }
@@ -78,9 +78,20 @@ func (v *visit) formSent() (page.Page, error) {
 		return nil, err
 	}
 	if form.Get(page.FieldNotice) != strconv.FormatInt(v.cat.Version, 10) {
-		return v.offered(form.Get(page.FieldToken)) // the wording has changed since: ask again
+		return v.offered(form.Get(page.FieldToken), nil, "") // the wording has changed since: ask again
 	}
 	ticked := form[page.FieldPurpose]
+	ages := map[string]int{}
+	for _, p := range v.offers() {
+		if !slices.Contains(ticked, p.ID) {
+			continue
+		}
+		age, fault := ageOf(p, form.Get(page.FieldAge))
+		if fault != "" {
+			return v.offered(form.Get(page.FieldToken), ticked, fault) // nothing is recorded yet
+		}
+		ages[p.ID] = age
+	}
 	var out page.ConsentReceipt
 	for _, p := range v.offers() {
 		d := vault.Decided{
@@ -89,7 +100,7 @@ func (v *visit) formSent() (page.Page, error) {
 		}
 		w, _ := p.In(string(v.frame.Lang), v.cat.Language)
 		if slices.Contains(ticked, p.ID) {
-			d.Decision = string(consent.Granted)
+			d.Decision, d.Age = string(consent.Granted), ages[p.ID]
 			out.Agreed = append(out.Agreed, w.Title)
 		} else {
 			out.Declined = append(out.Declined, w.Title)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -68,7 +69,10 @@ func (v *visit) signal() error {
 	return v.standing()
 }
 
-func (v *visit) purposes() (page.Page, error) {
+func (v *visit) purposes() (page.Page, error) { return v.purposeList("", "") }
+
+// purposeList shows all purposes; fault is what was wrong with the age that came with one.
+func (v *visit) purposeList(of string, fault page.AgeFault) (page.Page, error) {
 	n, err := v.vault.Notice(v.r.Context(), v.caller.Tenant, v.cat.Version)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,9 @@ func (v *visit) purposes() (page.Page, error) {
 		c, err := v.card(&v.cat.Purposes[i])
 		if err != nil {
 			return nil, err
+		}
+		if c.ID == of {
+			c.Age = fault
 		}
 		out.Cards = append(out.Cards, c)
 	}
@@ -91,7 +98,7 @@ func (v *visit) card(p *catalog.Purpose) (page.Purpose, error) {
 	c := page.Purpose{
 		ID: p.ID, Title: w.Title, Text: w.Text, Benefit: w.Benefit, Consequence: w.Consequence, Basis: page.Basis(p.Basis),
 		Recipients: p.Recipients, Retention: int(p.Retention), State: stateOf(p, s), Since: s.At, Until: s.Expires,
-		MayObject: p.Objectable(), Marketing: p.DirectMarketing, Sensitive: v.cat.Special(p.ID), GPC: p.Sells,
+		MayObject: p.Objectable(), Marketing: p.DirectMarketing, Sensitive: v.cat.Special(p.ID), GPC: p.Sells, AskAge: p.MinAge > 0,
 	}
 	c.Conflict = p.Sells && v.frame.GPC && c.State == page.StateOn
 	for _, f := range v.cat.Uses(p.ID) {
@@ -176,6 +183,10 @@ func (v *visit) decide() (page.Page, error) {
 	case page.DecideGrant:
 		// The card shows nothing but this purpose, and says if its data are special.
 		d.Decision, d.Explicit, done.Kind = string(consent.Granted), true, page.FlashConsentOn
+		var fault page.AgeFault
+		if d.Age, fault = ageOf(p, form.Get(page.FieldAge)); fault != "" {
+			return v.purposeList(p.ID, fault)
+		}
 	case page.DecideWithdraw:
 		d.Decision, done.Kind = string(consent.Withdrawn), page.FlashConsentOff
 	case page.DecideObject:
@@ -195,6 +206,22 @@ func (v *visit) decide() (page.Page, error) {
 	}
 	v.to(page.PathPurposes, done)
 	return nil, nil
+}
+
+// ageOf is the age that a person gives with their consent, 0 if it is not asked for
+// (GDPR Art. 8). It is their word: nothing here proves it.
+func ageOf(p *catalog.Purpose, answer string) (int, page.AgeFault) {
+	if p.MinAge == 0 {
+		return 0, ""
+	}
+	age, err := strconv.Atoi(strings.TrimSpace(answer))
+	switch {
+	case err != nil || age < 1 || age > 150:
+		return 0, page.AgeMissing
+	case age < p.MinAge:
+		return 0, page.AgeYoung
+	}
+	return age, ""
 }
 
 // receipt sends the signed proof of the decision in force.

@@ -19,8 +19,8 @@ func (v *visit) approvals() (page.Page, error) {
 	for i := range list {
 		a := &list[i]
 		line := page.ConsoleApproval{
-			ID: a.ID.String(), What: page.ApprovalKind(a.Kind), Count: a.Count, By: a.By, Asked: v.here(a.Created), Until: v.here(a.Expires),
-			Own: a.By == v.caller.Actor(), Decider: a.Decider, State: page.ApprovalState(a.State), At: v.here(a.Decided),
+			ID: a.ID.String(), What: page.ApprovalKind(a.Kind), Count: a.Count, By: name(a.By), Asked: v.here(a.Created), Until: v.here(a.Expires),
+			Own: a.By == v.caller.Actor(), Decider: name(a.Decider), State: page.ApprovalState(a.State), At: v.here(a.Decided),
 		}
 		switch {
 		case v.undecided(a):

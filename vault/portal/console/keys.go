@@ -56,7 +56,7 @@ func (v *visit) job(j *vault.Job) page.ConsoleJob {
 	}[j.State]
 	return page.ConsoleJob{
 		Kind: page.JobKind(j.Kind), State: state, Done: j.Done, Total: j.Total, Begun: v.here(j.Created), Seen: v.here(j.Updated),
-		By: j.By, Note: j.Note,
+		By: name(j.By), Note: j.Note,
 	}
 }
 

@@ -184,7 +184,7 @@ func (v *visit) addHistory(out *page.ConsolePerson) error {
 		}
 		for i := range h.Entries {
 			a := &h.Entries[i].Access
-			x := page.ConsoleAccess{At: v.here(a.Time), Who: a.Who, How: page.ShownHidden}
+			x := page.ConsoleAccess{At: v.here(a.Time), Who: name(a.Who), How: page.ShownHidden}
 			if a.Who == "you" {
 				x.Who = ""
 			}

@@ -113,10 +113,7 @@ func (v *visit) requestPage(id uuid.UUID) (page.ConsoleRequest, error) {
 	}
 	for i := range q.Steps {
 		s := &q.Steps[i]
-		step := page.ConsoleRequestStep{At: v.here(s.At), What: page.ConsoleStep(s.Step), By: s.By, Reason: page.RequestReason(s.Reason)}
-		if strings.HasPrefix(s.By, "self") {
-			step.By = ""
-		}
+		step := page.ConsoleRequestStep{At: v.here(s.At), What: page.ConsoleStep(s.Step), By: name(s.By), Reason: page.RequestReason(s.Reason)}
 		out.Steps = append(out.Steps, step)
 		if s.Answer.Len() > 0 {
 			out.Answer = string(s.Answer.Expose())

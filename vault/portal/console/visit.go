@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -128,7 +129,7 @@ func (v *visit) enter() (err error) {
 	if !v.duties.May[accessctl.ActionConsole] { // the policy has changed since
 		return vault.ErrDenied
 	}
-	v.frame.SignedIn, v.frame.Operator, v.frame.May = true, v.caller.Actor(), mayOf(&v.duties)
+	v.frame.SignedIn, v.frame.Operator, v.frame.May = true, v.caller.Subject, mayOf(&v.duties)
 	v.flash()
 	return nil
 }
@@ -187,6 +188,18 @@ func (v *visit) field(collection, field uint32) string {
 		}
 	}
 	return ""
+}
+
+// name is what an actor of the log is called on pages: without who issued their token. A
+// person is nobody: their uid says nothing.
+func name(actor string) string {
+	if actor == "self" || strings.HasPrefix(actor, "self:") {
+		return ""
+	}
+	if _, subject, ok := strings.Cut(actor, "#"); ok {
+		return subject
+	}
+	return strings.TrimPrefix(actor, "local:")
 }
 
 // errNoSession: nobody is signed in.

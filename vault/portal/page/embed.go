@@ -11,6 +11,10 @@ type ConsentForm struct {
 	Offers []Offer
 	// NoticeLink leads to the whole notice, in a tab of its own. Optional.
 	NoticeLink string
+	// AskAge asks how old the person is (GDPR Art. 8); Age says what was wrong with the
+	// answer when the form came back.
+	AskAge bool
+	Age    AgeFault
 }
 
 func (ConsentForm) about() about { return about{name: "consentform", title: "consentform.title"} }
@@ -22,6 +26,9 @@ type Offer struct {
 	Title, Text, Benefit string
 	// Sensitive says that it is about data that the law protects most.
 	Sensitive bool
+	// Ticked: the form came back, and the person had ticked the box themself. A box that is
+	// shown for the first time is never ticked.
+	Ticked bool
 }
 
 // ConsentReceipt says what was recorded.

@@ -45,8 +45,28 @@ type Purpose struct {
 	GPC bool
 	// Conflict says that the browser's signal came after an earlier yes.
 	Conflict bool
+	// AskAge asks how old the person is, with their consent (GDPR Art. 8).
+	AskAge bool
+	// Age says what was wrong with the answer when the form came back.
+	Age AgeFault
 	// Receipt leads to the proof of the decision. Optional.
 	Receipt string
+}
+
+// AgeFault says what is wrong with an age.
+type AgeFault string
+
+// What may be wrong with an age.
+const (
+	AgeMissing AgeFault = "missing" // there is none, or it is none
+	AgeYoung   AgeFault = "young"   // the person is too young to agree alone
+)
+
+func (f AgeFault) key() string {
+	if f == AgeYoung {
+		return "age.young"
+	}
+	return "age.missing"
 }
 
 // Basis is why a use is allowed.

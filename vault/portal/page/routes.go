@@ -56,6 +56,7 @@ const (
 	FieldPurpose  = "purpose"  // the id of a purpose
 	FieldDecision = "decision" // one of the Decide constants
 	FieldNotice   = "notice"   // the version of the notice that was shown
+	FieldAge      = "age"      // in whole years, where it is asked for
 	FieldToken    = "token"    // what the model gave, unchanged
 	FieldSure     = "sure"     // yes, when the box is ticked
 )
@@ -73,7 +74,7 @@ func Routes() []Route {
 	return append(consoleRoutes(), []Route{
 		{"GET", PathOverview, nil},
 		{"GET", PathPurposes, nil},
-		{"POST", PathPurposes, []string{FieldPurpose, FieldDecision, FieldNotice}},
+		{"POST", PathPurposes, []string{FieldPurpose, FieldDecision, FieldNotice, FieldAge}},
 		{"GET", PathHistory, nil},
 		{"GET", PathRequests, nil},
 		{"GET", PathRequestNew, []string{"kind"}},
@@ -92,10 +93,10 @@ func Routes() []Route {
 		{"GET", PathEraseSure, nil},
 		{"POST", PathErase, []string{FieldToken, FieldSure}},
 		{"GET", PathNotice, nil},
-		{"POST", PathNotice, []string{FieldPurpose, FieldDecision, FieldNotice}},
+		{"POST", PathNotice, []string{FieldPurpose, FieldDecision, FieldNotice, FieldAge}},
 		{"POST", PathSignIn, []string{FieldToken}},
 		{"POST", PathSignOut, nil},
-		{"POST", PathConsentForm, []string{FieldToken, FieldNotice, "and " + FieldPurpose + " once for each box that is ticked"}},
+		{"POST", PathConsentForm, []string{FieldToken, FieldNotice, FieldAge, "and " + FieldPurpose + " once for each box that is ticked"}},
 	}...)
 }
 

@@ -150,7 +150,7 @@ func purposes(c *catalog.Catalog) page.Purposes {
 			card.State, card.Since, card.Until = page.StateOn, day(2026, time.November, 3), day(2028, time.November, 3)
 			card.Receipt = "/me/receipts/1"
 		case "analytics":
-			card.State = page.StateOff
+			card.State, card.AskAge, card.Age = page.StateOff, true, page.AgeYoung
 		}
 		ps.Cards = append(ps.Cards, card)
 	}
@@ -289,7 +289,7 @@ func notice(c *catalog.Catalog) page.Notice {
 }
 
 func consentForm(c *catalog.Catalog) page.ConsentForm {
-	f := page.ConsentForm{Token: "signed", Notice: "1", NoticeLink: "/notice"}
+	f := page.ConsentForm{Token: "signed", Notice: "1", NoticeLink: "/notice", AskAge: true, Age: page.AgeMissing}
 	for i, p := range c.Purposes[2:] {
 		f.Offers = append(f.Offers, page.Offer{ID: p.ID, Title: p.Title, Text: p.Text, Benefit: p.Benefit, Sensitive: i == 1})
 	}
