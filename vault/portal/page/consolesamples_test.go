@@ -29,7 +29,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-today-empty", few, page.ConsoleToday{Requests: true, Approvals: true, Jobs: true, Log: checkpoint(true)}},
 		{"console-today-changed", in, page.ConsoleToday{Requests: true, Open: 1, Log: checkpoint(false)}},
 		{"console-today-new", in, page.ConsoleToday{Log: &page.ConsoleCheckpoint{}}},
-	}, requestShots(c, in, flash), peopleShots(c, in))
+	}, requestShots(c, in, flash), peopleShots(c, in), serviceShots(c, in))
 }
 
 func checkpoint(good bool) *page.ConsoleCheckpoint {

@@ -140,6 +140,7 @@ func (p *Pages) funcs(w *words) template.FuncMap {
 		"n":       w.count,
 		"word":    w.word,
 		"staff":   w.staff,
+		"consent": w.consent,
 		"num":     func(n int) string { return w.number(float64(n), 0) },
 		"big":     func(n int64) string { return w.number(float64(n), 0) },
 		"draw":    w.draw,
@@ -166,14 +167,6 @@ func (p *Pages) funcs(w *words) template.FuncMap {
 			return "good"
 		},
 	}
-}
-
-// word is the name of a value. One that this version has no name for is shown as it is.
-func (w *words) word(k keyed) (string, error) {
-	if k.key() == "" {
-		return fmt.Sprint(k), nil
-	}
-	return w.text(k.key())
 }
 
 func (p *Pages) assetPath(name string) (string, error) {
