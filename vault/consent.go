@@ -36,6 +36,12 @@ import (
 // since the notice), ErrIntegrity (the person's consents were changed outside the service,
 // and this is a grant), or ErrUnavailable also while the signing key is not open.
 func (v *Vault) RecordConsent(ctx context.Context, c accessctl.Caller, d Decided) (json.RawMessage, error) {
+	return again(func() (json.RawMessage, error) { return v.recordConsent(ctx, c, d) })
+}
+
+// recordConsent is one try. errRestart says that another catalog is in force, or another
+// key of the person, than it went by.
+func (v *Vault) recordConsent(ctx context.Context, c accessctl.Caller, d Decided) (json.RawMessage, error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionConsent, d.Subject)
 	if err != nil {
 		return nil, err
@@ -173,6 +179,9 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 		entry.Kind, entry.Decision = ledger.Object, ""
 	}
 	if err := r.v.note(ctx, tx, r.t, &r.entries, entry); err != nil {
+		return nil, err
+	}
+	if err := r.s.stand(ctx, tx, r.t); err != nil {
 		return nil, err
 	}
 	if !p.Held {

@@ -31,6 +31,12 @@ func (v *Vault) SetRestriction(ctx context.Context, c accessctl.Caller, subject 
 }
 
 func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject, reason string, set func(*Subject)) error {
+	_, err := again(func() (struct{}, error) { return struct{}{}, v.trySetFlag(ctx, c, a, subject, reason, set) })
+	return err
+}
+
+// trySetFlag is one try. errRestart says that another catalog is in force than it went by.
+func (v *Vault) trySetFlag(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject, reason string, set func(*Subject)) error {
 	if err := checkText("reason", reason, MaxReason); err != nil {
 		return err
 	}
@@ -61,6 +67,9 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 		entry := t.entryOf(flagKind(a, p), p, *e)
 		entry.At = v.now() // the row is locked: later words have later times
 		if err := v.note(ctx, tx, t, &entries, entry); err != nil || a != accessctl.ActionHold || p.Held {
+			return err
+		}
+		if err := s.stand(ctx, tx, t); err != nil {
 			return err
 		}
 		return v.shredHeld(ctx, tx, deed{t, p, e}, s, &entries)

@@ -100,6 +100,12 @@ type RequestStep struct {
 // ErrGone, ErrIntegrity or ErrConflict; ErrUnavailable also while the signing key is not
 // open, if receipts are to be signed.
 func (v *Vault) FileRequest(ctx context.Context, c accessctl.Caller, f Filed) (Request, error) {
+	return again(func() (Request, error) { return v.fileRequest(ctx, c, f) })
+}
+
+// fileRequest is one try. errRestart says that another catalog is in force, or another
+// key of the person, than it went by.
+func (v *Vault) fileRequest(ctx context.Context, c accessctl.Caller, f Filed) (Request, error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionRequests, f.Subject)
 	if err != nil {
 		return Request{}, err
@@ -117,27 +123,14 @@ func (v *Vault) FileRequest(ctx context.Context, c accessctl.Caller, f Filed) (R
 		return Request{}, err
 	}
 	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionRequests, subject: f.Subject, lock: ExclusiveLock}
-	for range attempts {
-		if q.key, err = v.identityKey(ctx, t, f.Subject, f.Text != ""); err != nil {
-			return Request{}, v.refused(ctx, t, v.event(t, s, c, accessctl.ActionRequests), err)
-		}
-		err = v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error { return q.apply(ctx, tx, p, e) })
-		if !errors.Is(err, errRestart) {
-			break
-		}
+	if q.key, err = v.identityKey(ctx, t, f.Subject, f.Text != ""); err != nil {
+		return Request{}, v.refused(ctx, t, v.event(t, s, c, accessctl.ActionRequests), err)
 	}
+	err = v.onPerson(ctx, a, func(tx Tx, p *Subject, e *audit.Event) error { return q.apply(ctx, tx, p, e) })
 	if err != nil {
-		return Request{}, unlessRestart(err)
+		return Request{}, err
 	}
 	return v.shown(&q.doc.Request, q.doc), q.works.finish(ctx, v, t)
-}
-
-// unlessRestart is err; a part that keeps changing is ErrUnavailable.
-func unlessRestart(err error) error {
-	if errors.Is(err, errRestart) {
-		return fmt.Errorf("%w: the person's key keeps changing", ErrUnavailable)
-	}
-	return err
 }
 
 func (f *Filed) check() error {

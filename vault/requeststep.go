@@ -25,6 +25,12 @@ import (
 // ErrGone, ErrIntegrity, ErrUnledgered, or ErrConflict, which is also a
 // *rights.StepError if the step is not possible.
 func (v *Vault) StepRequest(ctx context.Context, c accessctl.Caller, id uuid.UUID, step rights.Step, answer string) (Request, error) {
+	return again(func() (Request, error) { return v.stepRequest(ctx, c, id, step, answer) })
+}
+
+// stepRequest is one try. errRestart says that another catalog is in force, or another
+// key of the person, than it went by.
+func (v *Vault) stepRequest(ctx context.Context, c accessctl.Caller, id uuid.UUID, step rights.Step, answer string) (Request, error) {
 	a, err := v.permitRequest(ctx, c, step.Do == rights.Cancel)
 	if err != nil {
 		return Request{}, err
@@ -39,16 +45,11 @@ func (v *Vault) StepRequest(ctx context.Context, c accessctl.Caller, id uuid.UUI
 		return Request{}, err
 	}
 	q := &stepping{v: v, asked: a, id: id, step: step, answer: answer}
-	for range attempts {
-		if err = q.find(ctx); err != nil {
-			break
-		}
-		if err = q.run(ctx); !errors.Is(err, errRestart) {
-			break
-		}
+	if err := q.find(ctx); err != nil {
+		return Request{}, err
 	}
-	if err != nil {
-		return Request{}, unlessRestart(err)
+	if err := q.run(ctx); err != nil {
+		return Request{}, err
 	}
 	v.soon(justDone{t: a.t, id: id})
 	return v.shown(&q.doc.Request, q.doc), q.works.finish(ctx, v, a.t)

@@ -35,12 +35,8 @@ func (r *expiring) remove(ctx context.Context, batch []pastEnd) error {
 		if err := r.v.stillOpen(ctx, tx); err != nil {
 			return err
 		}
-		now, err := tx.CatalogVersion(ctx, r.t.row.ID)
-		if err != nil {
-			return fmt.Errorf("reading the version of the catalog: %w", err)
-		}
-		if now != r.s.catalog.Version {
-			return errRestart
+		if err := r.s.stand(ctx, tx, r.t); err != nil {
+			return err
 		}
 		for rest := batch; len(rest) > 0; {
 			n := slices.IndexFunc(rest, func(p pastEnd) bool { return p.uid != rest[0].uid })

@@ -69,6 +69,19 @@ func (v *Vault) at(ctx context.Context, t *tenant, have *settings, l *Loaded) (s
 	return s, true, err
 }
 
+// stand is errRestart, inside a transaction, if the catalog is not the tenant's newest:
+// which keys rest on a consent is decided by no other.
+func (s *settings) stand(ctx context.Context, tx Tx, t *tenant) error {
+	now, err := tx.CatalogVersion(ctx, t.row.ID)
+	if err != nil {
+		return fmt.Errorf("reading the version of the catalog: %w", err)
+	}
+	if now != s.catalog.Version {
+		return errRestart
+	}
+	return nil
+}
+
 // loadCurrent reads catalog and policy of the tenant. ErrNoRow when there is no
 // catalog or no policy. It calls no key-encryption key, so erasures may use it.
 func (v *Vault) loadCurrent(ctx context.Context, t *tenant) error {

@@ -105,6 +105,17 @@ type writeField struct {
 // errRestart says that what the request was prepared for is no longer so.
 var errRestart = errors.New("begin again")
 
+// again does f until what it was prepared for is still so when it commits.
+func again[T any](f func() (T, error)) (T, error) {
+	for range attempts {
+		if out, err := f(); !errors.Is(err, errRestart) {
+			return out, err
+		}
+	}
+	var none T
+	return none, fmt.Errorf("%w: what it rests on keeps changing", ErrUnavailable)
+}
+
 // write prepares, opens keys, and applies all items in one transaction. It
 // begins again while others change the same people.
 func (v *Vault) write(ctx context.Context, c accessctl.Caller, a accessctl.Action, n int, resolve func(*writing)) (*writing, error) {

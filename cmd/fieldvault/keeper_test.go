@@ -18,8 +18,12 @@ func TestKeepersAreAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, k := range map[string]kek{"file": file, "Vault": transittest.Start(t).KEK(t)} {
+	for name, made := range map[string]func(*testing.T) kek{
+		"file":  func(*testing.T) kek { return file },
+		"Vault": func(t *testing.T) kek { return transittest.Start(t).KEK(t) },
+	} {
 		t.Run(name, func(t *testing.T) {
+			k := made(t)
 			admin := keeper(k)
 			if admin == nil {
 				t.Fatal("it has no keeper")

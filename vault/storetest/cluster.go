@@ -56,9 +56,11 @@ type Cluster struct {
 // StartCluster starts a PostgreSQL server. It is stopped, and its files removed,
 // when tb ends, and also when the test process ends in any other way, kill -9
 // included. FIELDVAULT_TEST_POSTGRES has no effect here: a server that tests kill
-// must be theirs. Where there is no PostgreSQL it does as [Postgres] does.
+// must be theirs. Where there is no PostgreSQL, and unless [Thorough], it does as
+// [Postgres] does.
 func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	tb.Helper()
+	NeedTime(tb)
 	c, err := newCluster(tb.Context(), o)
 	check(tb, err)
 	c.removeAfter(tb)

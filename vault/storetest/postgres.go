@@ -45,11 +45,14 @@ var shared = sync.OnceValues(func() (*Cluster, error) {
 // beside the pg_ctl in PATH; the environment variable FIELDVAULT_TEST_PGBIN names
 // another directory. Where there are none the test is skipped, or fails if the
 // environment variable CI is not empty.
+//
+// A test that uses it is skipped unless [Thorough], or that URL is set.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	if server := os.Getenv("FIELDVAULT_TEST_POSTGRES"); server != "" {
 		return newDatabase(tb, server)
 	}
+	NeedTime(tb)
 	c, err := shared()
 	check(tb, err)
 	return newDatabase(tb, c.URL("postgres"))

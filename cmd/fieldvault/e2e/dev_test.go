@@ -25,6 +25,7 @@ type devReady struct {
 
 // D01: the three curl lines that dev prints answer when they are pasted.
 func TestD01CurlLines(t *testing.T) {
+	storetest.NeedTime(t)
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("there is no curl")
@@ -59,6 +60,7 @@ func TestD01CurlLines(t *testing.T) {
 // D02: what dev leaves on disk, says and measures after importing all 59 customers
 // holds none of them. On SQLite the folder also holds the key file.
 func TestD02BytesOfDev(t *testing.T) {
+	storetest.NeedTime(t)
 	t.Parallel()
 	dir := t.TempDir()
 	r, p := startDev(t, nil, "--dir", dir)

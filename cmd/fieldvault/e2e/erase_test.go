@@ -17,7 +17,7 @@ import (
 func eraseCases() []testCase {
 	return []testCase{
 		{name: "E01_twice_unknown_and_held", run: twiceUnknownAndHeld},
-		{name: "E02_certificates_verify_offline", run: certificatesVerifyOffline},
+		{name: "E02_certificates_verify_offline", run: certificatesVerifyOffline, long: true},
 		{name: "E03_fifty_first_writes_make_one_person", run: fiftyFirstWrites},
 		{name: "E04_another_life", run: anotherLife},
 		{name: "E05_reads_racing_an_erasure", run: readsRacingAnErasure, long: true},
@@ -26,9 +26,9 @@ func eraseCases() []testCase {
 		{name: "E08_writes_racing_erasures", run: writesRacingErasures, long: true},
 		{name: "E09_holds_racing_erasures", run: holdsRacingErasures},
 		{name: "E10_long_writes_racing_erasures", run: longWritesRacingErasures, long: true},
-		{name: "E11_the_21st_erasure_waits_for_a_second_person", run: secondPerson},
+		{name: "E11_the_21st_erasure_waits_for_a_second_person", run: secondPerson, long: true},
 		{name: "E12_a_group_dies_and_the_person_lives_on", run: groupDies},
-		{name: "E13_a_persons_keys_are_rotated", run: personRotated},
+		{name: "E13_a_persons_keys_are_rotated", run: personRotated, long: true},
 	}
 }
 

@@ -19,10 +19,10 @@ import (
 func limitCases() []testCase {
 	return []testCase{
 		{name: "X01_pages", run: pages},
-		{name: "X02_forwarded_for_does_not_move_the_limit", run: forwardedFor},
+		{name: "X02_forwarded_for_does_not_move_the_limit", run: forwardedFor, long: true},
 		{name: "X03_metacharacters_are_stored_verbatim", run: metacharacters},
 		{name: "X04_bodies_that_are_too_much", run: tooMuch, long: true},
-		{name: "X05_bodies_that_never_end", run: endlessBodies},
+		{name: "X05_bodies_that_never_end", run: endlessBodies, long: true},
 		{name: "X06_slow_connections", run: slowConnections},
 		{name: "X07_a_thousand_reads_of_one_cold_person", run: thousandColdReads, long: true},
 		{name: "X08_wrong_input_is_named_and_never_shown", run: wrongInput},

@@ -6,7 +6,8 @@
 //
 // The process is deploy/devvault, built once on a machine; see Build. Where it has
 // not been built, tests that need it are skipped, or, if the environment variable
-// CI is set, build it. FIELDVAULT_TEST_VAULT_ADDR and FIELDVAULT_TEST_VAULT_TOKEN
+// CI is set, build it. They are skipped also unless CI or FIELDVAULT_E2E is set, as
+// `make test` does, so that plain `go test ./...` is quick. FIELDVAULT_TEST_VAULT_ADDR and FIELDVAULT_TEST_VAULT_TOKEN
 // (a root token) make Start use another Vault or OpenBao instead, in a Transit
 // mount of the test's own; tests that stop, seal or kill theirs use StartOwn.
 package transittest
@@ -82,6 +83,9 @@ func Start(tb testing.TB) *Server {
 // the package comment says.
 func StartOwn(tb testing.TB, o Options) *Server {
 	tb.Helper()
+	if os.Getenv("CI") == "" && os.Getenv("FIELDVAULT_E2E") == "" {
+		tb.Skip("tests on a Vault run with CI or FIELDVAULT_E2E set, as `make test` does")
+	}
 	path := binary(tb)
 	if o.TLS && o.Dir == "" {
 		o.Dir = tb.TempDir()
