@@ -60,7 +60,7 @@ vault/storetest:              vault accessctl accessctl/consent audit audit/trai
 vault/httpapi:                vault vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
 vault/portal/chart:
 vault/portal/page:             vault/portal/chart
-vault/portal:                 vault vault/catalog vault/rights vault/portal/page accessctl accessctl/consent audit/report
+vault/portal:                 vault vault/catalog vault/rights vault/portal/page accessctl accessctl/consent accessctl/oidcauth audit/report
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
