@@ -32,6 +32,8 @@ crypto/cryptotest:            crypto/keyring
 accessctl:
 accessctl/consent:            accessctl
 accessctl/jwtauth:            accessctl
+accessctl/oidcauth:           accessctl accessctl/jwtauth
+accessctl/oidcauth/oidctest:
 audit:                        accessctl
 audit/tree:                   audit
 audit/evidence:               audit audit/tree accessctl accessctl/consent
@@ -59,8 +61,8 @@ vault/httpapi:                vault vault/api vault/catalog vault/rights accessc
 vault/portal/chart:
 vault/portal/page:             vault/portal/chart
 vault/portal/guard:
-vault/portal:                 vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/consent audit/report
-vault/portal/console:         vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl audit audit/report crypto/secret
+vault/portal:                 vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/consent accessctl/oidcauth audit/report
+vault/portal/console:         vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/oidcauth audit audit/report crypto/secret
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *
@@ -70,7 +72,7 @@ cmd/fieldvault/*:             *
 // only says which packages may import a package from outside this module, or one
 // below it; of several lines that fit, the longest name counts.
 const only = `
-net/http:                            vault/httpapi vault/portal vault/client vault/notify accessctl/jwtauth crypto/transit crypto/transit/transittest cmd/fieldvault
+net/http:                            vault/httpapi vault/portal vault/client vault/notify accessctl/jwtauth accessctl/oidcauth accessctl/oidcauth/oidctest crypto/transit crypto/transit/transittest cmd/fieldvault
 database/sql:                        vault/sqlitestore
 database/sql/driver:                 vault/sqlitestore crypto/secret
 os/exec:                             vault/storetest crypto/transit/transittest cmd/fieldvault
@@ -81,6 +83,8 @@ github.com/go-chi/chi/v5:            vault/httpapi vault/portal
 github.com/danielgtaylor/huma/v2:    vault/httpapi
 github.com/golang-jwt/jwt/v5:        accessctl/jwtauth
 github.com/MicahParks:               accessctl/jwtauth
+github.com/coreos/go-oidc/v3:        accessctl/oidcauth
+golang.org/x/oauth2:                 accessctl/oidcauth
 github.com/cedar-policy/cedar-go:    accessctl
 github.com/hashicorp/vault/api:      crypto/transit crypto/transit/transittest cmd/fieldvault
 github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit crypto/localkek crypto/cryptotest

@@ -105,6 +105,11 @@ func parseClaims(part string) (claims, error) {
 	if differsInCase(m) {
 		return claims{}, rule("claim name")
 	}
+	return readClaims(m)
+}
+
+// readClaims reads our claims out of the members of a payload.
+func readClaims(m map[string]json.RawMessage) (claims, error) {
 	var c claims
 	_, hasNotBefore := m["nbf"]
 	_, c.narrowed = m["purposes"]

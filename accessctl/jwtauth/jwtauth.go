@@ -1,5 +1,6 @@
 // Package jwtauth turns a bearer token, a signed JWT (RFC 7519), into the
-// accessctl.Principal that it speaks for, and signs tokens for development.
+// accessctl.Principal that it speaks for, and signs tokens for development. What a
+// sign-in has verified itself, an ID token, goes through the same rules: [PrincipalOf].
 //
 // # What a token must be
 //

@@ -108,8 +108,11 @@ func doneToPerson(e *audit.Event) string {
 	case accessctl.ActionAccessHistory:
 		return "stayed closed; the history of its use was read"
 	case accessctl.ActionSignIn:
-		if e.Code == "session" {
+		switch e.Code {
+		case "session":
 			return "stayed closed; the control panel was opened with a link"
+		case "oidc":
+			return "stayed closed; the control panel was opened after a sign-in"
 		}
 		return "stayed closed; a link to the control panel, or a consent form, was made"
 	case accessctl.ActionHoney:

@@ -11,6 +11,7 @@ import (
 const (
 	cookieSession = "__Host-fieldvault"
 	cookieBrowser = "__Host-fieldvault-browser" // the secret that links are bound to
+	cookieFlow    = "__Host-fieldvault-flow"    // the sign-in that is under way with the provider
 	cookieLang    = guard.CookieLang
 	cookieFlash   = "__Host-fieldvault-done"
 )

@@ -10,7 +10,9 @@
 // A person comes with a link that the application asked for (vault.IssueTicket), which is
 // spent by a POST, so that what only looks at links spends none, and gets a session: a
 // sealed cookie of one hour that the store can end. With [Config.SignInURL] links are
-// bound to the browser that asked for one. Sessions die with the person.
+// bound to the browser that asked for one. With [Config.Provider] people sign in there
+// (OpenID Connect, see package oidcauth), and get the same kind of session. Sessions die
+// with the person.
 //
 // # What keeps others out
 //

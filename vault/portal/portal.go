@@ -37,6 +37,10 @@ type Config struct {
 	// the browser named by its parameter "browser". Optional: without it links are good in
 	// any browser.
 	SignInURL string
+	// Provider signs people in instead, where there is one; it sends browsers back to
+	// page.PathSignInDone. Optional. Links then still let people in, but for those that
+	// SignInURL asks to be bound to a browser, for no browser asks for one any more.
+	Provider Provider
 	// Frames are the origins whose pages may hold the consent form. Optional.
 	Frames []string
 	// MaxInFlight is how many requests may be under way at the same time.
@@ -143,6 +147,7 @@ func (p *portal) routes() http.Handler {
 		{page.PathErase, (*visit).eraseWhat, (*visit).erase, false},
 		{page.PathEraseSure, (*visit).eraseSure, nil, false},
 		{page.PathSignIn, (*visit).signIn, (*visit).signedIn, true},
+		{page.PathSignInDone, (*visit).signInDone, nil, true},
 		{page.PathSignOut, nil, (*visit).signOut, true},
 		{pathCertificate + "/{id}", (*visit).certificate, nil, true},
 		{page.PathConsentForm, (*visit).form, (*visit).formSent, true},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/accessctl/oidcauth"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
@@ -140,12 +141,9 @@ func (v *visit) fail(err error) {
 	if kind == page.ProblemFault {
 		v.cfg.Logger.ErrorContext(v.r.Context(), "a page could not be made", "request_id", v.id, "error", err)
 	}
-	p := page.Problem{Kind: kind}
+	p := page.Problem{Kind: kind, Provider: v.again()}
 	if kind == page.ProblemFault || kind == page.ProblemUnavailable {
 		p.Reference = v.id.String()
-	}
-	if v.cfg.SignInURL != "" {
-		p.Provider = page.PathSignIn
 	}
 	v.show(status, p)
 }
@@ -165,11 +163,13 @@ func problemOf(err error) (int, page.ProblemKind) {
 		default:
 			return http.StatusForbidden, page.ProblemLinkUsed
 		}
+	case errors.Is(err, oidcauth.ErrRefused), errors.Is(err, oidcauth.ErrNotSignedIn):
+		return http.StatusForbidden, page.ProblemSignIn
 	case errors.Is(err, vault.ErrDenied), errors.As(err, &bad), errors.Is(err, vault.ErrTooLarge), errors.Is(err, vault.ErrHeld):
 		return http.StatusForbidden, page.ProblemForbidden
 	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrGone):
 		return http.StatusNotFound, page.ProblemNotFound
-	case errors.Is(err, vault.ErrUnavailable):
+	case errors.Is(err, vault.ErrUnavailable), errors.Is(err, oidcauth.ErrUnavailable):
 		return http.StatusServiceUnavailable, page.ProblemUnavailable
 	}
 	return http.StatusInternalServerError, page.ProblemFault

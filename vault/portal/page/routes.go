@@ -18,6 +18,7 @@ const (
 	PathEraseSure   = "/me/erase/confirm"
 	PathNotice      = "/me/notice"
 	PathSignIn      = "/me/sign-in"
+	PathSignInDone  = "/me/sign-in/done" // where the provider of identities sends the browser back to
 	PathSignOut     = "/me/sign-out"
 	PathConsentForm = "/consent"
 )
@@ -94,6 +95,7 @@ func Routes() []Route {
 		{"POST", PathErase, []string{FieldToken, FieldSure}},
 		{"GET", PathNotice, nil},
 		{"POST", PathNotice, []string{FieldPurpose, FieldDecision, FieldNotice, FieldAge}},
+		{"GET", PathSignIn, nil},
 		{"POST", PathSignIn, []string{FieldToken}},
 		{"POST", PathSignOut, nil},
 		{"POST", PathConsentForm, []string{FieldToken, FieldNotice, FieldAge, "and " + FieldPurpose + " once for each box that is ticked"}},

@@ -68,6 +68,7 @@ func shots(t testing.TB) []shot {
 		{"problem-no-session", out, page.Problem{Kind: page.ProblemNoSession, Provider: "/me/provider"}},
 		{"problem-link-expired", out, page.Problem{Kind: page.ProblemLinkExpired}},
 		{"problem-link-used", out, page.Problem{Kind: page.ProblemLinkUsed}},
+		{"problem-sign-in", out, page.Problem{Kind: page.ProblemSignIn, Provider: page.PathSignIn}},
 		{"problem-other-browser", out, page.Problem{Kind: page.ProblemOtherBrowser}},
 		{"problem-forbidden", in, page.Problem{Kind: page.ProblemForbidden}},
 		{"problem-not-found", in, page.Problem{Kind: page.ProblemNotFound}},

@@ -41,6 +41,7 @@ const (
 	ProblemLinkExpired  ProblemKind = "link_expired"  //
 	ProblemLinkUsed     ProblemKind = "link_used"     //
 	ProblemOtherBrowser ProblemKind = "other_browser" // the link was asked for in another one
+	ProblemSignIn       ProblemKind = "sign_in"       // with the provider of identities it came to nothing
 	ProblemForbidden    ProblemKind = "forbidden"     // 403
 	ProblemNotFound     ProblemKind = "not_found"     // 404
 	ProblemTooMany      ProblemKind = "too_many"      // 429
@@ -61,6 +62,8 @@ func (k ProblemKind) key() string {
 		return "problem.link_used"
 	case ProblemOtherBrowser:
 		return "problem.other_browser"
+	case ProblemSignIn:
+		return "problem.sign_in"
 	case ProblemForbidden:
 		return "problem.forbidden"
 	case ProblemNotFound:
@@ -88,6 +91,8 @@ func (k ProblemKind) explanation() string {
 		return "problem.link_used.next"
 	case ProblemOtherBrowser:
 		return "problem.other_browser.next"
+	case ProblemSignIn:
+		return "problem.sign_in.next"
 	case ProblemForbidden:
 		return "problem.forbidden.next"
 	case ProblemNotFound:
@@ -117,7 +122,7 @@ func (k ProblemKind) Icon() string {
 	switch k {
 	case ProblemSignedOut:
 		return "good"
-	case ProblemNoSession, ProblemOtherBrowser, ProblemForbidden:
+	case ProblemNoSession, ProblemOtherBrowser, ProblemSignIn, ProblemForbidden:
 		return "lock"
 	case ProblemLinkExpired, ProblemLinkUsed:
 		return "mail"
