@@ -15,18 +15,16 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/accessctl/oidcauth"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
-// A Provider is an identity provider that operators sign in at.
+// A Provider signs operators in, as *oidcauth.Provider does, which has the contracts.
 type Provider interface {
-	// Begin gives the address to send the browser to, and what its cookie has to bring
-	// back.
-	Begin(ctx context.Context) (address, flow string, err error)
-	// Finish says who came back. Its error names nobody.
-	Finish(ctx context.Context, flow string, query url.Values) (accessctl.Principal, error)
+	Begin(ctx context.Context, a oidcauth.Asking) (address, kept string, err error)
+	Finish(ctx context.Context, kept string, query url.Values) (accessctl.Principal, error)
 }
 
 // A Config says what the console is made of. Every field is required unless its comment

@@ -18,6 +18,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/erasure"
 	"github.com/fieldvault/fieldvault/vault/portal/console"
+	"github.com/fieldvault/fieldvault/vault/rights"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
@@ -297,6 +298,7 @@ func TestService(t *testing.T) {
 	s := newSite(t)
 	s.as(t, "billing").post(t, "/console/people/c-1", url.Values{"purpose": {"billing"}})
 	s.sequence(t)
+	s.Clock.Advance(time.Second) // a report is of what was before
 	op := s.as(t, "operator")
 	wants(t, op.get(t, "/console/keys"), vaulttest.Tenant)
 	wants(t, op.post(t, "/console/keys", url.Values{"do": {"key_rotation"}}), "<progress")
@@ -308,7 +310,7 @@ func TestService(t *testing.T) {
 	wants(t, op.get(t, "/console/catalog"), "marketing", "E-mail")
 	wants(t, op.get(t, "/console/explain?role=support&purpose=support&field=customer.email&consent=none"), "support-masked")
 	wants(t, op.get(t, "/console/explain?role=operator&role=billing&purpose=billing&field=customer.email&consent=none"), "operators-read-nothing")
-	wants(t, op.get(t, "/console/audit"), "/console/audit/0", "Read")
+	wants(t, op.get(t, "/console/audit"), "/console/audit/0", "Looking at data")
 	wants(t, op.get(t, "/console/audit?person=c-1&from=2026-01-01"), "billing")
 	if r := op.get(t, "/console/audit?from=x"); !strings.Contains(r.body, `aria-invalid="true"`) {
 		t.Error("x is a day")
@@ -344,3 +346,6 @@ func TestLogThatWasChanged(t *testing.T) {
 		t.Errorf("a log that was changed: %d\n%s", after.status, after.body)
 	}
 }
+
+// filed is a request of c-1.
+var filed = vault.Filed{Subject: "c-1", Kind: rights.Access, Text: "Please tell me what you hold."}

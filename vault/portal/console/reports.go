@@ -41,7 +41,7 @@ func (v *visit) reportPage() (page.Page, error) {
 	check := m.Usage.Checkpoint
 	out := page.ConsoleReports{
 		Days: days, Windows: slices.Sorted(maps.Keys(windows)),
-		Log: page.ConsoleCheckpoint{Events: check.Size, Signed: v.here(check.Time), Verified: check.Verified},
+		Log: page.ConsoleCheckpoint{Events: check.Size, Signed: v.here(check.Time), Verified: check.Verified, Whole: true},
 	}
 	out.Charts = append(v.usageCharts(m.Usage, trend), v.timeCharts(trend)...)
 	if v.frame.May.Requests {
@@ -52,7 +52,8 @@ func (v *visit) reportPage() (page.Page, error) {
 		out.Charts = append(out.Charts, c)
 	}
 	for _, f := range m.Fields {
-		out.Unused = append(out.Unused, f.TitleIn(v.lang()))
+		coll, _ := v.cat.Collection(f.Collection())
+		out.Unused = append(out.Unused, coll.TitleIn(v.lang())+": "+f.TitleIn(v.lang()))
 	}
 	for _, p := range m.Purposes {
 		out.Idle = append(out.Idle, v.purpose(accessctl.Purpose(p.ID)))

@@ -1,12 +1,12 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/accessctl/oidcauth"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
@@ -49,26 +49,27 @@ func (v *visit) toProvider() (page.Page, error) {
 	if v.cfg.Provider == nil {
 		return nil, vault.ErrNotFound
 	}
-	address, flow, err := v.cfg.Provider.Begin(v.r.Context())
+	address, flow, err := v.cfg.Provider.Begin(v.r.Context(), oidcauth.Asking{})
 	if err != nil {
-		return nil, errors.Join(vault.ErrUnavailable, err)
+		return nil, err
 	}
-	guard.Keep(v.w, cookieFlow, flow, flowLife)
-	http.Redirect(v.w, v.r, address, http.StatusSeeOther)
+	guard.Keep(v.w, cookieFlow, flow, oidcauth.FlowLife)
+	http.Redirect(v.w, v.r, address, http.StatusSeeOther) //nolint:gosec // it leads to the provider of the configuration
 	return nil, nil
 }
 
-// fromProvider takes who comes back from there, in the browser that was sent.
+// fromProvider takes who comes back from there, in the browser that was sent. It leaves at
+// once for a page whose address has no code in it.
 func (v *visit) fromProvider() (page.Page, error) {
-	flow := guard.Cookie(v.r, cookieFlow)
-	if v.cfg.Provider == nil || flow == "" {
-		return nil, vault.ErrDenied
+	if v.cfg.Provider == nil {
+		return nil, vault.ErrNotFound
 	}
+	v.frame.Here = ""
+	flow := guard.Cookie(v.r, cookieFlow)
 	guard.Drop(v.w, cookieFlow)
 	who, err := v.cfg.Provider.Finish(v.r.Context(), flow, v.r.URL.Query())
 	if err != nil {
-		v.cfg.Logger.WarnContext(v.r.Context(), "a sign-in to the console was refused", "request_id", v.id, "error", err)
-		return nil, vault.ErrDenied
+		return nil, err
 	}
 	return v.begin(who, viaProvider)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/accessctl/oidcauth"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
@@ -25,7 +26,6 @@ const (
 )
 
 const (
-	flowLife      = 10 * time.Minute
 	langLife      = 365 * 24 * time.Hour
 	flashLife     = time.Minute
 	langParameter = "lang"
@@ -228,13 +228,15 @@ func problemOf(err error) (int, page.ProblemKind) {
 	switch {
 	case errors.Is(err, errNoSession):
 		return http.StatusUnauthorized, page.ProblemNoSession
+	case errors.Is(err, oidcauth.ErrRefused), errors.Is(err, oidcauth.ErrNotSignedIn):
+		return http.StatusForbidden, page.ProblemSignIn
 	case errors.As(err, &limit):
 		return http.StatusTooManyRequests, page.ProblemTooMany
 	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrGone):
 		return http.StatusNotFound, page.ProblemNotFound
 	case errors.Is(err, vault.ErrDenied), errors.As(err, &bad), errors.Is(err, vault.ErrTooLarge), errors.Is(err, vault.ErrHeld), errors.Is(err, vault.ErrConflict):
 		return http.StatusForbidden, page.ProblemForbidden
-	case errors.Is(err, vault.ErrUnavailable):
+	case errors.Is(err, vault.ErrUnavailable), errors.Is(err, oidcauth.ErrUnavailable):
 		return http.StatusServiceUnavailable, page.ProblemUnavailable
 	}
 	return http.StatusInternalServerError, page.ProblemFault

@@ -48,9 +48,10 @@ func (t ConsoleToday) Nothing() bool {
 type ConsoleCheckpoint struct {
 	Events int64
 	Signed time.Time
-	// Verified: the signature is good, and what the store has agrees with it. If not, the
-	// log was changed: the page says so in the strongest words it has.
-	Verified bool
+	// Verified: the signature is good, and what was compared with it agrees: the newest
+	// entry, or all of them if Whole. If not, the log was changed: the page says so in the
+	// strongest words it has.
+	Verified, Whole bool
 }
 
 // ConsoleRequests lists the requests of people.

@@ -92,7 +92,7 @@ func (a EventAction) key() string {
 		"console.action.configure", "console.action.inspect", "console.action.keys", "console.action.audit",
 		"console.action.approve", "console.action.jobs",
 		"console.action.decrypt", "console.action.encrypt", "console.action.reencrypt", "console.action.fsck",
-		"console.action.tenant_create", "")
+		"console.action.tenant_create", "console.action.console", "")
 }
 
 func (o EventOutcome) key() string {
