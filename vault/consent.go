@@ -155,15 +155,8 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 		Purpose: string(r.event.Purpose), Decision: string(r.event.Decision), Notice: r.event.Notice,
 		Method: r.event.Method, At: r.event.At, Expires: r.event.Expires, Receipt: receipt, MAC: mac[:],
 	}
-	if len(r.d.Evidence) > 0 && (r.key == nil || r.key.id.UID != p.UID) {
-		return nil, ErrConflict // the person was erased and came back meanwhile
-	}
-	if r.key != nil {
-		place := identityPlace(r.t, p.UID, r.key.id.Epoch, placeEvidence)
-		place.Record = row.Purpose
-		if row.Evidence, err = r.key.opened.Seal(place, secret.New([]byte(r.d.Evidence))); err != nil {
-			return nil, fmt.Errorf("sealing evidence: %w", err)
-		}
+	if row.Evidence, err = r.sealEvidence(ctx, tx, p); err != nil {
+		return nil, err
 	}
 	if err := tx.PutConsent(ctx, r.t.row.ID, p.UID, row); err != nil {
 		return nil, fmt.Errorf("storing a consent: %w", err)
@@ -190,6 +183,23 @@ func (r *consenting) apply(ctx context.Context, tx Tx, p *Subject, e *audit.Even
 		}
 	}
 	return freed, r.t.answer(ctx, tx, p, stood)
+}
+
+// sealEvidence seals the evidence of a decision, if there is any.
+func (r *consenting) sealEvidence(ctx context.Context, tx Tx, p *Subject) ([]byte, error) {
+	if len(r.d.Evidence) == 0 {
+		return nil, nil
+	}
+	if err := r.t.seals(ctx, tx, p, r.key); err != nil {
+		return nil, err
+	}
+	place := identityPlace(r.t, p.UID, r.key.id.Epoch, placeEvidence)
+	place.Record = string(r.event.Purpose)
+	sealed, err := r.key.opened.Seal(place, secret.New([]byte(r.d.Evidence)))
+	if err != nil {
+		return nil, fmt.Errorf("sealing evidence: %w", err)
+	}
+	return sealed, nil
 }
 
 // repeated takes the idempotency key, if there is one, and says whether this

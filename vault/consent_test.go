@@ -47,7 +47,7 @@ collections:
 const rightsPolicy = `
 permit (principal in Role::"app", action, resource);
 permit (principal in Role::"dpo", action in [Action::"consent", Action::"consent_read", Action::"requests", Action::"erase", Action::"hold"], resource);
-permit (principal in Role::"operator", action in [Action::"configure", Action::"inspect", Action::"audit"], resource);
+permit (principal in Role::"operator", action in [Action::"configure", Action::"inspect", Action::"audit", Action::"keys"], resource);
 permit (principal in Role::"subject", action, resource) when { context.own };
 `
 

@@ -35,7 +35,8 @@ func (v *Vault) setFlag(ctx context.Context, c accessctl.Caller, a accessctl.Act
 	return err
 }
 
-// trySetFlag is one try. errRestart says that another catalog is in force than it went by.
+// trySetFlag is one try. errRestart says that another catalog is in force, or
+// another key of the person, than it went by.
 func (v *Vault) trySetFlag(ctx context.Context, c accessctl.Caller, a accessctl.Action, subject, reason string, set func(*Subject)) error {
 	if err := checkText("reason", reason, MaxReason); err != nil {
 		return err
@@ -54,6 +55,9 @@ func (v *Vault) trySetFlag(ctx context.Context, c accessctl.Caller, a accessctl.
 		entries = nil
 		set(p)
 		if note != nil && note.id.UID == p.UID {
+			if err := t.seals(ctx, tx, p, note); err != nil {
+				return err
+			}
 			sealed, err := note.opened.Seal(identityPlace(t, p.UID, note.id.Epoch, placeNote), secret.FromString(reason))
 			if err != nil {
 				return fmt.Errorf("sealing the reason: %w", err)
@@ -98,6 +102,24 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// seals says whether something about a person, whose row is locked, may be sealed with an
+// identity key that was opened before: one that was rotated meanwhile may open nothing
+// any more, which is errRestart. ErrConflict if it is not of this life.
+func (t *tenant) seals(ctx context.Context, tx Tx, p *Subject, k *heldKey) error {
+	if k == nil || k.id.UID != p.UID {
+		return ErrConflict // the person was erased and came back meanwhile
+	}
+	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
+	if err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	now := keyOf(keys, identityGroup)
+	if now == nil || now.Version != k.id.Version || now.Epoch != k.id.Epoch {
+		return errRestart
+	}
+	return nil
 }
 
 // identityKey opens the person's identity key, outside any transaction; nil if

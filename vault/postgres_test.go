@@ -54,6 +54,8 @@ func newVault(t *testing.T, opts ...vaulttest.Options) *vaulttest.Vault {
 func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"WithdrawalByTheNewest":     TestAWithdrawalGoesByTheNewestCatalog,
+		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
+		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,
 		"RecipientsAreTold":         TestRecipientsAreTold,

@@ -395,3 +395,47 @@ func TestEvidenceKeepsTheIdentityKey(t *testing.T) {
 		}
 	}
 }
+
+// What was prepared with a key of the person that was rotated and retired meanwhile is
+// sealed with the one that opens it.
+func TestEvidenceIsSealedWithAKeyThatStands(t *testing.T) {
+	v := rightsVault(t)
+	v.Put(t, "c-1", "customer", "self", map[string]string{"email": email})
+	exchange := func() {
+		rotatePerson(t, v, "c-1")
+		reseal(t, v)
+		if _, err := v.RetirePerson(t.Context(), v.As("operator", ""), "c-1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := vault.Decided{Purpose: "news", Decision: "granted", Evidence: json.RawMessage(`"a tick"`)}
+	if _, err := says(t, late(t, v, exchange), v.As("dpo", ""), said); err != nil {
+		t.Fatal(err)
+	}
+	if err := late(t, v, exchange).SetHold(t.Context(), v.As("dpo", ""), "c-1", true, "a suit"); err != nil {
+		t.Fatal(err)
+	}
+	keys := stealKeys(t, v)
+	err := v.Store.View(t.Context(), func(tx vault.Tx) error {
+		p, err := tx.SubjectByUID(t.Context(), 1, firstKeys(t, v, 1)[0].ID.UID, vault.NoLock)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Consents(t.Context(), 1, p.UID)
+		if err != nil {
+			return err
+		}
+		place := field.Place{Tenant: vaulttest.Tenant, UID: p.UID, Group: 1, Epoch: 1, Field: 2, Revision: 1}
+		if note, err := keys[1].Open(place, p.Note); err != nil || string(note.Expose()) != "a suit" {
+			t.Errorf("the reason of the hold: %v", err)
+		}
+		place.Field, place.Record = 3, "news"
+		if tick, err := keys[1].Open(place, rows[0].Evidence); err != nil || string(tick.Expose()) != `"a tick"` {
+			t.Errorf("the evidence: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

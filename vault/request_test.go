@@ -321,6 +321,37 @@ func TestRequestsOfTheLivingAreForgotten(t *testing.T) {
 	}
 }
 
+// A hold keeps the requests of the person, too, until it is lifted; and so does a ledger
+// that knows of a hold which the database lacks.
+func TestAHoldKeepsRequests(t *testing.T) {
+	v := requestVault(t)
+	dpo := v.As("dpo", "")
+	done := files(t, v.Vault, v.Person("c-1", ""), vault.Filed{Kind: rights.Question, Text: "?"})
+	steps(t, v.Vault, dpo, done.ID, rights.Step{Do: rights.Complete})
+	hold := func(held bool) {
+		t.Helper()
+		if err := v.SetHold(t.Context(), dpo, "c-1", held, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := ""
+	if v.Path != "" {
+		path = backup(t, v)
+	}
+	hold(true)
+	v.Clock.Advance(38 * 31 * 24 * time.Hour)
+	sweepAnd(t, v, 1)
+	if path != "" {
+		r := restored(t, v, path)
+		sweepAnd(t, r, 1)
+		if _, err := r.Replay(t.Context(), r.Operator(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold(false)
+	sweepAnd(t, v, 0)
+}
+
 // The evidence of an objection holds the receipt of the decision, and verifies offline.
 func TestBundleOfAnObjection(t *testing.T) {
 	v := requestVault(t)

@@ -194,16 +194,8 @@ func (t *tenant) sealWords(ctx context.Context, tx Tx, p *Subject, d *requestDoc
 	if w.text == "" {
 		return nil, nil
 	}
-	if w.key == nil || w.key.id.UID != p.UID {
-		return nil, ErrConflict // the person was erased and came back meanwhile
-	}
-	keys, err := tx.Keys(ctx, t.row.ID, p.UID)
-	if err != nil {
-		return nil, fmt.Errorf("reading keys: %w", err)
-	}
-	now := keyOf(keys, identityGroup)
-	if now == nil || now.Version != w.key.id.Version || now.Epoch != w.key.id.Epoch {
-		return nil, errRestart // the key was rotated meanwhile
+	if err := t.seals(ctx, tx, p, w.key); err != nil {
+		return nil, err
 	}
 	d.Epoch = w.key.id.Epoch
 	sealed, err := w.key.opened.Seal(wordPlace(t, p.UID, d.Request.ID, d.Epoch, w.n), secret.FromString(w.text))

@@ -103,10 +103,7 @@ func (c Chart) draw(highest float64, shapes func(*strings.Builder, scale)) (temp
 	ceiling := step * math.Max(1, math.Ceil(highest/step))
 	y := func(v float64) float64 { return top + plotHeight*(1-v/ceiling) }
 	var b strings.Builder
-	tall := height + c.legendHeight()
-	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-labelledby="%s-title %s-desc">`, width, tall, c.ID, c.ID)
-	fmt.Fprintf(&b, `<title id="%s-title">%s</title><desc id="%s-desc">%s</desc>`,
-		c.ID, html.EscapeString(c.Title), c.ID, html.EscapeString(c.Summary))
+	c.open(&b, height+c.legendHeight())
 	for v := 0.0; v <= ceiling+step/2; v += step {
 		fmt.Fprintf(&b, `<line class="chart-grid" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/>`, left, y(v), width-right, y(v))
 		fmt.Fprintf(&b, `<text class="chart-text" x="%d" y="%.1f" text-anchor="end">%s</text>`, left-6, y(v)+4, c.number(v))
@@ -117,6 +114,13 @@ func (c Chart) draw(highest float64, shapes func(*strings.Builder, scale)) (temp
 	c.legend(&b)
 	b.WriteString("</svg>")
 	return template.HTML(b.String()), nil //nolint:gosec // every text in it is escaped here
+}
+
+// open begins a drawing that is so many pixels tall.
+func (c Chart) open(b *strings.Builder, tall int) {
+	fmt.Fprintf(b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-labelledby="%s-title %s-desc">`, width, tall, c.ID, c.ID)
+	fmt.Fprintf(b, `<title id="%s-title">%s</title><desc id="%s-desc">%s</desc>`,
+		c.ID, html.EscapeString(c.Title), c.ID, html.EscapeString(c.Summary))
 }
 
 func (c Chart) check() error {

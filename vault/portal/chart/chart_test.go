@@ -110,6 +110,37 @@ func TestStackedHeights(t *testing.T) {
 	}
 }
 
+// TestRows: a bar for each label, whose lengths are as the values, and its number.
+func TestRows(t *testing.T) {
+	c := reads()
+	if _, err := c.Rows(); err == nil {
+		t.Error("rows of two series are drawn")
+	}
+	c.Series = c.Series[:1]
+	markup, err := c.Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var long []float64
+	for _, n := range elements(t, markup) {
+		if n.Data == "rect" {
+			w, err := strconv.ParseFloat(attr(n, "width"), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			long = append(long, w)
+		}
+	}
+	if len(long) != 2 || math.Abs(long[1]-4*long[0]) > 1 {
+		t.Errorf("3 and 12 are %v long", long)
+	}
+	for _, want := range []string{">October</text>", ">12</text>", "<title>November, Helping you: 12</title>"} {
+		if !strings.Contains(string(markup), want) {
+			t.Errorf("no %s in %s", want, markup)
+		}
+	}
+}
+
 // TestEverythingIsInside: whatever the numbers, all shapes stand within the drawing.
 func TestEverythingIsInside(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -121,7 +152,11 @@ func TestEverythingIsInside(t *testing.T) {
 		for range rapid.IntRange(1, chart.Series).Draw(t, "series") {
 			c.Series = append(c.Series, chart.Line{Name: "s", Values: rapid.SliceOfN(rapid.Float64Range(0, 1e12), n, n).Draw(t, "values")})
 		}
-		for _, d := range drawings() {
+		of := drawings()
+		if len(c.Series) == 1 {
+			of = append(of, drawing{"rows", chart.Chart.Rows})
+		}
+		for _, d := range of {
 			markup, err := d.draw(c)
 			if err != nil {
 				t.Fatal(err)
@@ -129,7 +164,7 @@ func TestEverythingIsInside(t *testing.T) {
 			root, _ := html.Parse(strings.NewReader(string(markup)))
 			for node := range root.Descendants() {
 				for _, name := range []string{"x", "y", "cx", "cy", "width", "height", "y1"} {
-					if v, err := strconv.ParseFloat(attr(node, name), 64); attr(node, name) != "" && (err != nil || v < 0 || v > 400) {
+					if v, err := strconv.ParseFloat(attr(node, name), 64); attr(node, name) != "" && (err != nil || v < 0 || v > max(400, 34*float64(n))) {
 						t.Fatalf("%s: %s has %s=%s", d.name, node.Data, name, attr(node, name))
 					}
 				}
@@ -144,7 +179,8 @@ func TestTextIsInert(t *testing.T) {
 	c := reads()
 	c.Title, c.Summary, c.Axis, c.Labels[0], c.Series[0].Name = bad, bad, bad, bad, bad
 	c.Format = func(float64) string { return bad }
-	for _, d := range append(drawings(), drawing{"table", chart.Chart.Table}) {
+	one := func(c chart.Chart) (template.HTML, error) { c.Series = c.Series[:1]; return c.Rows() }
+	for _, d := range append(drawings(), drawing{"table", chart.Chart.Table}, drawing{"rows", one}) {
 		markup, err := d.draw(c)
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +207,7 @@ func TestBadCharts(t *testing.T) {
 	} {
 		c := reads()
 		mend(&c)
-		for _, d := range append(drawings(), drawing{"table", chart.Chart.Table}) {
+		for _, d := range append(drawings(), drawing{"table", chart.Chart.Table}, drawing{"rows", chart.Chart.Rows}) {
 			if _, err := d.draw(c); err == nil {
 				t.Errorf("%s: %s is drawn", name, d.name)
 			}

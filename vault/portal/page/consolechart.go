@@ -56,6 +56,8 @@ func (k ConsoleChartKind) shape(c chart.Chart) (template.HTML, error) {
 		return c.Lines()
 	case ChartRequests:
 		return c.Stacked()
+	case ChartByPurpose, ChartByField, ChartByRole:
+		return c.Rows()
 	default:
 		return c.Bars()
 	}
@@ -87,7 +89,7 @@ func (w *words) chart(c ConsoleChart) (d chart.Chart, err error) {
 		}
 		d.Series = append(d.Series, line)
 	}
-	d.Format = func(v float64) string { return w.number(v, 0) }
+	d.Format = func(v float64) string { return w.number(v) }
 	if c.Kind == ChartConsent {
 		d.Format = w.percent
 	}

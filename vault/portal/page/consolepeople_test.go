@@ -48,7 +48,8 @@ func person(c *catalog.Catalog) page.ConsolePerson {
 		Requests: openLines()[2:3], MayHold: true, MayPause: true, MayErase: true, MayConsents: true, MayRequests: true, MayHistory: true,
 	}
 	shown := []page.ShownField{
-		{Title: "First name", Value: "Leonie"}, {Title: "Last name", Value: "K*****", How: page.ShownMasked},
+		{Title: "First name", Value: "Leonie"},
+		{Title: "Last name", Value: "K*****", How: page.ShownMasked},
 		{Title: "E-mail address", Value: "l***@surfeu.de", How: page.ShownMasked},
 	}
 	for _, why := range hiddenReasons() {

@@ -18,9 +18,9 @@ func serviceShots(c *catalog.Catalog, in page.Frame) []shot {
 		{"console-catalog", in, consoleCatalog(c)},
 		{"console-catalog-empty", in, page.ConsoleCatalog{}},
 		{"console-explain", in, explain(c)},
-		{"console-explain-masked", in, explained(c, page.ConsoleAnswer{How: page.ShownMasked, Policies: []page.PolicyUsed{{ID: "support-masked", Line: 40, Permitted: true}}})},
+		{"console-explain-masked", in, explained(c, page.ConsoleAnswer{How: page.ShownMasked, Policies: []page.PolicyUsed{{ID: "support-masked", Line: policyLine("support-masked"), Permitted: true}}})},
 		{"console-explain-hidden", in, explained(c, page.ConsoleAnswer{How: page.ShownHidden, Why: "consent", Rule: "the purpose rests on consent, and the person has not consented"})},
-		{"console-explain-forbidden", in, explained(c, page.ConsoleAnswer{How: page.ShownHidden, Why: "policy", Policies: []page.PolicyUsed{{ID: "support-masked", Line: 40}}})},
+		{"console-explain-forbidden", in, explained(c, page.ConsoleAnswer{How: page.ShownHidden, Why: "policy", Policies: []page.PolicyUsed{{ID: "operators-read-nothing", Line: policyLine("operators-read-nothing")}}})},
 		{"console-explain-none", in, explained(c, page.ConsoleAnswer{How: page.ShownHidden, Why: "policy"})},
 		{"console-explain-wrong", in, page.ConsoleExplain{Roles: roles(), NoRole: true, Purposes: choices(c), Fields: fields(c), Consents: consents()}},
 		{"console-keys", in, keys()},
@@ -131,6 +131,12 @@ func explain(c *catalog.Catalog) page.ConsoleExplain {
 	return e
 }
 
+// policyLine is where a policy of the sample begins.
+func policyLine(id string) int {
+	before, _, _ := strings.Cut(string(sample.Policy()), `@id("`+id+`")`)
+	return 1 + strings.Count(before, "\n")
+}
+
 func explained(c *catalog.Catalog, a page.ConsoleAnswer) page.ConsoleExplain {
 	e := explain(c)
 	e.Answer, e.Paused = &a, a.How == page.ShownHidden
@@ -150,7 +156,7 @@ func keys() page.ConsoleKeys {
 	}}
 	for i, kind := range []page.JobKind{"rewrap", "reseal", "reindex", "retention", "key_rotation", "key_retirement", "key_trim", "something_new"} {
 		k.Jobs = append(k.Jobs, page.ConsoleJob{
-			Kind: kind, State: []page.JobState{page.JobRuns, page.JobWaits, page.JobDone, page.JobFailed}[i%4], Done: int64(600 * i), Total: int64(1852 * (i % 2)),
+			Kind: kind, State: []page.JobState{page.JobRuns, page.JobWaits, page.JobDone, page.JobFailed}[i%4], Done: int64(240 * i), Total: int64(1852 * (i % 2)),
 			Begun: day(2026, time.November, 25), Seen: day(2026, time.November, 26), By: officer,
 		})
 	}
@@ -181,8 +187,13 @@ func event(c *catalog.Catalog) page.ConsoleEventPage {
 			Purpose: c.Purposes[0].Title, Fields: []string{"E-mail address", "Telephone"},
 		},
 		Details: []page.Detail{
-			{page.DetailRoles, "support"}, {page.DetailPolicy, "2"}, {page.DetailCatalog, "3"}, {page.DetailSubject, "c-2"},
-			{page.DetailCode, "policy"}, {page.DetailRefers, "12477"}, {page.DetailCount, "2"},
+			{page.DetailRoles, "support"},
+			{page.DetailPolicy, "2"},
+			{page.DetailCatalog, "3"},
+			{page.DetailSubject, "c-2"},
+			{page.DetailCode, "policy"},
+			{page.DetailRefers, "12477"},
+			{page.DetailCount, "2"},
 		},
 		Proven: true, Log: *checkpoint(true), Hashes: 14,
 	}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/number"
 )
 
-// number writes f with that many decimals, as the language does.
-func (w *words) number(f float64, decimals int) string {
-	return textmessage.NewPrinter(w.lang.tag()).Sprint(number.Decimal(f, number.Scale(decimals)))
+// number writes f without decimals, as the language does.
+func (w *words) number(f float64) string {
+	return textmessage.NewPrinter(w.lang.tag()).Sprint(number.Decimal(f, number.Scale(0)))
 }
 
 // date writes a day, as in 3 January 2027 and 3. Januar 2027.

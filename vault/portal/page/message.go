@@ -98,7 +98,7 @@ func (w *words) count(key string, n int, args ...any) (string, error) {
 	if !ok {
 		sentence = m[plural.Other]
 	}
-	return fill(key, sentence, append([]any{"n", w.number(float64(n), 0)}, args...))
+	return fill(key, sentence, append([]any{"n", w.number(float64(n))}, args...))
 }
 
 // fill replaces {name} by the value of that name. Values are not looked into.
