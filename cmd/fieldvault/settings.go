@@ -4,35 +4,42 @@ package main
 // FIELDVAULT_<KEY> and a flag --<key>, later ones first; secrets have no flag. The
 // tag help is the flag's help, the tag secret keeps a setting off the flags.
 type Config struct {
-	Listen        string       `koanf:"listen" help:"address of the HTTP API"`
-	MetricsListen string       `koanf:"metrics_listen" help:"address of the metrics; empty: none"`
-	TLS           TLSConfig    `koanf:"tls"`
-	AllowHTTP     bool         `koanf:"allow_http" help:"serve plain HTTP to other machines: only behind a proxy that ends TLS"`
-	Tenant        string       `koanf:"tenant" help:"tenant to act in; for serve, the one that public routes mean without ?tenant="`
-	Store         StoreConfig  `koanf:"store"`
-	KEK           KEKConfig    `koanf:"kek"`
-	Ledger        LedgerConfig `koanf:"ledger"`
-	Erasure       EraseConfig  `koanf:"erasure"`
-	Auth          AuthConfig   `koanf:"auth"`
-	Cache         CacheConfig  `koanf:"cache"`
-	Limits        LimitsConfig `koanf:"limits"`
-	Audit         AuditConfig  `koanf:"audit"`
-	Alarms        AlarmsConfig `koanf:"alarms"`
-	Rights        RightsConfig `koanf:"rights"`
-	Log           LogConfig    `koanf:"log"`
-	Jobs          JobsConfig   `koanf:"jobs"`
-	Retention     KeepConfig   `koanf:"retention"`
-	Portal        PortalConfig `koanf:"portal"`
-	Keeper        bool         `koanf:"keeper" help:"carry out rotations, retirements and trims that were asked for over HTTP: this process needs the keeper's rights, too"`
-	Shutdown      string       `koanf:"shutdown" help:"how long requests under way may take when the service stops"`
+	Listen        string        `koanf:"listen" help:"address of the HTTP API"`
+	MetricsListen string        `koanf:"metrics_listen" help:"address of the metrics; empty: none"`
+	TLS           TLSConfig     `koanf:"tls"`
+	AllowHTTP     bool          `koanf:"allow_http" help:"serve plain HTTP to other machines: only behind a proxy that ends TLS"`
+	Tenant        string        `koanf:"tenant" help:"tenant to act in; for serve, the one that public routes mean without ?tenant="`
+	Store         StoreConfig   `koanf:"store"`
+	KEK           KEKConfig     `koanf:"kek"`
+	Ledger        LedgerConfig  `koanf:"ledger"`
+	Erasure       EraseConfig   `koanf:"erasure"`
+	Auth          AuthConfig    `koanf:"auth"`
+	Cache         CacheConfig   `koanf:"cache"`
+	Limits        LimitsConfig  `koanf:"limits"`
+	Audit         AuditConfig   `koanf:"audit"`
+	Alarms        AlarmsConfig  `koanf:"alarms"`
+	Rights        RightsConfig  `koanf:"rights"`
+	Log           LogConfig     `koanf:"log"`
+	Jobs          JobsConfig    `koanf:"jobs"`
+	Retention     KeepConfig    `koanf:"retention"`
+	Portal        PortalConfig  `koanf:"portal"`
+	Console       ConsoleConfig `koanf:"console"`
+	Keeper        bool          `koanf:"keeper" help:"carry out rotations, retirements and trims that were asked for over HTTP: this process needs the keeper's rights, too"`
+	Shutdown      string        `koanf:"shutdown" help:"how long requests under way may take when the service stops"`
 }
 
 // PortalConfig is about the web pages of people.
 type PortalConfig struct {
-	Off       bool   `koanf:"off" help:"serve no web pages to people"`
-	URL       string `koanf:"url" help:"where people find their control panel, as https://privacy.example.org; links begin with it"`
-	SignInURL string `koanf:"sign_in_url" help:"your page that signs people in and asks for a link for their browser; empty: links are good in any browser"`
-	Frames    string `koanf:"frames" help:"origins of pages that may hold the consent form, separated by commas, as https://shop.example.org"`
+	Off       bool       `koanf:"off" help:"serve no web pages to people"`
+	URL       string     `koanf:"url" help:"where people find their control panel, as https://privacy.example.org; links begin with it"`
+	SignInURL string     `koanf:"sign_in_url" help:"your page that signs people in and asks for a link for their browser; empty: links are good in any browser"`
+	Frames    string     `koanf:"frames" help:"origins of pages that may hold the consent form, separated by commas, as https://shop.example.org"`
+	OIDC      OIDCConfig `koanf:"oidc"`
+}
+
+// ConsoleConfig is about the web pages of operators.
+type ConsoleConfig struct {
+	OIDC OIDCConfig `koanf:"oidc"`
 }
 
 // TLSConfig is the listener's own certificate, read again when the files change.
