@@ -318,6 +318,8 @@ func (cfg *Config) readFiles() error {
 		readSecret("store.url", cfg.Store.URLFile, &cfg.Store.URL),
 		readSecret("ledger.url", cfg.Ledger.URLFile, &cfg.Ledger.URL),
 		readSecret("audit.s3.secret_access_key", cfg.Audit.S3.SecretAccessKeyFile, &cfg.Audit.S3.SecretAccessKey),
+		readSecret("portal.oidc.client_secret", cfg.Portal.OIDC.ClientSecretFile, &cfg.Portal.OIDC.ClientSecret),
+		readSecret("console.oidc.client_secret", cfg.Console.OIDC.ClientSecretFile, &cfg.Console.OIDC.ClientSecret),
 	)
 }
 

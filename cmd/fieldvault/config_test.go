@@ -62,7 +62,7 @@ func TestSecretsAreNoFlags(t *testing.T) {
 	for _, s := range settings() {
 		secret[s.flag()] = s.secret
 	}
-	if !secret["store-url"] || !secret["kek-vault-token"] || !secret["kek-vault-approle-secret-id"] {
+	if !secret["store-url"] || !secret["kek-vault-token"] || !secret["kek-vault-approle-secret-id"] || !secret["portal-oidc-client-secret"] {
 		t.Fatal("a setting that holds a credential is not marked secret")
 	}
 	for path, c := range verbs(t) {
@@ -148,7 +148,7 @@ func at(cfg Config, key string) any {
 // the later wins.
 func TestFlagsWinOverVariablesOverTheFile(t *testing.T) {
 	for _, s := range settings() {
-		if strings.HasSuffix(s.key, "url_file") || strings.HasSuffix(s.key, "access_key_file") {
+		if strings.HasSuffix(s.key, "url_file") || strings.HasSuffix(s.key, "access_key_file") || strings.HasSuffix(s.key, "client_secret_file") {
 			continue // which is read: see the scripts
 		}
 		t.Run(s.key, func(t *testing.T) {

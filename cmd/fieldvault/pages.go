@@ -10,6 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault/httpapi"
 	"github.com/fieldvault/fieldvault/vault/portal"
 	"github.com/fieldvault/fieldvault/vault/portal/console"
+	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
 // withPages puts the web pages of people and of operators in front of the API, unless they
@@ -31,6 +32,16 @@ func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler
 	cfg := console.Config{
 		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Verify: auth.Verify,
 		Keys: keeper(p.kek), Keeper: true, MaxInFlight: max(1, p.cfg.Limits.InFlight/4),
+	}
+	provider, err := p.provider("console.oidc", p.cfg.Console.OIDC, page.PathConsoleReturn)
+	if err != nil {
+		return nil, err
+	}
+	if provider != nil {
+		cfg.Provider = provider
+		if p.cfg.Console.NoTokens {
+			cfg.Verify = nil
+		}
 	}
 	pages, err := console.New(cfg)
 	if err != nil {
@@ -54,16 +65,24 @@ func (p *parts) portal(api http.Handler) (http.Handler, error) {
 	if u, err := url.Parse(c.URL); c.URL != "" && (err != nil || u.Host == "" || u.Path != "" && u.Path != "/") {
 		return nil, withHint(errors.New("portal.url is not the address of a service"), "write it as https://privacy.example.org, without a path")
 	}
-	pages, err := portal.New(portal.Config{
+	pages := portal.Config{
 		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Export: httpapi.Export,
 		SignInURL: c.SignInURL, Frames: listed(c.Frames), MaxInFlight: max(1, p.cfg.Limits.InFlight/2),
-	})
+	}
+	provider, err := p.provider("portal.oidc", c.OIDC, page.PathSignInDone)
+	if err != nil {
+		return nil, err
+	}
+	if provider != nil {
+		pages.Provider = provider
+	}
+	me, err := portal.New(pages)
 	if err != nil {
 		return nil, withHint(fmt.Errorf("making the web pages: %w", err), "check portal.sign_in_url and portal.frames, or set portal.off")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if portal.Owns(r.URL.Path) {
-			pages.ServeHTTP(w, r)
+			me.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)

@@ -30,15 +30,18 @@ type Config struct {
 
 // PortalConfig is about the web pages of people.
 type PortalConfig struct {
-	Off       bool   `koanf:"off" help:"serve no web pages to people"`
-	URL       string `koanf:"url" help:"where people find their control panel, as https://privacy.example.org; links begin with it"`
-	SignInURL string `koanf:"sign_in_url" help:"your page that signs people in and asks for a link for their browser; empty: links are good in any browser"`
-	Frames    string `koanf:"frames" help:"origins of pages that may hold the consent form, separated by commas, as https://shop.example.org"`
+	Off       bool       `koanf:"off" help:"serve no web pages to people"`
+	URL       string     `koanf:"url" help:"where people find their control panel, as https://privacy.example.org; links begin with it"`
+	SignInURL string     `koanf:"sign_in_url" help:"your page that signs people in and asks for a link for their browser; empty: links are good in any browser"`
+	Frames    string     `koanf:"frames" help:"origins of pages that may hold the consent form, separated by commas, as https://shop.example.org"`
+	OIDC      OIDCConfig `koanf:"oidc"`
 }
 
 // ConsoleConfig is about the web pages of operators.
 type ConsoleConfig struct {
-	Off bool `koanf:"off" help:"serve no console to operators; nor is there one with portal.off"`
+	Off      bool       `koanf:"off" help:"serve no console to operators; nor is there one with portal.off"`
+	NoTokens bool       `koanf:"no_tokens" help:"with console.oidc: take no access tokens of the API at the console"`
+	OIDC     OIDCConfig `koanf:"oidc"`
 }
 
 // TLSConfig is the listener's own certificate, read again when the files change.

@@ -33,7 +33,7 @@ func (h webhook) sender(p *parts) (*notify.Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := h.roots()
+	roots, err := rootsOf(h.prefix+"ca_file", h.caFile)
 	if err != nil {
 		return nil, err
 	}
@@ -56,18 +56,18 @@ func (h webhook) secret() ([]byte, error) {
 	return secret, nil
 }
 
-// roots are the authorities in the file, or nil for the system's.
-func (h webhook) roots() (*x509.CertPool, error) {
-	if h.caFile == "" {
+// rootsOf are the authorities in the file of a setting, or nil for the system's.
+func rootsOf(key, path string) (*x509.CertPool, error) {
+	if path == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(h.caFile)
+	pem, err := os.ReadFile(path)
 	if err != nil {
-		return nil, withHint(fmt.Errorf("reading %sca_file: %w", h.prefix, err), "it must name a file of PEM certificates")
+		return nil, withHint(fmt.Errorf("reading %s: %w", key, err), "it must name a file of PEM certificates")
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, withHint(fmt.Errorf("%sca_file holds no certificate", h.prefix), "it must name a file of PEM certificates")
+		return nil, withHint(fmt.Errorf("%s holds no certificate", key), "it must name a file of PEM certificates")
 	}
 	return roots, nil
 }

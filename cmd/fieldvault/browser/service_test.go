@@ -20,6 +20,7 @@ type service struct {
 	URL    string            `json:"url"`
 	Link   string            `json:"portal_link"`
 	Tokens map[string]string `json:"tokens"`
+	Dir    string            `json:"dir"`
 
 	program processtest.Program
 	process *processtest.Process
@@ -124,6 +125,35 @@ func (s *service) apply(t *testing.T, source string) {
 	if status, body := s.request(t, caller{role: "operator"}, http.MethodPut, "/v1/catalog", source); status != http.StatusOK {
 		t.Fatalf("the catalog: %d %s", status, body)
 	}
+}
+
+// person does something as the person themself.
+func (s *service) person(t *testing.T, method, path, body string) {
+	t.Helper()
+	if status, answer := s.request(t, caller{role: "subject"}, method, path, body); status >= 300 {
+		t.Fatalf("%s: %d %s", path, status, answer)
+	}
+}
+
+// key is the file of the service's public key.
+func (s *service) key(t *testing.T) string {
+	t.Helper()
+	_, body := s.request(t, caller{}, http.MethodGet, "/v1/audit/key", "")
+	path := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// verifyBundle checks the evidence of a request as anybody can who has it.
+func (s *service) verifyBundle(t *testing.T, zip []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "request.zip")
+	if err := os.WriteFile(path, zip, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.program.Run(t, 0, nil, "request", "verify", path, "--key", s.key(t))
 }
 
 // verify checks a certificate or receipt as anybody can who has it.
