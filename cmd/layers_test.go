@@ -57,12 +57,13 @@ vault:                        accessctl accessctl/consent audit audit/evidence a
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
-vault/httpapi:                vault vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
+vault/throttle:
+vault/httpapi:                vault vault/throttle vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
 vault/portal/chart:
 vault/portal/page:             vault/portal/chart
 vault/portal/guard:
-vault/portal:                 vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/consent accessctl/oidcauth audit/report
-vault/portal/console:         vault vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/oidcauth audit audit/report crypto/secret
+vault/portal:                 vault vault/throttle vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/consent accessctl/oidcauth audit/report
+vault/portal/console:         vault vault/throttle vault/catalog vault/rights vault/portal/guard vault/portal/page accessctl accessctl/oidcauth audit audit/report crypto/secret
 deploy/sample:
 vault/vaulttest:              vault audit audit/trail vault/erasure vault/ledger accessctl vault/catalog vault/sqlitestore crypto/keyring crypto/cryptotest deploy/sample
 cmd/fieldvault:               *

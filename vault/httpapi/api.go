@@ -12,6 +12,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/api"
+	"github.com/fieldvault/fieldvault/vault/throttle"
 )
 
 // requestTime is how long the vault may work for one request.
@@ -23,8 +24,8 @@ type service struct {
 	vault      *vault.Vault
 	mux        *chi.Mux
 	metrics    *metrics
-	principals *limits // requests, by principal, or for public routes by address
-	failures   *limits // failed authentications, by address
+	principals *throttle.Meter // requests, by principal, or for public routes by address
+	failures   *throttle.Meter // failed authentications, by address
 	underWay   *semaphore.Weighted
 	bodies     bodyReader
 	reports    *semaphore.Weighted
@@ -94,8 +95,8 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	s := &service{
 		cfg: cfg, vault: cfg.Vault, metrics: m, mux: chi.NewRouter(),
-		principals: newLimits(cfg.Rate, cfg.Burst, max(1, cfg.MaxInFlight/2)),
-		failures:   newLimits(cfg.Rate/10, max(1, cfg.Burst/10), 0),
+		principals: throttle.New(cfg.Rate, cfg.Burst, max(1, cfg.MaxInFlight/2)),
+		failures:   throttle.New(cfg.Rate/10, max(1, cfg.Burst/10), 0),
 		underWay:   semaphore.NewWeighted(int64(cfg.MaxInFlight)),
 		bodies:     bodyReader{semaphore.NewWeighted(bodyBudget)},
 		reports:    semaphore.NewWeighted(1),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault/api"
+	"github.com/fieldvault/fieldvault/vault/throttle"
 )
 
 // An exchange is one request on its way to its answer.
@@ -130,7 +131,7 @@ func (x *exchange) admit() error {
 	if x.route.probe {
 		return nil
 	}
-	key := "address " + addressOf(x.r.RemoteAddr)
+	key := "address " + throttle.AddressOf(x.r.RemoteAddr)
 	if !x.route.public {
 		p, err := x.authenticate()
 		if err != nil {
@@ -139,7 +140,7 @@ func (x *exchange) admit() error {
 		x.caller.Principal, x.known = p, true
 		key = "principal " + strconv.Quote(p.Tenant) + strconv.Quote(p.Issuer) + strconv.Quote(p.Subject)
 	}
-	done, wait := x.principals.take(key, x.cfg.Now())
+	done, wait := x.principals.Take(key, x.cfg.Now())
 	if wait > 0 {
 		return &refusal{code: api.RateLimited, retry: wait}
 	}
@@ -156,7 +157,7 @@ func (x *exchange) authenticate() (accessctl.Principal, error) {
 			return p, nil
 		}
 	}
-	done, wait := x.failures.take(addressOf(x.r.RemoteAddr), x.cfg.Now())
+	done, wait := x.failures.Take(throttle.AddressOf(x.r.RemoteAddr), x.cfg.Now())
 	if wait > 0 {
 		return accessctl.Principal{}, &refusal{code: api.RateLimited, retry: wait}
 	}

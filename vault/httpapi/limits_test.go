@@ -133,23 +133,6 @@ func TestRequestsUnderWay(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:4711":              "192.0.2.1",
-		"[::ffff:192.0.2.1]:4711":     "192.0.2.1",
-		"[2001:db8:1:2:3:4:5:6]:4711": "2001:db8:1:2::/64",
-		"[2001:db8:1:2:ffff::]:1":     "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:1":            "fe80::/64",
-		"not an address":              "not an address",
-		"name.example.org:1":          "name.example.org",
-		"[2001:db8:1:3:3:4:5:6]:4711": "2001:db8:1:3::/64",
-	} {
-		if got := httpapi.AddressOf(remote); got != want {
-			t.Errorf("%s: %s, want %s", remote, got, want)
-		}
-	}
-}
-
 func TestNewRefusesGaps(t *testing.T) {
 	v := vaulttest.New(t)
 	full := func() httpapi.Config {
@@ -215,25 +198,6 @@ func TestReadyz(t *testing.T) {
 
 // The number of principals that are metered is bounded; who was quiet for longest
 // is forgotten first.
-func TestMeteredKeysAreBounded(t *testing.T) {
-	l := httpapi.NewLimits(1, 1, 0)
-	now := time.Unix(0, 0)
-	for i := range httpapi.MaxBuckets + 10 {
-		if _, wait := httpapi.Take(l, fmt.Sprint(i), now); wait != 0 {
-			t.Fatalf("the first request of %d waits", i)
-		}
-	}
-	if l.Len() != httpapi.MaxBuckets {
-		t.Errorf("%d keys", l.Len())
-	}
-	if _, wait := httpapi.Take(l, fmt.Sprint(httpapi.MaxBuckets), now); wait == 0 {
-		t.Error("a recent key was forgotten")
-	}
-	if _, wait := httpapi.Take(l, "0", now); wait != 0 {
-		t.Error("the oldest key is still known")
-	}
-}
-
 func TestBodiesShareABudget(t *testing.T) {
 	read := func(size int, limit, budget int64) (int, api.Code) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x", strings.NewReader(strings.Repeat("a", size)))

@@ -121,7 +121,7 @@ func (o *officer) signsIn(t *testing.T) {
 
 // answers a person's question: it is queued here, and the answer is in their panel.
 func (o *officer) answers(t *testing.T) {
-	o.person(t, http.MethodPost, "/v1/requests", `{"subject":"`+person+`","kind":"question","text":"Why do you know my telephone number?"}`)
+	o.person(t, http.MethodPost, aboutThem+"/requests", `{"kind":"question","text":"Why do you know my telephone number?"}`)
 	o.page(t, "/console", "console-today")
 	o.page(t, "/console/requests", "console-requests")
 	o.loads(t, o.use(t, `main tbody a`))
@@ -164,7 +164,6 @@ func (o *officer) takesALetter(t *testing.T) {
 	o.follow(t, form(path, "confirm_identity"), path)
 	eval[chromedp.Void](o.visitor, t, `document.querySelectorAll("details").forEach(d => d.open = true);undefined`)
 	o.chooses(t, `form:has(button[value=extend]) select`, "complexity")
-	o.fill(t, `form:has(button[value=extend]) textarea`, "We need more time to look through our paper files.")
 	o.follow(t, form(path, "extend"), path)
 	o.look(t, "console-request-extended")
 	o.page(t, "/console/requests", "console-requests-two")

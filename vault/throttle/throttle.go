@@ -1,4 +1,6 @@
-package httpapi
+// Package throttle meters requests by who asks: a token bucket for each key, and how many
+// of its requests are under way. Its memory is bounded.
+package throttle
 
 import (
 	"container/list"
@@ -11,12 +13,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxBuckets bounds how many principals or addresses are metered at a time. The
+// MaxKeys bounds how many keys are metered at a time. The
 // one that was quiet for longest is forgotten first.
-const maxBuckets = 8192
+const MaxKeys = 8192
 
-// limits meters requests by key: a token bucket each, and how many are under way.
-type limits struct {
+// A Meter meters requests by key, such as a principal or an address. It is safe for
+// concurrent use.
+type Meter struct {
 	rate  rate.Limit
 	burst int
 	most  int // under way at a time; 0: any number
@@ -33,16 +36,18 @@ type bucket struct {
 	underWay int
 }
 
-func newLimits(perSecond float64, burst, most int) *limits {
-	return &limits{
+// New returns a Meter that lets each key ask so often a second, so often at once, and with
+// at most so many requests under way; 0: any number.
+func New(perSecond float64, burst, most int) *Meter {
+	return &Meter{
 		rate: rate.Limit(perSecond), burst: burst, most: most,
 		by: map[[sha256.Size]byte]*list.Element{}, order: list.New(),
 	}
 }
 
-// take takes one token for the key. A wait that is not zero refuses, and says
+// Take takes one token for the key. A wait that is not zero refuses, and says
 // when one will be there. Otherwise done must be called when the request ends.
-func (l *limits) take(key string, now time.Time) (done func(), wait time.Duration) {
+func (l *Meter) Take(key string, now time.Time) (done func(), wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.bucket(key)
@@ -63,13 +68,13 @@ func (l *limits) take(key string, now time.Time) (done func(), wait time.Duratio
 }
 
 // bucket finds or makes the key's bucket. The caller holds the lock.
-func (l *limits) bucket(key string) *bucket {
+func (l *Meter) bucket(key string) *bucket {
 	sum := sha256.Sum256([]byte(key))
 	if e, ok := l.by[sum]; ok {
 		l.order.MoveToFront(e)
 		return e.Value.(*bucket)
 	}
-	if l.order.Len() >= maxBuckets {
+	if l.order.Len() >= MaxKeys {
 		last := l.order.Back()
 		delete(l.by, last.Value.(*bucket).key)
 		l.order.Remove(last)
@@ -79,10 +84,10 @@ func (l *limits) bucket(key string) *bucket {
 	return b
 }
 
-// addressOf is whom failures and public requests are counted for: the address at
+// AddressOf is whom failures and public requests are counted for: the address at
 // the other end of the connection, for IPv6 its /64, for nothing smaller costs
 // an attacker anything. Headers that proxies set, or anyone else, do not matter.
-func addressOf(remote string) string {
+func AddressOf(remote string) string {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		return remote
