@@ -23,6 +23,12 @@ func (p *parts) withPages(api http.Handler, auth *jwtauth.Verifier) (http.Handle
 	return p.console(h, auth)
 }
 
+// pageRate and pageBurst are how many pages somebody may ask for: a part of what a program
+// may, but enough to look around.
+func (p *parts) pageRate() float64 { return max(1, p.cfg.Limits.Rate/50) }
+
+func (p *parts) pageBurst() int { return max(50, p.cfg.Limits.Burst/10) }
+
 // console puts the operators' console in front of what is there, unless it is off. It
 // needs the static files of the panel's pages.
 func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler, error) {
@@ -32,6 +38,7 @@ func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler
 	cfg := console.Config{
 		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Verify: auth.Verify,
 		Keys: keeper(p.kek), Keeper: true, MaxInFlight: max(1, p.cfg.Limits.InFlight/4),
+		Rate: p.pageRate(), Burst: p.pageBurst(),
 	}
 	provider, err := p.provider("console.oidc", p.cfg.Console.OIDC, page.PathConsoleReturn)
 	if err != nil {
@@ -68,6 +75,7 @@ func (p *parts) portal(api http.Handler) (http.Handler, error) {
 	pages := portal.Config{
 		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Export: httpapi.Export,
 		SignInURL: c.SignInURL, Frames: listed(c.Frames), MaxInFlight: max(1, p.cfg.Limits.InFlight/2),
+		Rate: p.pageRate(), Burst: p.pageBurst(),
 	}
 	provider, err := p.provider("portal.oidc", c.OIDC, page.PathSignInDone)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
+	"github.com/fieldvault/fieldvault/vault/throttle"
 )
 
 // A Config says what the portal is made of. Every field is required unless its comment
@@ -43,6 +44,10 @@ type Config struct {
 	Provider Provider
 	// Frames are the origins whose pages may hold the consent form. Optional.
 	Frames []string
+	// Rate and Burst are how many pages one person may ask for in a second, and at once;
+	// those who are not signed in count by their address.
+	Rate  float64
+	Burst int
 	// MaxInFlight is how many requests may be under way at the same time.
 	MaxInFlight int
 }
@@ -58,6 +63,8 @@ func (c *Config) check() error {
 		{"NewID", c.NewID == nil},
 		{"Tenant", c.Tenant == ""},
 		{"Export", c.Export == nil},
+		{"Rate", c.Rate <= 0},
+		{"Burst", c.Burst < 1},
 		{"MaxInFlight", c.MaxInFlight < 1},
 	}
 	var errs []error
@@ -84,6 +91,7 @@ type portal struct {
 	pages    *page.Pages
 	formCSP  string
 	underWay *semaphore.Weighted
+	asking   *throttle.Meter
 }
 
 // New makes the portal. The handler serves the paths of [Owns].
@@ -99,7 +107,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal: Config.Frames: %w", err)
 	}
-	p := &portal{cfg: cfg, vault: cfg.Vault, pages: pages, formCSP: csp, underWay: semaphore.NewWeighted(int64(cfg.MaxInFlight))}
+	p := &portal{cfg: cfg, vault: cfg.Vault, pages: pages, formCSP: csp, underWay: semaphore.NewWeighted(int64(cfg.MaxInFlight)), asking: throttle.New(cfg.Rate, cfg.Burst, 0)}
 	return p.routes(), nil
 }
 

@@ -38,7 +38,7 @@ func newSite(t *testing.T, change ...func(*portal.Config)) *site {
 	v.Put(t, "c-1", "invoice", "98", map[string]string{"date": "2009-03-11", "city": "São José dos Campos"})
 	cfg := portal.Config{
 		Vault: v.Vault, Logger: slog.New(slog.DiscardHandler), Now: v.Clock.Now, NewID: vaulttest.NewID, Tenant: vaulttest.Tenant,
-		Export: func(m *vault.Manifest, csv bool) ([]byte, error) { return json.Marshal(m.Subject) }, Frames: []string{frames}, MaxInFlight: 16,
+		Export: func(m *vault.Manifest, csv bool) ([]byte, error) { return json.Marshal(m.Subject) }, Frames: []string{frames}, MaxInFlight: 16, Rate: 1000, Burst: 1000,
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -15,6 +17,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
+	"github.com/fieldvault/fieldvault/vault/throttle"
 )
 
 // A visit is one request on its way to its page.
@@ -78,10 +81,22 @@ func (v *visit) serve(do func(*visit) (page.Page, error), open bool) (page.Page,
 	}
 	v.named(v.cfg.Tenant)
 	if open {
-		return do(v)
+		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), do)
 	}
-	if err := v.enter(); err != nil {
+	err := v.enter()
+	switch {
+	case errors.Is(err, errNoSession):
+		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), func(*visit) (page.Page, error) { return nil, err })
+	case err != nil:
 		return nil, err
+	}
+	return v.metered("person "+v.caller.Tenant+" "+v.caller.Subject, do)
+}
+
+// metered does it, unless whoever asks does so too often.
+func (v *visit) metered(who string, do func(*visit) (page.Page, error)) (page.Page, error) {
+	if _, wait := v.asking.Take(who, v.cfg.Now()); wait > 0 {
+		return nil, &tooManyError{wait}
 	}
 	return do(v)
 }
@@ -132,6 +147,11 @@ func (v *visit) as() accessctl.Caller {
 	return c
 }
 
+// A tooManyError says that somebody asks too often.
+type tooManyError struct{ wait time.Duration }
+
+func (e *tooManyError) Error() string { return "too many pages are asked for" }
+
 // errNoSession: nobody is signed in.
 var errNoSession = errors.New("nobody is signed in")
 
@@ -142,6 +162,11 @@ func (v *visit) fail(err error) {
 		v.cfg.Logger.ErrorContext(v.r.Context(), "a page could not be made", "request_id", v.id, "error", err)
 	}
 	p := page.Problem{Kind: kind, Provider: v.again()}
+	var many *tooManyError
+	if errors.As(err, &many) {
+		p.Retry = v.cfg.Now().Add(many.wait)
+		v.w.Header().Set("Retry-After", strconv.Itoa(int(many.wait/time.Second)+1))
+	}
 	if kind == page.ProblemFault || kind == page.ProblemUnavailable {
 		p.Reference = v.id.String()
 	}
@@ -151,7 +176,10 @@ func (v *visit) fail(err error) {
 func problemOf(err error) (int, page.ProblemKind) {
 	var ticket *vault.TicketError
 	var bad *vault.InvalidError
+	var many *tooManyError
 	switch {
+	case errors.As(err, &many):
+		return http.StatusTooManyRequests, page.ProblemTooMany
 	case errors.Is(err, errNoSession):
 		return http.StatusUnauthorized, page.ProblemNoSession
 	case errors.As(err, &ticket):

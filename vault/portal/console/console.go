@@ -19,6 +19,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
+	"github.com/fieldvault/fieldvault/vault/throttle"
 )
 
 // A Provider signs operators in, as *oidcauth.Provider does, which has the contracts.
@@ -49,6 +50,10 @@ type Config struct {
 	Keys vault.KeyReader
 	// Keeper says that a process carries out what is asked for of keys.
 	Keeper bool
+	// Rate and Burst are how many pages one operator may ask for in a second, and at once;
+	// those who are not signed in count by their address.
+	Rate  float64
+	Burst int
 	// MaxInFlight is how many requests may be under way at the same time.
 	MaxInFlight int
 }
@@ -64,6 +69,8 @@ func (c *Config) check() error {
 		{"NewID", c.NewID == nil},
 		{"Tenant", c.Tenant == ""},
 		{"Verify or Provider", c.Verify == nil && c.Provider == nil},
+		{"Rate", c.Rate <= 0},
+		{"Burst", c.Burst < 1},
 		{"MaxInFlight", c.MaxInFlight < 1},
 	}
 	var errs []error
@@ -87,6 +94,7 @@ type console struct {
 	vault    *vault.Vault
 	pages    *page.Pages
 	underWay *semaphore.Weighted
+	asking   *throttle.Meter
 	reports  *semaphore.Weighted // one reading of the log at a time
 }
 
@@ -103,6 +111,7 @@ func New(cfg Config) (http.Handler, error) {
 	c := &console{
 		cfg: cfg, vault: cfg.Vault, pages: pages,
 		underWay: semaphore.NewWeighted(int64(cfg.MaxInFlight)), reports: semaphore.NewWeighted(1),
+		asking: throttle.New(cfg.Rate, cfg.Burst, 0),
 	}
 	return c.routes(), nil
 }

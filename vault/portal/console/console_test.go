@@ -43,7 +43,7 @@ func newSite(t *testing.T, change ...func(*console.Config)) *site {
 	v.Put(t, "c-2", "customer", "self", map[string]string{"first_name": "Leonie", "email": "leonekohler@surfeu.de"})
 	cfg := console.Config{
 		Vault: v.Vault, Logger: slog.New(slog.DiscardHandler), Now: v.Clock.Now, NewID: vaulttest.NewID, Tenant: vaulttest.Tenant,
-		Verify: verify(v), Keys: v.Keeper(), Keeper: true, MaxInFlight: 16,
+		Verify: verify(v), Keys: v.Keeper(), Keeper: true, MaxInFlight: 16, Rate: 1e6, Burst: 1e6,
 	}
 	for _, f := range change {
 		f(&cfg)

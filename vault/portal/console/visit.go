@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/guard"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
+	"github.com/fieldvault/fieldvault/vault/throttle"
 )
 
 // The cookies, beside that of the language.
@@ -94,13 +96,24 @@ func (v *visit) serve(do serving, may func(page.ConsoleMay) bool) (page.Page, er
 	}
 	v.named(v.cfg.Tenant)
 	if may == nil {
-		return do(v)
+		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), do)
 	}
-	if err := v.enter(); err != nil {
+	err := v.enter()
+	switch {
+	case errors.Is(err, errNoSession):
+		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), func(*visit) (page.Page, error) { return nil, err })
+	case err != nil:
 		return nil, err
-	}
-	if !may(v.frame.May) {
+	case !may(v.frame.May):
 		return nil, vault.ErrDenied
+	}
+	return v.metered("operator "+v.caller.Tenant+" "+v.caller.Actor(), do)
+}
+
+// metered does it, unless whoever asks does so too often.
+func (v *visit) metered(who string, do serving) (page.Page, error) {
+	if _, wait := v.asking.Take(who, v.cfg.Now()); wait > 0 {
+		return nil, &tooManyError{wait}
 	}
 	return do(v)
 }
@@ -202,6 +215,11 @@ func name(actor string) string {
 	return strings.TrimPrefix(actor, "local:")
 }
 
+// A tooManyError says that somebody asks too often.
+type tooManyError struct{ wait time.Duration }
+
+func (e *tooManyError) Error() string { return "too many pages are asked for" }
+
 // errNoSession: nobody is signed in.
 var errNoSession = errors.New("nobody is signed in")
 
@@ -213,6 +231,11 @@ func (v *visit) fail(err error) {
 	}
 	status, kind := problemOf(err)
 	p := page.Problem{Kind: kind, Console: true}
+	var many *tooManyError
+	if errors.As(err, &many) {
+		p.Retry = v.here(v.cfg.Now().Add(many.wait))
+		v.w.Header().Set("Retry-After", strconv.Itoa(int(many.wait/time.Second)+1))
+	}
 	if kind == page.ProblemFault || kind == page.ProblemUnavailable {
 		p.Reference = v.id.String()
 	}
@@ -225,7 +248,10 @@ func (v *visit) fail(err error) {
 func problemOf(err error) (int, page.ProblemKind) {
 	var bad *vault.InvalidError
 	var limit *vault.LimitError
+	var many *tooManyError
 	switch {
+	case errors.As(err, &many):
+		return http.StatusTooManyRequests, page.ProblemTooMany
 	case errors.Is(err, errNoSession):
 		return http.StatusUnauthorized, page.ProblemNoSession
 	case errors.Is(err, oidcauth.ErrRefused), errors.Is(err, oidcauth.ErrNotSignedIn):
