@@ -164,7 +164,7 @@ func TestEverythingIsInside(t *testing.T) {
 			root, _ := html.Parse(strings.NewReader(string(markup)))
 			for node := range root.Descendants() {
 				for _, name := range []string{"x", "y", "cx", "cy", "width", "height", "y1"} {
-					if v, err := strconv.ParseFloat(attr(node, name), 64); attr(node, name) != "" && (err != nil || v < 0 || v > max(400, 34*float64(n))) {
+					if v, err := strconv.ParseFloat(attr(node, name), 64); attr(node, name) != "" && (err != nil || v < 0 || v > max(400, 38*float64(n))) {
 						t.Fatalf("%s: %s has %s=%s", d.name, node.Data, name, attr(node, name))
 					}
 				}

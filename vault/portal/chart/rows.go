@@ -10,7 +10,7 @@ import (
 
 // The rows of a chart: the name above, the bar below it with its value behind.
 const (
-	rowHeight, rowBar, rowText = 34, 12, 13
+	rowHeight, rowBar, rowText = 38, 12, 15
 	rowValue                   = 56 // room of the value
 )
 

@@ -41,7 +41,17 @@ func (ConsoleToday) about() about {
 
 // Nothing says that nothing waits.
 func (t ConsoleToday) Nothing() bool {
-	return t.Late+t.Soon+t.Open+t.Waiting+t.Running+t.Failed+len(t.Review) == 0
+	return !t.Counts() && len(t.Review) == 0
+}
+
+// Counts says that there is a number above zero to show.
+func (t ConsoleToday) Counts() bool {
+	return t.Requests && t.Late+t.Soon+t.Open > 0 || t.Approvals && t.Waiting > 0 || t.Jobs && t.Running+t.Failed > 0
+}
+
+// Alarm says that the log was changed.
+func (t ConsoleToday) Alarm() bool {
+	return t.Log != nil && !t.Log.Verified && !t.Log.Signed.IsZero()
 }
 
 // A ConsoleCheckpoint is the newest signed state of the audit log.

@@ -28,6 +28,8 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-today", in, today(c)},
 		{"console-today-empty", few, page.ConsoleToday{Requests: true, Approvals: true, Jobs: true, Log: checkpoint(true)}},
 		{"console-today-changed", in, page.ConsoleToday{Requests: true, Open: 1, Log: checkpoint(false)}},
+		{"console-today-alarm", in, page.ConsoleToday{Requests: true, Log: checkpoint(false)}},
+		{"console-today-review", in, page.ConsoleToday{Review: []string{c.Purposes[2].Title}}},
 		{"console-today-new", in, page.ConsoleToday{Log: &page.ConsoleCheckpoint{}}},
 	}, requestShots(c, in, flash), peopleShots(c, in), serviceShots(c, in))
 }

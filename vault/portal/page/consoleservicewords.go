@@ -116,6 +116,15 @@ func (n DetailName) key() string {
 		"console.detail.subject", "console.detail.refers", "console.detail.count", "")
 }
 
+// detail is the value of a member: a reason of policy in words, all else as it is.
+func (w *words) detail(d Detail) (string, error) {
+	why := HiddenReason(d.Value)
+	if d.Name != DetailCode || why.key() == HiddenReason("").key() && d.Value != "policy" {
+		return d.Value, nil
+	}
+	return w.word(why)
+}
+
 // word is the name of a value. One that this version has no name for is shown as it is.
 func (w *words) word(k keyed) (string, error) {
 	if k.key() == "" {

@@ -11,8 +11,13 @@
 // hold in a frame, needs [EmbedCSP].
 //
 // Forms are POSTs to the paths that [Routes] lists, with the fields that it names.
-// They hold no token against forgery: the server refuses requests from other
-// origins (net/http.CrossOriginProtection).
+// Two forms of the console only ask, and are GETs: who may see what, and which entries
+// of the log to show. No form holds a token against forgery: the server refuses
+// requests from other origins (net/http.CrossOriginProtection).
+//
+// The operators' console has models of its own, whose names begin with Console. A frame
+// with an Operator is one of its pages: header, navigation and ways out are the console's.
+// Values that people and operators name differently have two keys of words.
 //
 // Words come from messages/<language>/*.json, one file for each part of the portal.
 // A key's value is a sentence with named placeholders, or such a sentence for each

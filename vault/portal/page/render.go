@@ -141,6 +141,7 @@ func (p *Pages) funcs(w *words) template.FuncMap {
 		"word":    w.word,
 		"staff":   w.staff,
 		"consent": w.consent,
+		"detail":  w.detail,
 		"num":     func(n int) string { return w.number(float64(n)) },
 		"big":     func(n int64) string { return w.number(float64(n)) },
 		"draw":    w.draw,
