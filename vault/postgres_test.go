@@ -55,6 +55,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"WithdrawalByTheNewest":     TestAWithdrawalGoesByTheNewestCatalog,
 		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
+		"WhoIsToldIsOnRecord":       TestWhoIsToldOfAPersonIsOnRecord,
 		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,6 +141,64 @@ func TestRecipientsAreTold(t *testing.T) {
 	look()
 	if len(plain.told)+len(named.told) != 2 {
 		t.Errorf("told again: %q, %q", plain.told, named.told)
+	}
+}
+
+// I10: that a recipient comes to know who a person is stands in the log, and in what the
+// person is shown, from the commit on that ends the request; before anything is sent.
+func TestWhoIsToldOfAPersonIsOnRecord(t *testing.T) {
+	named, bare := &recipient{}, &recipient{}
+	v := requestVault(t, vaulttest.Options{Rights: vault.RightsConfig{Recipients: []vault.Recipient{
+		{Name: "bare", Tell: bare.tell}, {Name: "Große Post", Subject: true, Tell: named.tell},
+	}}})
+	me, dpo := v.Person("c-1", ""), v.As("dpo", "")
+	told := func() (list []string) {
+		t.Helper()
+		if _, err := v.Sequence(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		page, err := v.AccessHistory(t.Context(), me, "c-1", 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range page.Entries {
+			if e := &page.Entries[i]; e.Action == "tell" {
+				list = append(list, e.Recipient+": "+e.What)
+			}
+		}
+		return list
+	}
+	q := files(t, v.Vault, me, vault.Filed{Kind: rights.Rectification})
+	access := files(t, v.Vault, me, vault.Filed{Kind: rights.Access})
+	steps(t, v.Vault, dpo, access.ID, rights.Step{Do: rights.Complete})
+	if got := told(); len(got) != 0 {
+		t.Errorf("nobody is told yet: %q", got)
+	}
+	steps(t, v.Vault, dpo, q.ID, rights.Step{Do: rights.Complete})
+	want := []string{"Gro_e_Post: stayed closed; we told somebody who has data of yours which person a request was about"}
+	if got := told(); !slices.Equal(got, want) || len(named.told)+len(bare.told) != 0 {
+		t.Errorf("%q, want %q", got, want)
+	}
+
+	erasure := files(t, v.Vault, me, vault.Filed{Kind: rights.Erasure})
+	if _, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Sequence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := v.LogEntries(t.Context(), v.As("operator", ""), vault.LogQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range page.Entries {
+		if bytes.Contains(e.Leaf, []byte("tell")) && bytes.Contains(e.Leaf, []byte(erasure.ID.String())) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d events say that a recipient is told of the erasure, want 1", n)
 	}
 }
 

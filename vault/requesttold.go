@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/rights"
 )
@@ -20,7 +23,8 @@ type Recipient struct {
 	Name string
 	// Subject: the recipient is told the person's external id, too. Of somebody who was
 	// erased it is known to the process that erased them alone, until it ends: after
-	// that it is left out.
+	// that it is left out. An event of the
+	// action "tell" says so beforehand.
 	Subject bool
 	// Tell sends the recipient body, a [Notification] as JSON, once. It may be asked to
 	// send it again, under the same id. Required.
@@ -74,6 +78,47 @@ func (v *Vault) toBeTold(r *rights.Request) (list []Told) {
 		list = append(list, Told{Recipient: to.Name, Next: r.Ended.Add(tellFirst)})
 	}
 	return list
+}
+
+// actionTell is that of the event about a recipient who comes to know who a person is. No
+// policy knows it: it follows from what the operator set.
+const actionTell accessctl.Action = "tell"
+
+// announce stores, with the transaction in which the event e ends a request, an event
+// about each recipient who will be told whom it is about: before anything is sent.
+func (v *Vault) announce(ctx context.Context, tx Tx, t *tenant, r *rights.Request, e *audit.Event) error {
+	if len(v.toBeTold(r)) == 0 {
+		return nil
+	}
+	for i := range v.rights.Recipients {
+		to := &v.rights.Recipients[i]
+		if !to.Subject {
+			continue
+		}
+		told := audit.Event{
+			ID: v.newID(), Tenant: e.Tenant, Time: e.Time, Request: e.Request, Actor: e.Actor, UID: e.UID,
+			Action: actionTell, Outcome: audit.Allowed, Catalog: e.Catalog, Policy: e.Policy,
+			Subject: []audit.Attr{
+				{Key: "kind", Value: string(r.Kind)}, {Key: "recipient", Value: asFact(to.Name)}, {Key: attrRequest, Value: r.ID.String()},
+			},
+		}
+		if err := v.append(ctx, tx, t, told); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asFact is a name as an event may say it: what is not ASCII letters, digits or one of
+// ./:+=- is an underscore, and at most audit.MaxAttr bytes stay.
+func asFact(name string) string {
+	fact := strings.Map(func(c rune) rune {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("./:+=-", c) {
+			return c
+		}
+		return '_'
+	}, name)
+	return fact[:min(len(fact), audit.MaxAttr)]
 }
 
 // waiting says whether somebody has yet to be told.
