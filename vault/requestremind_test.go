@@ -202,6 +202,52 @@ func TestWhoIsToldOfAPersonIsOnRecord(t *testing.T) {
 	}
 }
 
+// A recipient that does not answer delays no other, and no reminder.
+func TestADeadRecipientDelaysNobody(t *testing.T) {
+	told, reminded := make(chan string, 100), make(chan rights.Kind, 100)
+	v := requestVault(t, vaulttest.Options{Rights: vault.RightsConfig{
+		Reminded: func(_ context.Context, _ string, _ rights.Reminder, k rights.Kind) { reminded <- k },
+		Recipients: []vault.Recipient{
+			{Name: "dead", Tell: func(ctx context.Context, _ string, _ []byte) error { <-ctx.Done(); return ctx.Err() }},
+			{Name: "alive", Tell: func(_ context.Context, id string, _ []byte) error { told <- id; return nil }},
+		},
+	}})
+	me, dpo := v.Person("c-1", ""), v.As("dpo", "")
+	before := files(t, v.Vault, me, vault.Filed{Kind: rights.Rectification})
+	steps(t, v.Vault, dpo, before.ID, rights.Step{Do: rights.Complete})
+	v.Clock.Advance(time.Hour)
+	files(t, v.Vault, me, vault.Filed{Kind: rights.Access})
+	v.Clock.Advance(40 * day)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- v.Run(ctx) }()
+	await(t, "the reminder", reminded)
+	if id := await(t, "the recipient that answers", told); id != before.ID.String() {
+		t.Errorf("told of %s, want %s", id, before.ID)
+	}
+	after := files(t, v.Vault, me, vault.Filed{Kind: rights.Rectification})
+	steps(t, v.Vault, dpo, after.ID, rights.Step{Do: rights.Complete})
+	if id := await(t, "the recipient that answers, at once", told); id != after.ID.String() {
+		t.Errorf("told of %s, want %s", id, after.ID)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// await is what comes, or the end of the test.
+func await[T any](t *testing.T, what string, c <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s: nothing comes", what)
+	}
+	return got
+}
+
 // The process that erased a person tells at once whom it was about; nothing of it is
 // stored, and one that never answers is given up.
 func TestRecipientsAreToldOfAnErasure(t *testing.T) {

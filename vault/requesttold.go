@@ -134,30 +134,70 @@ func (d *requestLogDoc) waiting() bool {
 // soon has Run tell the recipients of a request at once. It never waits: what has no
 // room is told with the next look.
 func (v *Vault) soon(d justDone) {
-	if len(v.rights.Recipients) == 0 {
-		return
+	for _, c := range v.justDone {
+		one := d
+		if !d.subject.IsZero() {
+			one.subject = d.subject.Clone()
+		}
+		select {
+		case c <- one:
+		default:
+			one.subject.Wipe()
+		}
 	}
-	select {
-	case v.justDone <- d:
-	default:
+	d.subject.Wipe()
+}
+
+// runRecipient tells the n-th recipient until ctx ends, at its own pace: one that is dead
+// delays no other.
+func (v *Vault) runRecipient(ctx context.Context, n int) {
+	tick := time.NewTicker(rightsEvery)
+	defer tick.Stop()
+	for {
+		if err := v.tellWaiting(ctx, n); err != nil && ctx.Err() == nil {
+			v.log.WarnContext(ctx, "a recipient could not be told of requests; trying again", "recipient", v.rights.Recipients[n].Name, "error", err)
+		}
+	wait:
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case d := <-v.justDone[n]:
+				if err := v.tellOne(ctx, d, n, true); err != nil && ctx.Err() == nil {
+					v.log.WarnContext(ctx, "a recipient could not be told of a request; trying again", "request", d.id, "recipient", v.rights.Recipients[n].Name, "error", err)
+				}
+				d.subject.Wipe()
+			case <-tick.C:
+				break wait
+			}
+		}
 	}
 }
 
-// tellAll tells the recipients of a request whose turn it is. now: all that were not
-// tried yet, too.
-func (v *Vault) tellAll(ctx context.Context, d justDone, now bool) error {
+// tellWaiting tells the n-th recipient of every request whose turn it is.
+func (v *Vault) tellWaiting(ctx context.Context, n int) error {
 	var errs []error
-	for i := range v.rights.Recipients {
-		to := &v.rights.Recipients[i]
-		n, mine, err := v.claim(ctx, d, to.Name, now)
-		if err == nil && mine {
-			err = v.tellRecipient(ctx, d, to, n)
-		}
-		if err != nil {
-			errs = append(errs, err)
-		}
+	for _, t := range v.openedTenants() {
+		err := v.eachOpen(ctx, t, func(l *RequestLog) error {
+			if d, err := t.openRequestLog(l); err != nil || !d.Request.State.Over() || ctx.Err() != nil {
+				return ctx.Err() // what does not verify is named with the reminders
+			}
+			return v.tellOne(ctx, justDone{t: t, id: l.ID}, n, false)
+		})
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// tellOne tells the n-th recipient of a request if it is its turn. now: if it was not
+// tried yet, too.
+func (v *Vault) tellOne(ctx context.Context, d justDone, n int, now bool) error {
+	to := &v.rights.Recipients[n]
+	what, mine, err := v.claim(ctx, d, to.Name, now)
+	if err != nil || !mine {
+		return err
+	}
+	return v.tellRecipient(ctx, d, to, what)
 }
 
 // claim takes the turn to tell one recipient, so that no other process tells them, too,
