@@ -56,6 +56,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"WithdrawalByTheNewest":     TestAWithdrawalGoesByTheNewestCatalog,
 		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
 		"WhoIsToldIsOnRecord":       TestWhoIsToldOfAPersonIsOnRecord,
+		"NoticesAreParsedOnce":      TestNoticesAreParsedOnce,
 		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,

@@ -139,6 +139,7 @@ type Vault struct {
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
 	rights    RightsConfig
+	notices   noticeCache
 	justDone  []chan justDone // by recipient: requests of which it is told at once
 
 	requestStats atomic.Pointer[RequestStats]
