@@ -130,7 +130,7 @@ func (v *Vault) notice(ctx context.Context, t *tenant, s *settings, version int6
 	}
 	var n Notice
 	err := v.store.View(ctx, func(tx Tx) (err error) {
-		n, err = t.noticeAt(ctx, tx, version)
+		n, err = v.noticeAt(ctx, tx, t, version)
 		return err
 	})
 	return n.Catalog, err

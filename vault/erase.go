@@ -18,6 +18,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/failpoint"
 	"github.com/fieldvault/fieldvault/vault/ledger"
+	"github.com/fieldvault/fieldvault/vault/rights"
 )
 
 // An Erasing says what to erase of a person.
@@ -101,8 +102,8 @@ type erased struct {
 	uid     uuid.UUID
 	cert    json.RawMessage
 	entries []ledger.Entry
-	again   bool        // it was done before
-	ended   []uuid.UUID // requests that it ended
+	again   bool             // it was done before
+	ended   []rights.Request // requests that it ended
 }
 
 // run erases one person, and returns once the ledger knows of it.
@@ -136,8 +137,8 @@ func (er *erasing) run(ctx context.Context, subject string) (json.RawMessage, er
 	if done.again {
 		return done.cert, v.drain(ctx) // what was noted then must be in the ledger now
 	}
-	for _, id := range done.ended {
-		v.soon(justDone{t: er.t, id: id, subject: secret.FromString(subject)})
+	for i := range done.ended {
+		v.soon(justDone{t: er.t, id: done.ended[i].ID, subject: secret.FromString(subject)})
 	}
 	err = v.tell(ctx, done.entries)
 	failpoint.Hit("erase-told")
@@ -192,6 +193,11 @@ func (er *erasing) applyPerson(ctx context.Context, tx Tx, p *Subject, e audit.E
 	failpoint.Hit("erase-fenced")
 	if done.ended, err = er.v.endRequests(ctx, tx, er.t, p, e); err != nil {
 		return err
+	}
+	for i := range done.ended {
+		if err := er.v.announce(ctx, tx, er.t, &done.ended[i], &e); err != nil {
+			return err
+		}
 	}
 	if err := er.v.append(ctx, tx, er.t, e); err != nil {
 		return err

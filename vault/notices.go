@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 )
 
 // A Notice is what people are told from one time on: a published version of the catalog.
+// What a call answers is shared, and may not be changed.
 type Notice struct {
 	Catalog   *catalog.Catalog
 	Published time.Time
@@ -62,24 +62,17 @@ func (v *Vault) Notices(ctx context.Context, tenantName string, before int64) (l
 	last := max(1, version-maxNotices+1)
 	err = v.store.View(ctx, func(tx Tx) error {
 		list = nil
-		n, err := t.noticeAt(ctx, tx, version)
-		for err == nil && n.Catalog.Version >= last {
-			var prev Notice
-			if n.Catalog.Version > 1 {
-				if prev, err = t.noticeAt(ctx, tx, n.Catalog.Version-1); err != nil {
-					break
-				}
+		for at := last; at <= version; at++ {
+			n, err := v.noticeAt(ctx, tx, t, at)
+			if err != nil {
+				return err
 			}
-			n.compare(prev.Catalog)
 			if len(n.Changes) > 0 {
 				list = append(list, n)
 			}
-			if n.Catalog.Version == 1 {
-				break
-			}
-			n = prev
 		}
-		return err
+		slices.Reverse(list)
+		return nil
 	})
 	if err != nil {
 		return nil, 0, err
@@ -101,12 +94,7 @@ func (v *Vault) Notice(ctx context.Context, tenantName string, version int64) (n
 		return Notice{}, ErrNotFound
 	}
 	err = v.store.View(ctx, func(tx Tx) (err error) {
-		if n, err = t.noticeAt(ctx, tx, version); err != nil || version == 1 {
-			n.compare(nil)
-			return err
-		}
-		prev, err := t.noticeAt(ctx, tx, version-1)
-		n.compare(prev.Catalog)
+		n, err = v.noticeAt(ctx, tx, t, version)
 		return err
 	})
 	return n, err
@@ -142,23 +130,4 @@ func (v *Vault) publicly(ctx context.Context, tenantName string) (*tenant, *sett
 		err = ErrNotFound // no such tenant
 	}
 	return t, s, err
-}
-
-// noticeAt reads one version.
-func (t *tenant) noticeAt(ctx context.Context, tx Tx, version int64) (Notice, error) {
-	d, err := t.readVersion(ctx, tx, DocumentCatalog, version)
-	if err != nil {
-		return Notice{}, fmt.Errorf("reading a notice: %w", err)
-	}
-	cat, err := catalog.Unmarshal(d.Body)
-	if err != nil {
-		return Notice{}, fmt.Errorf("%w: the stored notice", ErrIntegrity)
-	}
-	return Notice{Catalog: cat, Published: d.Created, By: d.By}, nil
-}
-
-// compare says what changed against the version before; nil: this is the first.
-func (n *Notice) compare(prev *catalog.Catalog) {
-	n.Changes = catalog.Diff(prev, n.Catalog)
-	n.AskAgain = catalog.AskAgain(n.Changes, n.Catalog)
 }

@@ -55,6 +55,8 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"WithdrawalByTheNewest":     TestAWithdrawalGoesByTheNewestCatalog,
 		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
+		"WhoIsToldIsOnRecord":       TestWhoIsToldOfAPersonIsOnRecord,
+		"NoticesAreParsedOnce":      TestNoticesAreParsedOnce,
 		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,

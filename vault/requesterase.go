@@ -15,7 +15,7 @@ import (
 // by the event e. What does not verify is left as it is: it must not stop an erasure,
 // and fsck names it.
 // It returns which they were.
-func (v *Vault) endRequests(ctx context.Context, tx Tx, t *tenant, p *Subject, e audit.Event) (ended []uuid.UUID, err error) {
+func (v *Vault) endRequests(ctx context.Context, tx Tx, t *tenant, p *Subject, e audit.Event) (ended []rights.Request, err error) {
 	if p.UID == uuid.Nil {
 		return nil, nil
 	}
@@ -40,7 +40,7 @@ func (v *Vault) endRequests(ctx context.Context, tx Tx, t *tenant, p *Subject, e
 		if err := v.logRequest(ctx, tx, t, d, &log); err != nil {
 			return nil, err
 		}
-		ended = append(ended, rows[i].ID)
+		ended = append(ended, d.Request)
 	}
 	return ended, nil
 }

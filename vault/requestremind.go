@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/fieldvault/fieldvault/vault/rights"
@@ -29,46 +30,57 @@ func (v *Vault) RequestStats() RequestStats {
 
 // runRights reminds of deadlines and tells recipients until ctx ends.
 func (v *Vault) runRights(ctx context.Context) {
+	var recipients sync.WaitGroup
+	defer recipients.Wait()
+	for n := range v.rights.Recipients {
+		recipients.Go(func() { v.runRecipient(ctx, n) })
+	}
 	tick := time.NewTicker(rightsEvery)
 	defer tick.Stop()
 	for {
-		if err := v.Remind(ctx); err != nil && ctx.Err() == nil {
+		if err := v.remindAll(ctx); err != nil && ctx.Err() == nil {
 			v.log.WarnContext(ctx, "the deadlines of requests could not be looked at; trying again", "every", rightsEvery, "error", err)
 		}
-	wait:
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case d := <-v.justDone:
-				if err := v.tellAll(ctx, d, true); err != nil && ctx.Err() == nil {
-					v.log.WarnContext(ctx, "recipients could not be told of a request; trying again", "request", d.id, "error", err)
-				}
-				d.subject.Wipe()
-			case <-tick.C:
-				break wait
-			}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }
 
 // Remind looks at every open request once: it tells, to the log and to
 // [RightsConfig].Reminded, the reminders that became due since the last look of any
-// process, each exactly once, and tells recipients whose turn it is. [Vault.Run] calls
-// it; a process that ends between the commit and the telling loses a reminder.
+// process, each exactly once, and tells recipients whose turn it is, side by side.
+// [Vault.Run] does the same, and lets nobody wait for a recipient; a process that ends
+// between the commit and the telling loses a reminder.
 func (v *Vault) Remind(ctx context.Context) error {
+	reminding := v.remindAll(ctx)
+	told := make(chan error)
+	for n := range v.rights.Recipients {
+		go func() { told <- v.tellWaiting(ctx, n) }()
+	}
+	errs := []error{reminding}
+	for range v.rights.Recipients {
+		errs = append(errs, <-told)
+	}
+	return errors.Join(errs...)
+}
+
+func (v *Vault) remindAll(ctx context.Context) error {
 	var stats RequestStats
 	var errs []error
 	for _, t := range v.openedTenants() {
-		if err := v.remind(ctx, t, &stats); err != nil {
-			errs = append(errs, err)
-		}
+		err := v.eachOpen(ctx, t, func(l *RequestLog) error { return v.remindOf(ctx, t, l, &stats) })
+		errs = append(errs, err)
 	}
 	v.requestStats.Store(&stats)
 	return errors.Join(errs...)
 }
 
-func (v *Vault) remind(ctx context.Context, t *tenant, stats *RequestStats) error {
+// eachOpen does f with the log of every request that is open, or of which somebody has
+// yet to be told. An error of f does not end it.
+func (v *Vault) eachOpen(ctx context.Context, t *tenant, f func(*RequestLog) error) error {
 	q := RequestLogQuery{Tenant: t.row.ID, OpenOnly: true, Limit: sweepRows}
 	var errs []error
 	for {
@@ -81,7 +93,7 @@ func (v *Vault) remind(ctx context.Context, t *tenant, stats *RequestStats) erro
 			return fmt.Errorf("reading the log of requests: %w", err)
 		}
 		for i := range page {
-			if err := v.remindOf(ctx, t, &page[i], stats); err != nil {
+			if err := f(&page[i]); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -101,7 +113,7 @@ func (v *Vault) remindOf(ctx context.Context, t *tenant, l *RequestLog, stats *R
 		return nil
 	}
 	if d.Request.State.Over() {
-		return v.tellAll(ctx, justDone{t: t, id: l.ID}, false)
+		return nil // somebody has yet to be told
 	}
 	stats.Open++
 	rules, now := v.rulesOf(d.Request.Regime), v.now()

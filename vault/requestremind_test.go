@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -141,6 +142,110 @@ func TestRecipientsAreTold(t *testing.T) {
 	if len(plain.told)+len(named.told) != 2 {
 		t.Errorf("told again: %q, %q", plain.told, named.told)
 	}
+}
+
+// I10: that a recipient comes to know who a person is stands in the log, and in what the
+// person is shown, from the commit on that ends the request; before anything is sent.
+func TestWhoIsToldOfAPersonIsOnRecord(t *testing.T) {
+	named, bare := &recipient{}, &recipient{}
+	v := requestVault(t, vaulttest.Options{Rights: vault.RightsConfig{Recipients: []vault.Recipient{
+		{Name: "bare", Tell: bare.tell}, {Name: "Große Post", Subject: true, Tell: named.tell},
+	}}})
+	me, dpo := v.Person("c-1", ""), v.As("dpo", "")
+	told := func() (list []string) {
+		t.Helper()
+		if _, err := v.Sequence(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		page, err := v.AccessHistory(t.Context(), me, "c-1", 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range page.Entries {
+			if e := &page.Entries[i]; e.Action == "tell" {
+				list = append(list, e.Recipient+": "+e.What)
+			}
+		}
+		return list
+	}
+	q := files(t, v.Vault, me, vault.Filed{Kind: rights.Rectification})
+	access := files(t, v.Vault, me, vault.Filed{Kind: rights.Access})
+	steps(t, v.Vault, dpo, access.ID, rights.Step{Do: rights.Complete})
+	if got := told(); len(got) != 0 {
+		t.Errorf("nobody is told yet: %q", got)
+	}
+	steps(t, v.Vault, dpo, q.ID, rights.Step{Do: rights.Complete})
+	want := []string{"Gro_e_Post: stayed closed; we told somebody who has data of yours which person a request was about"}
+	if got := told(); !slices.Equal(got, want) || len(named.told)+len(bare.told) != 0 {
+		t.Errorf("%q, want %q", got, want)
+	}
+
+	erasure := files(t, v.Vault, me, vault.Filed{Kind: rights.Erasure})
+	if _, err := v.Erase(t.Context(), dpo, vault.Erasing{Subject: "c-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Sequence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := v.LogEntries(t.Context(), v.As("operator", ""), vault.LogQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range page.Entries {
+		if bytes.Contains(e.Leaf, []byte("tell")) && bytes.Contains(e.Leaf, []byte(erasure.ID.String())) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d events say that a recipient is told of the erasure, want 1", n)
+	}
+}
+
+// A recipient that does not answer delays no other, and no reminder.
+func TestADeadRecipientDelaysNobody(t *testing.T) {
+	told, reminded := make(chan string, 100), make(chan rights.Kind, 100)
+	v := requestVault(t, vaulttest.Options{Rights: vault.RightsConfig{
+		Reminded: func(_ context.Context, _ string, _ rights.Reminder, k rights.Kind) { reminded <- k },
+		Recipients: []vault.Recipient{
+			{Name: "dead", Tell: func(ctx context.Context, _ string, _ []byte) error { <-ctx.Done(); return ctx.Err() }},
+			{Name: "alive", Tell: func(_ context.Context, id string, _ []byte) error { told <- id; return nil }},
+		},
+	}})
+	me, dpo := v.Person("c-1", ""), v.As("dpo", "")
+	before := files(t, v.Vault, me, vault.Filed{Kind: rights.Rectification})
+	steps(t, v.Vault, dpo, before.ID, rights.Step{Do: rights.Complete})
+	v.Clock.Advance(time.Hour)
+	files(t, v.Vault, me, vault.Filed{Kind: rights.Access})
+	v.Clock.Advance(40 * day)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- v.Run(ctx) }()
+	await(t, "the reminder", reminded)
+	if id := await(t, "the recipient that answers", told); id != before.ID.String() {
+		t.Errorf("told of %s, want %s", id, before.ID)
+	}
+	after := files(t, v.Vault, me, vault.Filed{Kind: rights.Rectification})
+	steps(t, v.Vault, dpo, after.ID, rights.Step{Do: rights.Complete})
+	if id := await(t, "the recipient that answers, at once", told); id != after.ID.String() {
+		t.Errorf("told of %s, want %s", id, after.ID)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// await is what comes, or the end of the test.
+func await[T any](t *testing.T, what string, c <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s: nothing comes", what)
+	}
+	return got
 }
 
 // The process that erased a person tells at once whom it was about; nothing of it is

@@ -211,5 +211,8 @@ func (q *stepping) apply(ctx context.Context, tx Tx, p *Subject, d *requestDoc, 
 	d.Steps = append(d.Steps, s)
 	e.Subject = requestFacts(&d.Request, q.step.Do)
 	q.doc = d
+	if err := v.announce(ctx, tx, t, &d.Request, e); err != nil {
+		return err
+	}
 	return v.putRequest(ctx, tx, t, p.UID, d, &log)
 }

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/rights"
 )
@@ -20,7 +23,8 @@ type Recipient struct {
 	Name string
 	// Subject: the recipient is told the person's external id, too. Of somebody who was
 	// erased it is known to the process that erased them alone, until it ends: after
-	// that it is left out.
+	// that it is left out. An event of the
+	// action "tell" says so beforehand.
 	Subject bool
 	// Tell sends the recipient body, a [Notification] as JSON, once. It may be asked to
 	// send it again, under the same id. Required.
@@ -76,6 +80,47 @@ func (v *Vault) toBeTold(r *rights.Request) (list []Told) {
 	return list
 }
 
+// actionTell is that of the event about a recipient who comes to know who a person is. No
+// policy knows it: it follows from what the operator set.
+const actionTell accessctl.Action = "tell"
+
+// announce stores, with the transaction in which the event e ends a request, an event
+// about each recipient who will be told whom it is about: before anything is sent.
+func (v *Vault) announce(ctx context.Context, tx Tx, t *tenant, r *rights.Request, e *audit.Event) error {
+	if len(v.toBeTold(r)) == 0 {
+		return nil
+	}
+	for i := range v.rights.Recipients {
+		to := &v.rights.Recipients[i]
+		if !to.Subject {
+			continue
+		}
+		told := audit.Event{
+			ID: v.newID(), Tenant: e.Tenant, Time: e.Time, Request: e.Request, Actor: e.Actor, UID: e.UID,
+			Action: actionTell, Outcome: audit.Allowed, Catalog: e.Catalog, Policy: e.Policy,
+			Subject: []audit.Attr{
+				{Key: "kind", Value: string(r.Kind)}, {Key: "recipient", Value: asFact(to.Name)}, {Key: attrRequest, Value: r.ID.String()},
+			},
+		}
+		if err := v.append(ctx, tx, t, told); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asFact is a name as an event may say it: what is not ASCII letters, digits or one of
+// ./:+=- is an underscore, and at most audit.MaxAttr bytes stay.
+func asFact(name string) string {
+	fact := strings.Map(func(c rune) rune {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("./:+=-", c) {
+			return c
+		}
+		return '_'
+	}, name)
+	return fact[:min(len(fact), audit.MaxAttr)]
+}
+
 // waiting says whether somebody has yet to be told.
 func (d *requestLogDoc) waiting() bool {
 	for i := range d.Told {
@@ -89,30 +134,70 @@ func (d *requestLogDoc) waiting() bool {
 // soon has Run tell the recipients of a request at once. It never waits: what has no
 // room is told with the next look.
 func (v *Vault) soon(d justDone) {
-	if len(v.rights.Recipients) == 0 {
-		return
+	for _, c := range v.justDone {
+		one := d
+		if !d.subject.IsZero() {
+			one.subject = d.subject.Clone()
+		}
+		select {
+		case c <- one:
+		default:
+			one.subject.Wipe()
+		}
 	}
-	select {
-	case v.justDone <- d:
-	default:
+	d.subject.Wipe()
+}
+
+// runRecipient tells the n-th recipient until ctx ends, at its own pace: one that is dead
+// delays no other.
+func (v *Vault) runRecipient(ctx context.Context, n int) {
+	tick := time.NewTicker(rightsEvery)
+	defer tick.Stop()
+	for {
+		if err := v.tellWaiting(ctx, n); err != nil && ctx.Err() == nil {
+			v.log.WarnContext(ctx, "a recipient could not be told of requests; trying again", "recipient", v.rights.Recipients[n].Name, "error", err)
+		}
+	wait:
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case d := <-v.justDone[n]:
+				if err := v.tellOne(ctx, d, n, true); err != nil && ctx.Err() == nil {
+					v.log.WarnContext(ctx, "a recipient could not be told of a request; trying again", "request", d.id, "recipient", v.rights.Recipients[n].Name, "error", err)
+				}
+				d.subject.Wipe()
+			case <-tick.C:
+				break wait
+			}
+		}
 	}
 }
 
-// tellAll tells the recipients of a request whose turn it is. now: all that were not
-// tried yet, too.
-func (v *Vault) tellAll(ctx context.Context, d justDone, now bool) error {
+// tellWaiting tells the n-th recipient of every request whose turn it is.
+func (v *Vault) tellWaiting(ctx context.Context, n int) error {
 	var errs []error
-	for i := range v.rights.Recipients {
-		to := &v.rights.Recipients[i]
-		n, mine, err := v.claim(ctx, d, to.Name, now)
-		if err == nil && mine {
-			err = v.tellRecipient(ctx, d, to, n)
-		}
-		if err != nil {
-			errs = append(errs, err)
-		}
+	for _, t := range v.openedTenants() {
+		err := v.eachOpen(ctx, t, func(l *RequestLog) error {
+			if d, err := t.openRequestLog(l); err != nil || !d.Request.State.Over() || ctx.Err() != nil {
+				return ctx.Err() // what does not verify is named with the reminders
+			}
+			return v.tellOne(ctx, justDone{t: t, id: l.ID}, n, false)
+		})
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// tellOne tells the n-th recipient of a request if it is its turn. now: if it was not
+// tried yet, too.
+func (v *Vault) tellOne(ctx context.Context, d justDone, n int, now bool) error {
+	to := &v.rights.Recipients[n]
+	what, mine, err := v.claim(ctx, d, to.Name, now)
+	if err != nil || !mine {
+		return err
+	}
+	return v.tellRecipient(ctx, d, to, what)
 }
 
 // claim takes the turn to tell one recipient, so that no other process tells them, too,

@@ -139,7 +139,8 @@ type Vault struct {
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
 	rights    RightsConfig
-	justDone  chan justDone // requests whose recipients are told at once
+	notices   noticeCache
+	justDone  []chan justDone // by recipient: requests of which it is told at once
 
 	requestStats atomic.Pointer[RequestStats]
 
@@ -186,7 +187,9 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 	if v.rights = cfg.Rights; v.rights.Rules.Regime == "" {
 		v.rights.Rules = rights.Default(rights.GDPR)
 	}
-	v.justDone = make(chan justDone, sweepRows)
+	for range v.rights.Recipients {
+		v.justDone = append(v.justDone, make(chan justDone, sweepRows))
+	}
 	if err := v.rights.Rules.Check(); err != nil {
 		return nil, fmt.Errorf("vault: Config.Rights: %w", err)
 	}

@@ -33,6 +33,10 @@ type Access struct {
 	// closed set, by action, outcome and what else the event says.
 	What string `json:"what"`
 
+	// Recipient is who was told whom a request was about; "" of all other events. Of its
+	// name what is not an ASCII letter, a digit or one of ./:+=- is an underscore.
+	Recipient string `json:"recipient,omitempty"`
+
 	// Fields are the fields concerned, ascending by collection id, field id and
 	// How, each How of a field once. Empty: none is named.
 	Fields []Used `json:"fields"`
@@ -65,7 +69,7 @@ func History(e *audit.Event, names Names) (Access, bool) {
 	a := Access{
 		Event: e.ID, Time: e.Time.UTC(), Request: e.Request,
 		Who: who(e), Purpose: e.Purpose,
-		Action: e.Action, Outcome: e.Outcome, What: what(e),
+		Action: e.Action, Outcome: e.Outcome, What: what(e), Recipient: toldTo(e),
 		Fields: used(e, n), Refers: e.Refers,
 	}
 	switch e.Purpose {
@@ -87,6 +91,14 @@ func who(e *audit.Event) string {
 		return "another person"
 	}
 	return e.Actor
+}
+
+// toldTo is the recipient whom an event is about, or "".
+func toldTo(e *audit.Event) string {
+	if e.Action != actionTell {
+		return ""
+	}
+	return attr(e, "recipient")
 }
 
 // used lists the fields of an event; never nil.

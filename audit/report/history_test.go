@@ -19,7 +19,7 @@ import (
 
 // ownActions are actions of events that no policy knows.
 func ownActions() []accessctl.Action {
-	return []accessctl.Action{"decrypt", "encrypt", "reencrypt", "fsck", "tenant_create"}
+	return []accessctl.Action{"decrypt", "encrypt", "reencrypt", "fsck", "tenant_create", "tell"}
 }
 
 // TestEveryActionHasWords: for each action, however it ended, there are words, and

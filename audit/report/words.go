@@ -13,6 +13,7 @@ const (
 	actionReencrypt    accessctl.Action = "reencrypt"
 	actionFsck         accessctl.Action = "fsck"
 	actionTenantCreate accessctl.Action = "tenant_create"
+	actionTell         accessctl.Action = "tell"
 )
 
 // unknown is said of an action that this version has no words for.
@@ -105,6 +106,8 @@ func doneToPerson(e *audit.Event) string {
 		return "may be stored anew after an erasure"
 	case accessctl.ActionRequests:
 		return "was the subject of a request of yours, which was worked on"
+	case actionTell:
+		return "stayed closed; we told somebody who has data of yours which person a request was about"
 	case accessctl.ActionAccessHistory:
 		return "stayed closed; the history of its use was read"
 	case accessctl.ActionSignIn:
@@ -213,6 +216,8 @@ func attemptedOnPerson(a accessctl.Action) string {
 		return "store it anew after an erasure"
 	case accessctl.ActionRequests:
 		return "work on a request of yours"
+	case actionTell:
+		return "tell somebody who has data of yours which person a request was about"
 	case accessctl.ActionAccessHistory:
 		return "read the history of its use"
 	case accessctl.ActionSignIn:

@@ -40,6 +40,7 @@ type Access struct {
 	Who         string        `json:"who" doc:"Who asked, as they signed in; or: you"`
 	What        string        `json:"what" doc:"What was done, in plain words that follow: Your data"`
 	Action      string        `json:"action"`
+	Recipient   string        `json:"recipient,omitempty" doc:"Who was told whom a request was about"`
 	Purpose     string        `json:"purpose,omitempty"`
 	PurposeText string        `json:"purpose_text,omitempty" doc:"What that purpose is, in plain words"`
 	Outcome     string        `json:"outcome" enum:"allowed,denied,failed"`

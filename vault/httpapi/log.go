@@ -196,7 +196,8 @@ func (x *exchange) accessHistory() (answer, error) {
 func accessOf(e *vault.HistoryEntry) api.Access {
 	a := api.Access{
 		Index: e.Index, Event: e.Event.String(), At: e.Time, Who: e.Who, What: e.What, Action: string(e.Action), Outcome: string(e.Outcome),
-		Purpose: string(e.Purpose), PurposeText: e.PurposeText, Fields: make([]api.AccessField, len(e.Fields)),
+		Recipient: e.Recipient,
+		Purpose:   string(e.Purpose), PurposeText: e.PurposeText, Fields: make([]api.AccessField, len(e.Fields)),
 	}
 	for i, f := range e.Fields {
 		name := f.Collection + "." + f.Field
