@@ -126,3 +126,25 @@ func TestReadingLeavesNoCheckOut(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReadingKeepsTheRules: whatever a payload says, a principal is of the issuer and of
+// one of its tenants, and a person is nothing but a person.
+func FuzzReadingKeepsTheRules(f *testing.F) {
+	f.Add(payload(), "")
+	f.Add(payload("roles", "tenant", `sub="c-1"`), "sub")
+	f.Add(payload(`a={"b":{"c":"c-1"}}`, "roles"), "a.b.c")
+	f.Add(payload(`roles=["subject"]`, `subject="c-1"`), "")
+	f.Fuzz(func(t *testing.T, text, claim string) {
+		p, err := jwtauth.PrincipalOf([]byte(text), reading(func(r *jwtauth.Reading) { r.SubjectClaim = claim }), start)
+		switch {
+		case err != nil:
+			if !errors.Is(err, jwtauth.ErrToken) || p.Tenant != "" {
+				t.Errorf("%+v, %v", p, err)
+			}
+		case p.Tenant != "default" || p.Issuer != issuerA || !p.Expires.After(start):
+			t.Errorf("%+v", p)
+		case p.IsPerson() != (p.Person != "") || p.IsPerson() && len(p.Roles) != 1:
+			t.Errorf("%v as %v", p.Person, p.Roles)
+		}
+	})
+}

@@ -70,7 +70,7 @@ func (c Config) withDefaults() (Config, error) {
 		broken bool
 		next   string
 	}{
-		{!address(c.Issuer) || strings.ContainsAny(c.Issuer, "?#% "), "set Issuer to the provider's address: https, or http on this machine"},
+		{!address(c.Issuer) || len(c.Issuer) > 255 || strings.ContainsAny(c.Issuer, "?#% "), "set Issuer to the provider's address, of at most 255 bytes: https, or http on this machine"},
 		{c.ClientID == "", "set ClientID"},
 		{!address(c.RedirectURL), "set RedirectURL: https, or http on this machine"},
 		{len(c.Tenants) == 0, "set the Tenants that the provider may speak for"},

@@ -23,11 +23,11 @@ import (
 func (p *Provider) Finish(ctx context.Context, kept string, query url.Values) (accessctl.Principal, error) {
 	f, ok := parseFlow(kept)
 	if !ok || !f.live(p.cfg.Now()) {
-		return p.refuse(ctx, "flow")
+		return p.strange(ctx, "flow")
 	}
 	a, ok := parseAnswer(query)
 	if !ok || !same(a.state, f.state(&p.cfg)) {
-		return p.refuse(ctx, "state")
+		return p.strange(ctx, "state")
 	}
 	does, err := p.published(ctx)
 	if err != nil {
@@ -51,6 +51,13 @@ func (p *Provider) Finish(ctx context.Context, kept string, query url.Values) (a
 // refuse answers ErrRefused, and tells the logger which rule was broken.
 func (p *Provider) refuse(ctx context.Context, rule string) (accessctl.Principal, error) {
 	p.cfg.Logger.InfoContext(ctx, "sign-in refused", "rule", rule)
+	return accessctl.Principal{}, ErrRefused
+}
+
+// strange is refuse for what is no answer to a sign-in of this browser. Anybody can send
+// such requests, so they fill no log unless it is asked for.
+func (p *Provider) strange(ctx context.Context, rule string) (accessctl.Principal, error) {
+	p.cfg.Logger.DebugContext(ctx, "sign-in refused", "rule", rule)
 	return accessctl.Principal{}, ErrRefused
 }
 

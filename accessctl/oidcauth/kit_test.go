@@ -38,7 +38,7 @@ func newRig(t *testing.T, change ...func(*oidcauth.Config)) *rig {
 	r.issuer = oidctest.New(t, r.now)
 	r.cfg = oidcauth.Config{
 		Issuer: r.issuer.URL, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret, RedirectURL: back,
-		Tenants: []string{"default"}, SubjectClaim: "sub", Now: r.now, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)),
+		Tenants: []string{"default"}, SubjectClaim: "sub", Now: r.now, Logger: slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {
 		f(&r.cfg)

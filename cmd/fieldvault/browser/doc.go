@@ -27,7 +27,8 @@
 //
 // The walk is done with a mouse in English at a desk's width, with nothing but the
 // keyboard, and in German at a phone's width without scripts. TestForm is the consent form
-// in a page of another origin.
+// in a page of another origin; TestSignIn goes to a provider of identities on another site,
+// and comes back.
 //
 // On every page that is reached axe finds no fault, nothing scrolls sideways, and the
 // console stays silent, which a refusal by the Content-Security-Policy would break.

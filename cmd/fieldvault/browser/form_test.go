@@ -13,9 +13,9 @@ import (
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 )
 
-// serve goes on, as `fieldvault serve`, with what a dev has begun: its pages of consent
-// may be held by that origin's pages.
-func serve(t *testing.T, origin string) *service {
+// serve goes on, as `fieldvault serve`, with what a dev has begun, under these settings of
+// the portal.
+func serve(t *testing.T, portal map[string]any) *service {
 	t.Helper()
 	dir := t.TempDir()
 	begun := dev(t, "--dir", dir)
@@ -30,7 +30,7 @@ func serve(t *testing.T, origin string) *service {
 		"store":  map[string]any{"url": "sqlite:" + in("fieldvault.db"), "allow_unverified": true},
 		"ledger": map[string]any{"file": in("ledger")},
 		"kek":    map[string]any{"local": map[string]any{"file": in("kek.json"), "allow_clear": true}},
-		"portal": map[string]any{"frames": origin},
+		"portal": portal,
 	})
 	s := ready(t, begun.program, begun.program.Start(t, nil, "serve", "--config", in("serve.yaml"), "--json"))
 	s.Tokens = begun.Tokens
@@ -61,7 +61,7 @@ func centre(v *visitor, t *testing.T, selector string) []float64 {
 func TestForm(t *testing.T) {
 	root := chromium(t)
 	own, stranger := shop(t), shop(t)
-	s := serve(t, own.URL)
+	s := serve(t, map[string]any{"frames": own.URL})
 	desk := manner{lang: "en", width: 1440, scripts: true, pictures: true}
 	v := newVisitor(root, t, desk, nil)
 	v.open(t, s.link(t, "form"), http.StatusOK)
