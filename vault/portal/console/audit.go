@@ -84,10 +84,7 @@ func (v *visit) logLine(x *vault.LogEntry) page.ConsoleEvent {
 }
 
 func (v *visit) describe(out *page.ConsoleEvent, e *audit.Event) {
-	out.At, out.Who = v.here(e.Time), e.Actor
-	if e.Actor == "self" || strings.HasPrefix(e.Actor, "self:") {
-		out.Who = "" // a uid says nothing to anybody
-	}
+	out.At, out.Who = v.here(e.Time), name(e.Actor)
 	out.Action, out.Outcome = page.EventAction(e.Action), page.EventOutcome(e.Outcome)
 	if e.Purpose != "" && e.Purpose != accessctl.PurposeSelf {
 		out.Purpose = v.purpose(e.Purpose)
@@ -115,6 +112,9 @@ func (v *visit) event() (page.Page, error) {
 	out := page.ConsoleEventPage{ConsoleEvent: v.logLine(&p.Entries[0])}
 	if e, err := audit.ParseLeaf(p.Entries[0].Leaf); err == nil {
 		out.Details = details(&e)
+		if out.Who != "" {
+			out.Who = e.Actor // in full, as it can be asked for
+		}
 	}
 	if out.Log, err = v.logState(); err != nil {
 		return nil, err
