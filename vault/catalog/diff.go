@@ -22,6 +22,10 @@ type Change struct {
 	// else before: the change is material. Consent that was given to one of them
 	// before opens nothing until it is given again. Empty: the change is not material.
 	Purposes []string
+
+	// Told is the same in parts, of a material change, so that it can be told in any
+	// language.
+	Told Told
 }
 
 // Diff says in words what changes from one catalog to the next, in the order
@@ -117,6 +121,7 @@ func (d *differ) controller() {
 		return
 	}
 	c := d.changes[before]
+	c.Told = Told{What: ToldController, Old: a.String(), New: b.String()}
 	d.changes = d.changes[:before]
 	var all []string
 	for i := range d.new.Purposes {

@@ -4,36 +4,69 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // This file is the part of [Diff] that says what changes for people.
 
+// Told is what changed for people, in parts.
+type Told struct {
+	What What
+	// Language is that of words that are a translation; empty: the catalog's own.
+	Language string
+	// Old and New are the words, bases, recipients or days, where there are some.
+	Old, New string
+	// Field is the one that it is about, if it is about one.
+	Field *Field
+}
+
+// What is a kind of change for people.
+type What string
+
+// The kinds of change.
+const (
+	ToldTitle       What = "title"
+	ToldText        What = "text"
+	ToldBenefit     What = "benefit"
+	ToldConsequence What = "consequence"
+	ToldBasis       What = "basis"
+	ToldRecipient   What = "recipient"  // New gets the data as well
+	ToldRetention   What = "retention"  // longer, in days; 0: without limit
+	ToldRestricted  What = "restricted" // it opens restricted data
+	ToldMarketing   What = "marketing"  // it serves direct marketing
+	ToldSold        What = "sold"       // the data are sold or shared
+	ToldField       What = "field"      // it is used as well
+	ToldSpecial     What = "special"    // it is of a special category now
+	ToldController  What = "controller" // who answers for the data
+	ToldRevised     What = "revised"    // nothing but the version says so
+)
+
 func (d *differ) purpose(path string, a, b *Purpose) {
 	d.words(path, "", a.Words, b.Words, b.ID)
 	d.translations(path, a, b)
 	if a.Basis != b.Basis {
-		d.tell(Change{Path: path + ".basis", Widens: true, Text: fmt.Sprintf("it rests on %s instead of %s", b.Basis, a.Basis)}, b.ID)
+		d.tell(Change{Path: path + ".basis", Widens: true, Text: fmt.Sprintf("it rests on %s instead of %s", b.Basis, a.Basis), Told: Told{What: ToldBasis, Old: string(a.Basis), New: string(b.Basis)}}, b.ID)
 	}
 	for _, r := range missing(b.Recipients, a.Recipients) {
-		d.tell(Change{Path: path + ".recipients", Widens: true, Text: r + " receives the data as well"}, b.ID)
+		d.tell(Change{Path: path + ".recipients", Widens: true, Text: r + " receives the data as well", Told: Told{What: ToldRecipient, New: r}}, b.ID)
 	}
 	for _, r := range missing(a.Recipients, b.Recipients) {
 		d.add(path+".recipients", "%s no longer receives the data", r)
 	}
-	d.retention(path+".retention", a.Retention, b.Retention, b.ID)
+	d.retention(path+".retention", nil, a.Retention, b.Retention, b.ID)
 	if a.Expires != b.Expires {
 		d.add(path+".expires", "a consent holds %s instead of %s; those that were given keep their time", holds(b.Expires), holds(a.Expires))
 	}
-	d.flag(path+".despite_restriction", b.ID, a.DespiteRestriction, b.DespiteRestriction, "it opens restricted data", "it no longer opens restricted data")
-	d.flag(path+".direct_marketing", b.ID, a.DirectMarketing, b.DirectMarketing, "it serves direct marketing", "it no longer serves direct marketing")
-	d.flag(path+".sells", b.ID, a.Sells, b.Sells, "the data are sold or shared", "the data are no longer sold or shared")
+	d.flag(path+".despite_restriction", ToldRestricted, b.ID, a.DespiteRestriction, b.DespiteRestriction, "it opens restricted data", "it no longer opens restricted data")
+	d.flag(path+".direct_marketing", ToldMarketing, b.ID, a.DirectMarketing, b.DirectMarketing, "it serves direct marketing", "it no longer serves direct marketing")
+	d.flag(path+".sells", ToldSold, b.ID, a.Sells, b.Sells, "the data are sold or shared", "the data are no longer sold or shared")
 	if a.MinAge != b.MinAge {
 		d.add(path+".min_age", "people may consent alone from the age of %d instead of %d", b.MinAge, a.MinAge)
 	}
 	switch {
 	case b.Version > a.Version:
-		d.tell(Change{Path: path + ".version", Text: fmt.Sprintf("its version rises from %d to %d", a.Version, b.Version)}, b.ID)
+		d.tell(Change{Path: path + ".version", Text: fmt.Sprintf("its version rises from %d to %d", a.Version, b.Version), Told: Told{What: ToldRevised}}, b.ID)
 	case b.Version < a.Version:
 		d.add(path+".version", "its version falls from %d to %d", a.Version, b.Version)
 	}
@@ -62,7 +95,10 @@ func (d *differ) words(path, lang string, a, b Words, purpose string) {
 		if w.a == w.b {
 			continue
 		}
-		d.tell(Change{Path: path + "." + w.name, Widens: w.name == "text", Text: fmt.Sprintf("%s%s changes from %q to %q", w.what, in, w.a, w.b)}, purpose)
+		d.tell(Change{
+			Path: path + "." + w.name, Widens: w.name == "text", Text: fmt.Sprintf("%s%s changes from %q to %q", w.what, in, w.a, w.b),
+			Told: Told{What: What(w.name), Language: lang, Old: w.a, New: w.b},
+		}, purpose)
 	}
 }
 
@@ -84,19 +120,21 @@ func (d *differ) translations(path string, a, b *Purpose) {
 }
 
 // flag compares what is material when it becomes true.
-func (d *differ) flag(path, purpose string, a, b bool, on, off string) {
+func (d *differ) flag(path string, what What, purpose string, a, b bool, on, off string) {
 	switch {
 	case !a && b:
-		d.tell(Change{Path: path, Widens: true, Text: on}, purpose)
+		d.tell(Change{Path: path, Widens: true, Text: on, Told: Told{What: what}}, purpose)
 	case a && !b:
 		d.add(path, "%s", off)
 	}
 }
 
-// retention compares how long data are kept, for the purposes named.
-func (d *differ) retention(path string, a, b Days, purposes ...string) {
+// retention compares how long data are kept, for the purposes named: of a purpose, or of
+// a field.
+func (d *differ) retention(path string, f *Field, a, b Days, purposes ...string) {
 	longer := func(format string, args ...any) {
-		d.tell(Change{Path: path, Widens: true, Text: fmt.Sprintf(format, args...)}, purposes...)
+		told := Told{What: ToldRetention, Field: f, Old: strconv.Itoa(int(a)), New: strconv.Itoa(int(b))}
+		d.tell(Change{Path: path, Widens: true, Text: fmt.Sprintf(format, args...), Told: told}, purposes...)
 	}
 	switch {
 	case a == b:
@@ -125,7 +163,7 @@ func (d *differ) titles(path string, a, b map[string]string) {
 func (d *differ) classification(path string, a, b *Field) {
 	if b.Classification == ClassificationSpecial && a.Classification != ClassificationSpecial {
 		text := fmt.Sprintf("its classification changes from %q to %q: consent to use it has to be explicit", a.Classification, b.Classification)
-		d.tell(Change{Path: path, Text: text}, b.Purposes...)
+		d.tell(Change{Path: path, Text: text, Told: Told{What: ToldSpecial, Field: b}}, b.Purposes...)
 		return
 	}
 	d.text(path, "its classification", a.Classification, b.Classification)
@@ -137,7 +175,7 @@ func (d *differ) fields(path string, a, b *Collection) {
 		path := path + ".fields." + f.Name
 		old := before(a.fields, a.fieldIDs, f.Name, f.ID)
 		if old == nil {
-			d.tell(Change{Path: path, Widens: true, Text: fmt.Sprintf("field %s is new: %s, for %s", f.Name, f.Type, strings.Join(f.Purposes, ", "))}, f.Purposes...)
+			d.tell(Change{Path: path, Widens: true, Text: fmt.Sprintf("field %s is new: %s, for %s", f.Name, f.Type, strings.Join(f.Purposes, ", ")), Told: Told{What: ToldField, Field: f}}, f.Purposes...)
 			continue
 		}
 		if old.Name != f.Name {
@@ -158,7 +196,7 @@ func (d *differ) field(path string, a, b *Field) {
 	d.titles(path+".titles", a.Titles, b.Titles)
 	d.classification(path+".classification", a, b)
 	for _, p := range missing(b.Purposes, a.Purposes) {
-		d.tell(Change{Path: path + ".purposes", Widens: true, Text: fmt.Sprintf("it may be read for %s as well", p)}, p)
+		d.tell(Change{Path: path + ".purposes", Widens: true, Text: fmt.Sprintf("it may be read for %s as well", p), Told: Told{What: ToldField, Field: b}}, p)
 	}
 	for _, p := range missing(a.Purposes, b.Purposes) {
 		d.add(path+".purposes", "it may no longer be read for %s", p)
@@ -166,7 +204,7 @@ func (d *differ) field(path string, a, b *Field) {
 	d.text(path+".group", "its key group", a.Group, b.Group)
 	d.index(path+".index", a, b)
 	d.text(path+".mask", "its mask", a.Mask, b.Mask)
-	d.retention(path+".retention", a.Retention, b.Retention, b.Purposes...)
+	d.retention(path+".retention", b, a.Retention, b.Retention, b.Purposes...)
 	d.text(path+".region", "its region", a.Region, b.Region)
 	d.text(path+".schema", "its schema", string(a.Schema), string(b.Schema))
 }

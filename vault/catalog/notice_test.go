@@ -148,6 +148,9 @@ func TestMaterialChange(t *testing.T) {
 			next := assign(t, first, source)
 			concerned := []string{}
 			for _, ch := range catalog.Diff(first, next) {
+				if (ch.Told.What != "") != (len(ch.Purposes) > 0) {
+					t.Errorf("%s: %s is told in parts: %+v", ch.Path, ch.Purposes, ch.Told)
+				}
 				for _, p := range ch.Purposes {
 					if !slices.Contains(concerned, p) {
 						concerned = append(concerned, p)

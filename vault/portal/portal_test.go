@@ -224,7 +224,10 @@ func TestChangedNoticeAsksAgain(t *testing.T) {
 		t.Errorf("marketing sees %s", got)
 	}
 	wantText(t, b.get(t, "/me"), "/me/notice")
-	wantText(t, b.get(t, "/me/notice"), "What people are told about it", "We give it to nobody")
+	wantText(t, b.get(t, "/me/notice"), "We describe it in other words", "We give it to nobody")
+	// Of words in another language the page says that they are others, in its own.
+	wantText(t, b.get(t, "/me/notice?lang=de"), "Die Worte in einer anderen Sprache sind andere.")
+	b.get(t, "/me/notice?lang=en")
 	// A click on a page that was loaded before the change is no consent to it.
 	b.post(t, "/me/purposes", url.Values{"purpose": {"marketing"}, "decision": {"grant"}, "notice": {"1"}})
 	if got := s.sees(t, "marketing", "marketing"); got != "hiddenconsent" {

@@ -1,14 +1,13 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/accessctl/consent"
@@ -116,7 +115,7 @@ func (v *visit) card(p *catalog.Purpose) (page.Purpose, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Changes = wordsOf(changes, p.ID)
+	c.Changes = v.wordsOf(changes, p.ID)
 	return c, nil
 }
 
@@ -148,20 +147,40 @@ func (v *visit) changes(since string) ([]catalog.Change, error) {
 	return list, err
 }
 
-// wordsOf are the changes that are material to a purpose.
-func wordsOf(list []catalog.Change, purpose string) (words []string) {
+// wordsOf are the changes that are material to a purpose, for the page's language: other
+// words of a language that the page does not use are one line.
+func (v *visit) wordsOf(list []catalog.Change, purpose string) (words []page.ChangeLine) {
 	for _, c := range list {
-		if slices.Contains(c.Purposes, purpose) {
-			words = append(words, sentence(c.Text))
+		if !slices.Contains(c.Purposes, purpose) {
+			continue
+		}
+		line := page.ChangeLine{What: page.ChangeWhat(c.Told.What), Old: c.Told.Old, New: c.Told.New}
+		if c.Told.Field != nil && c.Told.What != catalog.ToldRetention {
+			line.New = c.Told.Field.TitleIn(string(v.frame.Lang))
+		}
+		if !v.reads(purpose, &c.Told) {
+			line = page.ChangeLine{What: page.ChangedElsewhere}
+		}
+		if !slices.Contains(words, line) {
+			words = append(words, line)
 		}
 	}
 	return words
 }
 
-// sentence begins with a capital letter.
-func sentence(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(r)) + s[n:]
+// reads says whether the page tells a purpose in the language of the words that changed.
+func (v *visit) reads(purpose string, t *catalog.Told) bool {
+	switch t.What {
+	case catalog.ToldTitle, catalog.ToldText, catalog.ToldBenefit, catalog.ToldConsequence:
+	default:
+		return true
+	}
+	p, ok := v.cat.Purpose(purpose)
+	if !ok {
+		return true
+	}
+	_, in := p.In(string(v.frame.Lang), v.cat.Language)
+	return in == cmp.Or(t.Language, v.cat.Language)
 }
 
 // decide records one decision about one purpose.
@@ -253,7 +272,7 @@ func (v *visit) notice() (page.Page, error) {
 	out := page.Notice{From: strconv.FormatInt(from, 10), To: strconv.FormatInt(v.cat.Version, 10), Since: n.Published}
 	for i := range v.cat.Purposes {
 		p := &v.cat.Purposes[i]
-		words := wordsOf(list, p.ID)
+		words := v.wordsOf(list, p.ID)
 		if len(words) == 0 {
 			continue
 		}

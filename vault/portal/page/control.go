@@ -148,7 +148,7 @@ func (Notice) about() about {
 type Change struct {
 	Purpose Purpose
 	// Words say what is different, and Means what this means for the person.
-	Words []string
+	Words []ChangeLine
 	Means string
 	// Material says that it is more than wording: an earlier yes does not hold for it.
 	Material bool

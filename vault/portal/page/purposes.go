@@ -34,7 +34,7 @@ type Purpose struct {
 	Consequence string
 	// Changes says in words what has changed since the person agreed, if the state
 	// is StateOutdated.
-	Changes []string
+	Changes []ChangeLine
 	// MayObject offers an objection, while the state is StateNeeded.
 	MayObject bool
 	// Marketing says that an objection needs no reason and holds at once.

@@ -156,11 +156,12 @@ func (p *Pages) funcs(w *words) template.FuncMap {
 		"langName": func(l Lang) string {
 			return l.name()
 		},
-		"hereIn": func(f Frame, l Lang) (string, error) { return f.hereIn(l) },
-		"asset":  p.assetPath,
-		"args":   pairs,
-		"inc":    func(i int) int { return i + 1 },
-		"flash":  w.flash,
+		"hereIn":  func(f Frame, l Lang) (string, error) { return f.hereIn(l) },
+		"asset":   p.assetPath,
+		"args":    pairs,
+		"inc":     func(i int) int { return i + 1 },
+		"flash":   w.flash,
+		"changed": w.change,
 		"flashIcon": func(f Flash) string {
 			if f.Kind.Bad() {
 				return "bad"

@@ -167,7 +167,7 @@ func allStates(c *catalog.Catalog) page.Purposes {
 	for _, mend := range []func(*page.Purpose){
 		func(p *page.Purpose) {
 			p.State = page.StateOutdated
-			p.Changes = []string{"We now also use your country.", "We keep the data for 2 years, not 1 year."}
+			p.Changes = changeLines()
 		},
 		func(p *page.Purpose) { p.State, p.GPC, p.Conflict = page.StateSignal, true, true },
 		func(p *page.Purpose) { p.State, p.GPC, p.Since = page.StateSignal, true, time.Time{} },
@@ -281,10 +281,10 @@ func notice(c *catalog.Catalog) page.Notice {
 		From: "1", To: "2", Since: day(2026, time.November, 2),
 		Changes: []page.Change{
 			{
-				Purpose: marketing, Words: []string{"We now also use your country.", "We keep the data for 2 years, not 1 year."},
+				Purpose: marketing, Words: changeLines(),
 				Means: "Offers fit where you live, and we keep your address longer.", Material: true, Then: page.StateOn,
 			},
-			{Purpose: billing, Words: []string{"We explain more clearly who gets your invoice."}},
+			{Purpose: billing, Words: []page.ChangeLine{{What: page.ChangedRevised}}},
 		},
 	}
 }
@@ -295,4 +295,21 @@ func consentForm(c *catalog.Catalog) page.ConsentForm {
 		f.Offers = append(f.Offers, page.Offer{ID: p.ID, Title: p.Title, Text: p.Text, Benefit: p.Benefit, Sensitive: i == 1})
 	}
 	return f
+}
+
+// changeLines is a change of every kind.
+func changeLines() []page.ChangeLine {
+	return []page.ChangeLine{
+		{What: page.ChangedTitle, Old: "Offers", New: "Offers for you"},
+		{What: page.ChangedText, Old: "We write to you.", New: "We write and call."},
+		{What: page.ChangedBenefit, Old: "You hear of more.", New: "You hear of more, first."},
+		{What: page.ChangedConsequence, Old: "We stop.", New: "We stop at once."},
+		{What: page.ChangedBasis, Old: "consent", New: "contract"},
+		{What: page.ChangedRecipient, New: "Printers"},
+		{What: page.ChangedRetention, Old: "366", New: "0"},
+		{What: page.ChangedRestricted}, {What: page.ChangedMarketing}, {What: page.ChangedSold},
+		{What: page.ChangedField, New: "Country"}, {What: page.ChangedSpecial, New: "Fax"},
+		{What: page.ChangedController, Old: "Chinook", New: "Chinook music shop"},
+		{What: page.ChangedElsewhere}, {What: page.ChangedRevised},
+	}
 }
