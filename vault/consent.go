@@ -1,11 +1,13 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,16 +34,27 @@ import (
 // An objection closes the purpose whatever it rests on, for purposes that people may
 // object to; for others it is an *InvalidError. A later grant takes it back.
 //
+// A no that is acknowledged while a grant waits to be recorded stands, whatever clocks say.
+//
 // The error is ErrGone, ErrConflict (a later decision stands, or the terms have changed
 // since the notice), ErrIntegrity (the person's consents were changed outside the service,
 // and this is a grant), or ErrUnavailable also while the signing key is not open.
 func (v *Vault) RecordConsent(ctx context.Context, c accessctl.Caller, d Decided) (json.RawMessage, error) {
-	return again(func() (json.RawMessage, error) { return v.recordConsent(ctx, c, d) })
+	first := asking{at: v.now()}
+	return again(func() (json.RawMessage, error) { return v.recordConsent(ctx, c, d, &first) })
+}
+
+// An asking is the moment at which a decision was asked for: a later try changes nothing
+// of it.
+type asking struct {
+	at     time.Time
+	looked bool
+	stood  []byte // the receipt of the decision on the purpose that stood then
 }
 
 // recordConsent is one try. errRestart says that another catalog is in force, or another
 // key of the person, than it went by.
-func (v *Vault) recordConsent(ctx context.Context, c accessctl.Caller, d Decided) (json.RawMessage, error) {
+func (v *Vault) recordConsent(ctx context.Context, c accessctl.Caller, d Decided, first *asking) (json.RawMessage, error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionConsent, d.Subject)
 	if err != nil {
 		return nil, err
@@ -50,9 +63,9 @@ func (v *Vault) recordConsent(ctx context.Context, c accessctl.Caller, d Decided
 	if !ok {
 		return nil, invalid("purpose", "is not in the catalog")
 	}
-	r := consenting{v: v, c: c, t: t, s: s, d: d, purpose: purpose, event: consent.Event{
+	r := consenting{v: v, c: c, t: t, s: s, d: d, purpose: purpose, first: first, event: consent.Event{
 		Purpose: d.Purpose, Decision: consent.Decision(d.Decision), Notice: orText(d.Notice, strconv.FormatInt(s.catalog.Version, 10)),
-		Method: orText(d.Method, consent.MethodAPI), At: v.now(), Expires: d.Expires,
+		Method: orText(d.Method, consent.MethodAPI), At: first.at, Expires: d.Expires,
 	}}
 	if err := r.check(ctx); err != nil {
 		return nil, err
@@ -83,6 +96,7 @@ type consenting struct {
 	s       *settings
 	d       Decided
 	event   consent.Event
+	first   *asking // nil: it closes
 	purpose *catalog.Purpose
 	shown   *catalog.Catalog // of the notice that the person was shown
 	signer  *evidence.Signer
@@ -92,6 +106,11 @@ type consenting struct {
 }
 
 func (r *consenting) record(ctx context.Context) (json.RawMessage, error) {
+	if !r.event.Decision.Closes() {
+		if err := r.look(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if !r.afterwards() {
 		if err := r.v.ensurePerson(ctx, r.c, r.t, r.s, r.d.Subject); err != nil {
 			return nil, err
@@ -231,8 +250,36 @@ func (r *consenting) repeated(ctx context.Context, tx Tx, p *Subject) (bool, err
 	return false, ErrConflict
 }
 
-// follows refuses a grant that is older than the decision in force: one that
-// waited while a withdrawal was acknowledged. It also says whether the person's
+// look notes which decision stands as this one is asked for, once.
+func (r *consenting) look(ctx context.Context) error {
+	if r.first.looked {
+		return nil
+	}
+	return r.v.store.View(ctx, func(tx Tx) error {
+		p, err := tx.Subject(ctx, r.t.row.ID, r.t.hash(r.d.Subject), NoLock)
+		if errors.Is(err, ErrNoRow) || err == nil && p.State != Live {
+			r.first.looked = true
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading a person: %w", err)
+		}
+		rows, err := tx.Consents(ctx, r.t.row.ID, p.UID)
+		if err != nil {
+			return fmt.Errorf("reading consents: %w", err)
+		}
+		for i := range rows {
+			if rows[i].Purpose == string(r.event.Purpose) {
+				r.first.stood = rows[i].Receipt
+			}
+		}
+		r.first.looked = true
+		return nil
+	})
+}
+
+// follows refuses what opens and waited while a no was acknowledged: one that is older than
+// the decision in force, or that did not see it. It also says whether the person's
 // consents stand. If they were changed by SQL a grant is refused, and a
 // withdrawal is taken without vouching for the rest.
 func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) (stood bool, err error) {
@@ -249,7 +296,8 @@ func (r *consenting) follows(ctx context.Context, tx Tx, p *Subject) (stood bool
 			continue
 		}
 		last := consentEvent(&rows[i])
-		if r.event.Follows(last) != nil {
+		unseen := !r.event.Decision.Closes() && last.Decision.Closes() && !bytes.Equal(rows[i].Receipt, r.first.stood)
+		if unseen || r.event.Follows(last) != nil {
 			return false, ErrConflict
 		}
 		objected = last.Decision == consent.Objected

@@ -3,9 +3,12 @@ package vault_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
@@ -97,5 +100,55 @@ func withdrawLate(t *testing.T, v *vaulttest.Vault, held bool, f func()) {
 	}
 	if held {
 		hold(late(t, v, f), false)
+	}
+}
+
+// TestANoStandsWhateverClocksSay: on two nodes whose clocks are five minutes apart, a no
+// that is acknowledged while a yes of the node that is ahead waits to be recorded stands;
+// and so does one that is acknowledged after it.
+func TestANoStandsWhateverClocksSay(t *testing.T) {
+	for _, no := range []string{"withdrawn", "refused"} {
+		t.Run(no, func(t *testing.T) {
+			v := rightsVault(t)
+			dpo, app := v.As("dpo", ""), v.As("app", "news")
+			s := &earlyStore{Store: v.Store}
+			ahead, err := vault.New(t.Context(), vault.Config{
+				Store: s, Ring: v.Ring, NewID: vaulttest.NewID, Logger: slog.New(slog.DiscardHandler),
+				Now: func() time.Time { return v.Clock.Now().Add(5 * time.Minute) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			decide := func(n *vault.Vault, decision string) error {
+				_, err := says(t, n, dpo, vault.Decided{Purpose: "news", Decision: decision})
+				return err
+			}
+			shut := func() {
+				t.Helper()
+				for _, n := range []*vault.Vault{v.Vault, ahead} {
+					wants(t, opens(t, n, app), "consent")
+				}
+			}
+			for range 2 {
+				s.first = func() {
+					if err := decide(v.Vault, no); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := decide(ahead, "granted"); !errors.Is(err, vault.ErrConflict) {
+					t.Errorf("a yes that did not see the no: %v", err)
+				}
+				shut()
+				if err := decide(ahead, "granted"); err != nil {
+					t.Errorf("a yes after it: %v", err)
+				}
+				wants(t, opens(t, v.Vault, app), "plain")
+				if err := decide(v.Vault, no); err != nil {
+					t.Fatal(err)
+				}
+				shut()
+				v.Clock.Advance(10 * time.Minute)
+			}
+		})
 	}
 }

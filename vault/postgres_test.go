@@ -57,6 +57,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
 		"WhoIsToldIsOnRecord":       TestWhoIsToldOfAPersonIsOnRecord,
 		"NoticesAreParsedOnce":      TestNoticesAreParsedOnce,
+		"ANoStands":                 TestANoStandsWhateverClocksSay,
 		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,
