@@ -96,6 +96,7 @@ func TestReadingRefuses(t *testing.T) {
 		"no roles":                         {reading(), payload("roles"), "roles"},
 		"roles in an object, missing":      {reading(keycloak), payload("roles", `realm_access={}`), "roles"},
 		"roles beside the object":          {reading(keycloak), payload(), "roles"},
+		"roles of people, missing":         {reading(person, keycloak), payload("roles"), "roles"},
 		"roles in something else":          {reading(keycloak), payload("roles", `realm_access="roles"`), "roles"},
 		"an operator's roles and a person": {reading(person), payload(), "subject"},
 		"a person and more":                {reading(person), payload(`roles=["subject","dpo"]`), "roles of a person"},

@@ -91,8 +91,8 @@ func TestAttackMixUp(t *testing.T) {
 	p, err := promised.Finish(t.Context(), flow, query)
 	promised.refused(t, "no iss, which is promised", p, err, "iss of the answer")
 
-	_, theirs := r.begin(t, oidcauth.Asking{})
-	p, err = promised.Finish(t.Context(), theirs, query)
+	address, flow = r.begin(t, oidcauth.Asking{})
+	p, err = promised.Finish(t.Context(), flow, r.issuer.SignIn(t, address, person("c-1")))
 	promised.refused(t, "a flow of another provider", p, err, "state")
 	cfg := r.cfg
 	cfg.RedirectURL = "https://privacy.example.org/console/sign-in/done"
@@ -100,9 +100,11 @@ func TestAttackMixUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, flow = r.begin(t, oidcauth.Asking{})
-	if _, err := console.Finish(t.Context(), flow, r.issuer.SignIn(t, address, person("c-1"))); !errors.Is(err, oidcauth.ErrRefused) {
-		t.Errorf("a person's flow at the console: %v", err)
+	asked := r.issuer.Asked(oidctest.PathToken)
+	p, err = console.Finish(t.Context(), flow, r.issuer.SignIn(t, address, person("c-1")))
+	r.refused(t, "a person's flow at the console", p, err, "state")
+	if r.issuer.Asked(oidctest.PathToken) != asked {
+		t.Error("the code was sent on")
 	}
 }
 

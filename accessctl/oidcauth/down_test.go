@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl/oidcauth"
@@ -100,9 +101,45 @@ func TestStartsWithoutProvider(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := r.issuer.Asked(oidctest.PathDiscovery); n != 1 {
-		t.Errorf("it was asked %d times", n)
+	for want := range 2 {
+		_, _, _ = r.Begin(t.Context(), oidcauth.Asking{})
+		if n := r.issuer.Asked(oidctest.PathDiscovery); n != want+1 {
+			t.Errorf("it was asked %d times, want %d", n, want+1)
+		}
+		r.advance(time.Second)
 	}
+}
+
+// hangs is a provider that takes requests and never answers.
+type hangs struct{}
+
+func (hangs) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestProviderHangs: nobody waits for ever, whoever made the client.
+func TestProviderHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := oidcauth.New(oidcauth.Config{
+			Issuer: "https://login.example.org", ClientID: "fieldvault", RedirectURL: back, Tenants: []string{"default"},
+			HTTPClient: &http.Client{Transport: hangs{}}, Now: time.Now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.Begin(t.Context(), oidcauth.Asking{}); !errors.Is(err, oidcauth.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+		// Nor does somebody who leaves: the request goes on without them, and ends.
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		time.Sleep(2 * time.Second)
+		if _, _, err := p.Begin(ctx, oidcauth.Asking{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("who left: %v", err)
+		}
+		time.Sleep(10 * time.Second)
+	})
 }
 
 // TestKeysChange: new keys of the provider count at once, and old ones for a minute at

@@ -17,7 +17,9 @@ import (
 
 // A Provider signs people in, as *oidcauth.Provider does, which has the contracts.
 type Provider interface {
+	// Begin gives the address to send the browser to, and what the browser is to keep.
 	Begin(ctx context.Context, a oidcauth.Asking) (address, kept string, err error)
+	// Finish says who came back, from what the browser kept and the query that it brought.
 	Finish(ctx context.Context, kept string, query url.Values) (accessctl.Principal, error)
 }
 

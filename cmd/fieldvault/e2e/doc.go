@@ -30,7 +30,7 @@
 //	X  oracles and exhaustion
 //	F  faults of PostgreSQL and Vault (production mode only)
 //	N  several nodes (production mode only; -e2e.withdrawals says how often N09 withdraws)
-//	O  sign-in with an OpenID Connect provider, which Vault is (production mode only)
+//	O  sign-in with an OpenID Connect provider (which Vault is, in production mode)
 //	R  restores, fail-over, the horizon (production mode only)
 //
 // They are the cases of the threat model that can be seen from outside. What a

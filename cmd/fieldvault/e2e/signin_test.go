@@ -18,6 +18,7 @@ func signInCases() []testCase {
 	return []testCase{
 		{name: "O01_a_person_signs_in_and_out", run: signsInAndOut},
 		{name: "O02_others_are_not_let_in", run: othersNotLetIn},
+		{name: "O03_the_provider_is_not_there", run: noProvider, long: true},
 	}
 }
 
@@ -186,4 +187,18 @@ func othersNotLetIn(t *testing.T, w *world) {
 	thief.do(t, http.MethodGet, back).want(t, "in another browser's own sign-in", "403")
 	v.do(t, http.MethodGet, back).want(t, "in its own browser", "303")
 	v.do(t, http.MethodGet, "/me").want(t, "the control panel", "200")
+}
+
+// The service starts and works without its provider; who wants to sign in is told to wait.
+func noProvider(t *testing.T, w *world) {
+	l := &login{w: w, url: w.with(t, "--portal-url", publicURL, "--portal-oidc-issuer", "http://127.0.0.1:1",
+		"--portal-oidc-client-id", "fieldvault", "--portal-oidc-subject-claim", "sub")}
+	v := l.visitor()
+	v.do(t, http.MethodGet, "/me").want(t, "the control panel", "401")
+	v.do(t, http.MethodGet, "/me/sign-in").want(t, "asking to sign in", "503")
+	v.do(t, http.MethodGet, "/me/sign-in/done?code=x&state=x").want(t, "an answer that nobody asked for", "403")
+	if len(v.cookies) != 0 {
+		t.Error("cookies are left")
+	}
+	w.put(t, "o03", fields{"email": "o03@example.org"}) // the API does not need it
 }
