@@ -73,14 +73,14 @@ cmd/fieldvault/*:             *
 // only says which packages may import a package from outside this module, or one
 // below it; of several lines that fit, the longest name counts.
 const only = `
-net/http:                            vault/httpapi vault/portal vault/client vault/notify accessctl/jwtauth accessctl/oidcauth accessctl/oidcauth/oidctest crypto/transit crypto/transit/transittest cmd/fieldvault
+net/http:                            vault/httpapi vault/portal vault/portal/guard vault/portal/console vault/client vault/notify accessctl/jwtauth accessctl/oidcauth accessctl/oidcauth/oidctest crypto/transit crypto/transit/transittest cmd/fieldvault
 database/sql:                        vault/sqlitestore
 database/sql/driver:                 vault/sqlitestore crypto/secret
 os/exec:                             vault/storetest crypto/transit/transittest cmd/fieldvault
 modernc.org/sqlite:                  vault/sqlitestore
 github.com/jackc/pgx/v5:             vault/pgstore vault/storetest
 github.com/pressly/goose/v3:         vault/pgstore vault/sqlitestore
-github.com/go-chi/chi/v5:            vault/httpapi vault/portal
+github.com/go-chi/chi/v5:            vault/httpapi vault/portal vault/portal/console
 github.com/danielgtaylor/huma/v2:    vault/httpapi
 github.com/golang-jwt/jwt/v5:        accessctl/jwtauth
 github.com/MicahParks:               accessctl/jwtauth
@@ -112,6 +112,8 @@ vault/catalog
 vault/httpapi
 vault/portal/data.go
 vault/portal/requests.go
+vault/portal/console/people.go
+vault/portal/console/requests.go
 vault/tenant.go
 vault/requestbundle.go
 vault/requesttold.go

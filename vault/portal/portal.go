@@ -44,9 +44,10 @@ type Config struct {
 	Provider Provider
 	// Frames are the origins whose pages may hold the consent form. Optional.
 	Frames []string
-	// Rate and Burst are how many pages one person may ask for in a second, and at once;
-	// those who are not signed in count by their address.
-	Rate  float64
+	// Rate is how many pages one person may ask for in a second; those who are not signed in
+	// count by their address.
+	Rate float64
+	// Burst is how many of them may come at once.
 	Burst int
 	// MaxInFlight is how many requests may be under way at the same time.
 	MaxInFlight int

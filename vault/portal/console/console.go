@@ -24,7 +24,9 @@ import (
 
 // A Provider signs operators in, as *oidcauth.Provider does, which has the contracts.
 type Provider interface {
+	// Begin gives the address to send the browser to, and what its cookie has to keep.
 	Begin(ctx context.Context, a oidcauth.Asking) (address, kept string, err error)
+	// Finish says who came back from there.
 	Finish(ctx context.Context, kept string, query url.Values) (accessctl.Principal, error)
 }
 
@@ -50,9 +52,10 @@ type Config struct {
 	Keys vault.KeyReader
 	// Keeper says that a process carries out what is asked for of keys.
 	Keeper bool
-	// Rate and Burst are how many pages one operator may ask for in a second, and at once;
-	// those who are not signed in count by their address.
-	Rate  float64
+	// Rate is how many pages one operator may ask for in a second; those who are not signed in
+	// count by their address.
+	Rate float64
+	// Burst is how many of them may come at once.
 	Burst int
 	// MaxInFlight is how many requests may be under way at the same time.
 	MaxInFlight int
