@@ -91,6 +91,7 @@ github.com/hashicorp/vault/api:      crypto/transit crypto/transit/transittest c
 github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit crypto/localkek crypto/cryptotest
 github.com/nyaruka/phonenumbers:     vault/catalog
 github.com/gowebpki/jcs:             audit/evidence
+github.com/piprate/json-gold:
 github.com/spf13/cobra:              cmd/fieldvault
 github.com/chromedp:
 github.com/knadh/koanf:              cmd/fieldvault

@@ -10,9 +10,12 @@ import (
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
+// notStated stands in a receipt for what the standard asks for and the notice does not say.
+const notStated = "not stated in the notice"
+
 // describe is the receipt: what the person decided, about what, on which notice.
 func (r *consenting) describe(p *Subject, e *audit.Event) *evidence.Receipt {
-	name, contact := r.t.row.Name, ""
+	name, contact := r.t.row.Name, notStated
 	if c := r.shown.Controller; c != nil {
 		name, contact = c.Name, c.Contact
 	}
@@ -23,21 +26,25 @@ func (r *consenting) describe(p *Subject, e *audit.Event) *evidence.Receipt {
 		Purpose: r.event.Purpose, Version: int64(told.Version), Title: words.Title,
 		Description: words.Text, Benefit: words.Benefit, LawfulBasis: accessctl.Basis(told.Basis),
 		PII: uses(r.shown, told.ID, language), Controllers: []string{"controller"}, Recipients: told.Recipients,
-		CollectionMethod: r.event.Method,
+		StorageLocations: []string{notStated}, RetentionPeriod: "until the person is erased", Jurisdiction: notStated,
 		WithdrawalMethod: "the same call or the person's control panel, with the decision withdrawn",
+		PrivacyRights:    "access, copy, correction, erasure, restriction and objection: in the person's control panel or at the controller's contact",
 	}
 	if told.Retention > 0 {
 		why.RetentionPeriod = "P" + strconv.Itoa(int(told.Retention)) + "D"
 	}
 	return &evidence.Receipt{
-		Header: evidence.Header{RecordID: r.v.newID(), PrincipalID: "urn:uuid:" + p.UID.String(), Tenant: r.t.row.Name},
+		Header: evidence.Header{
+			ReceiptID: r.v.newID(), RecordID: r.v.newID(), PrincipalID: "urn:uuid:" + p.UID.String(), Tenant: r.t.row.Name,
+		},
 		Processing: evidence.Processing{
 			Notice:   evidence.Notice{Version: r.event.Notice, Hash: evidence.HashNotice([]byte(text))},
 			Language: language, Purposes: []evidence.Purpose{why},
 		},
-		Parties: []evidence.Party{{ID: "controller", Name: name, Contact: contact, Type: "controller"}},
+		Parties: []evidence.Party{{ID: "controller", Name: name, Address: notStated, Contact: contact, Type: "controller"}},
 		Events: []evidence.Decision{{
-			Time: r.event.At, ValidUntil: r.event.Expires, Entity: e.Actor, Type: r.kind(), State: string(r.event.Decision),
+			Time: r.event.At, ValidUntil: r.event.Expires, Entity: e.Actor, Type: r.kind(), Method: r.event.Method,
+			State: string(r.event.Decision),
 		}},
 		AuditEvent: e.ID, IssuedAt: r.event.At,
 	}

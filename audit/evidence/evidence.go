@@ -59,7 +59,7 @@ const (
 // The types of documents.
 const (
 	CertificateType = "fieldvault/erasure-certificate/v1"
-	ReceiptType     = "fieldvault/consent-receipt/v1"
+	ReceiptType     = "fieldvault/consent-receipt/v2"
 	ManifestType    = "fieldvault/request-manifest/v1"
 )
 

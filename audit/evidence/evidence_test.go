@@ -73,6 +73,7 @@ func certificate() *evidence.Certificate {
 func receipt() *evidence.Receipt {
 	return &evidence.Receipt{
 		Header: evidence.Header{
+			ReceiptID:   uuid.MustParse("01932b5e-7c00-7000-8000-0000000000d2"),
 			RecordID:    uuid.MustParse("01932b5e-7c00-7000-8000-0000000000d1"),
 			PrincipalID: "c-17", Tenant: "default",
 		},
@@ -88,7 +89,7 @@ func receipt() *evidence.Receipt {
 				},
 				Controllers: []string{"controller"}, Recipients: []string{"our mailing service"},
 				StorageLocations: []string{"EU"}, RetentionPeriod: "P2Y",
-				CollectionMethod: "portal", WithdrawalMethod: "one switch in the portal",
+				Jurisdiction: "EU", WithdrawalMethod: "one switch in the portal", PrivacyRights: "a page of the portal",
 			}},
 		},
 		Parties: []evidence.Party{{
@@ -96,7 +97,7 @@ func receipt() *evidence.Receipt {
 		}},
 		Events: []evidence.Decision{{
 			Time: when, ValidUntil: when.AddDate(1, 0, 0), Entity: "self:5f0c8a52-3a55-4f0e-9a53-0c6f3b1d2e4f",
-			Type: "explicit", State: "granted",
+			Type: "explicit", Method: "portal", State: "granted",
 		}},
 		AuditEvent: uuid.MustParse("01932b5e-7c00-7000-8000-000000000002"),
 		IssuedAt:   when,
@@ -126,11 +127,11 @@ func TestGoldenVectors(t *testing.T) {
 	partly.Scope, partly.Horizon, partly.ApprovedBy, partly.Ledger, partly.Destroyed = evidence.KeyGroups, time.Time{}, "", false, nil
 	withdrawn := receipt()
 	withdrawn.Events = append(withdrawn.Events, evidence.Decision{
-		Time: when.Add(time.Hour), Entity: "https://id.example.org#dpo-1", Type: "explicit", State: "withdrawn",
+		Time: when.Add(time.Hour), Entity: "https://id.example.org#dpo-1", Type: "explicit", Method: "api", State: "withdrawn",
 	})
 	for name, d := range map[string]evidence.Document{
 		"certificate.json": certificate(), "certificate-groups.json": partly,
-		"receipt.json": receipt(), "receipt-withdrawn.json": withdrawn,
+		"receipt-v2.json": receipt(), "receipt-v2-withdrawn.json": withdrawn,
 	} {
 		path := filepath.Join("testdata", name)
 		got := sign(t, d)
@@ -150,6 +151,43 @@ func TestGoldenVectors(t *testing.T) {
 	}
 }
 
+// TestReceiptsOfTheFormerType: what was signed as v1 verifies, and is not mixed with v2.
+func TestReceiptsOfTheFormerType(t *testing.T) {
+	for _, name := range []string{"receipt.json", "receipt-withdrawn.json"} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := evidence.OpenReceipt(b, signer(t).Public())
+		if err != nil || r.Type != "fieldvault/consent-receipt/v1" || r.Processing.Purposes[0].CollectionMethod != "portal" {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		if _, err := signer(t).Sign(r); !errors.Is(err, evidence.ErrDocument) {
+			t.Errorf("%s signed again: %v", name, err)
+		}
+	}
+}
+
+func TestValidityOfADecision(t *testing.T) {
+	for _, c := range []struct {
+		held time.Duration
+		want string
+	}{
+		{0, "until the next decision"}, {30 * 24 * time.Hour, "P30D"}, {time.Hour, "PT3600S"},
+		{24*time.Hour + time.Microsecond, "PT86400.000001S"}, {400 * 24 * time.Hour, "P400D"},
+	} {
+		r := receipt()
+		r.Events[0].ValidUntil = time.Time{}
+		if c.held > 0 {
+			r.Events[0].ValidUntil = when.Add(c.held)
+		}
+		sign(t, r)
+		if got := r.Events[0].Validity; got != c.want {
+			t.Errorf("held %v: %s, want %s", c.held, got, c.want)
+		}
+	}
+}
+
 func TestOpenGivesWhatWasSigned(t *testing.T) {
 	c, in, err := evidence.OpenCertificate(sign(t, certificate()), signer(t).Public())
 	if err != nil || in != nil {
@@ -165,7 +203,8 @@ func TestOpenGivesWhatWasSigned(t *testing.T) {
 		t.Fatal(in, err)
 	}
 	signed := receipt()
-	signed.Context, signed.Type, signed.Header.SchemaVersion = r.Context, evidence.ReceiptType, evidence.ReceiptSchema
+	signed.Context, signed.Class, signed.Type, signed.Header.SchemaVersion = r.Context, evidence.ReceiptClass, evidence.ReceiptType, evidence.ReceiptSchema
+	signed.Events[0].Validity = "P365D"
 	if diff := cmp.Diff(signed, r); diff != "" {
 		t.Error(diff)
 	}

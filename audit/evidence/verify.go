@@ -24,7 +24,7 @@ func Verify(b []byte, pub ed25519.PublicKey) error {
 	switch s.kind {
 	case CertificateType:
 		return s.read(new(Certificate))
-	case ReceiptType:
+	case ReceiptType, receiptTypeV1:
 		return s.read(new(Receipt))
 	case ManifestType:
 		return s.read(new(Manifest))
@@ -152,7 +152,7 @@ func (s *signed) names() (tenant string, event uuid.UUID, err error) {
 		c := new(Certificate)
 		err = s.read(c)
 		return c.Tenant, c.Event, err
-	case ReceiptType:
+	case ReceiptType, receiptTypeV1:
 		r := new(Receipt)
 		err = s.read(r)
 		return r.Header.Tenant, r.AuditEvent, err

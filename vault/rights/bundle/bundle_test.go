@@ -25,7 +25,11 @@ import (
 
 var writeVector = flag.Bool("write-vector", false, "write the golden bundle, if it is missing")
 
-const golden = "testdata/v1.zip"
+// The golden bundles: the first has receipts of the type v1, which are not made any more.
+const (
+	goldenFormer = "testdata/v1.zip"
+	golden       = "testdata/v1-receipt-v2.zip"
+)
 
 var (
 	when  = time.Date(2026, 11, 2, 9, 30, 0, 123456000, time.UTC)
@@ -86,16 +90,17 @@ func certificate(t testing.TB, s *evidence.Signer, tenant string) []byte {
 func receipt(t testing.TB, s *evidence.Signer) []byte {
 	t.Helper()
 	return sign(t, s, &evidence.Receipt{
-		Header: evidence.Header{RecordID: uuid.UUID{2}, PrincipalID: "c-17", Tenant: "default"},
+		Header: evidence.Header{ReceiptID: uuid.UUID{4}, RecordID: uuid.UUID{2}, PrincipalID: "c-17", Tenant: "default"},
 		Processing: evidence.Processing{
 			Notice: evidence.Notice{Version: "1", Hash: evidence.HashNotice([]byte("We write to you."))}, Language: "en",
 			Purposes: []evidence.Purpose{{
 				Purpose: "marketing", Title: "News", Description: "We write to you.", LawfulBasis: accessctl.BasisConsent,
-				Controllers: []string{"us"}, CollectionMethod: "portal", WithdrawalMethod: "a switch",
+				Controllers: []string{"us"}, StorageLocations: []string{"EU"}, RetentionPeriod: "P2Y", Jurisdiction: "EU",
+				WithdrawalMethod: "a switch", PrivacyRights: "a page",
 			}},
 		},
-		Parties:    []evidence.Party{{ID: "us", Name: "The shop", Type: "controller"}},
-		Events:     []evidence.Decision{{Time: when, Entity: "local:test", Type: "explicit", State: "granted"}},
+		Parties:    []evidence.Party{{ID: "us", Name: "The shop", Address: "1 Example Street", Contact: "privacy@example.org", Type: "controller"}},
+		Events:     []evidence.Decision{{Time: when, Entity: "local:test", Type: "explicit", Method: "portal", State: "granted"}},
 		AuditEvent: uuid.UUID{3}, IssuedAt: when,
 	})
 }
@@ -170,8 +175,14 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bundle.Verify(old, signer(t, 1).Public()); err != nil {
-		t.Error(err)
+	former, err := os.ReadFile(goldenFormer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, made := range [][]byte{former, old} {
+		if _, err := bundle.Verify(made, signer(t, 1).Public()); err != nil {
+			t.Error(err)
+		}
 	}
 	if !bytes.Equal(old, b) {
 		t.Error("the form has changed")
@@ -279,7 +290,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		{"another tenant's", other(func(c *bundle.Contents) { c.Certificate = certificate(t, signer(t, 1), "another") }), "certificate.json: it is of another tenant than the manifest"},
 		{"a receipt as certificate", other(func(c *bundle.Contents) { c.Certificate = c.Receipts[0] }), "certificate.json: it is not a signed document of its kind"},
 		{"a receipt that was changed", other(func(c *bundle.Contents) {
-			c.Receipts[1] = bytes.Replace(c.Receipts[1], []byte("granted"), []byte("refused"), 1)
+			c.Receipts[1] = bytes.Replace(c.Receipts[1], []byte(`state":"granted"`), []byte(`state":"refused"`), 1)
 		}), "receipts/002.json: its signature does not hold: it was changed"},
 		{"the place of another event", other(func(c *bundle.Contents) { c.Place = &wrongPlace }), "manifest.json: the proof that the audit log holds its event does not hold"},
 	} {
