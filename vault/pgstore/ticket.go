@@ -13,14 +13,14 @@ import (
 const insertTicket = `INSERT INTO ticket (tenant, uid, id, expires) VALUES ($1, $2, $3, $4)`
 
 func (t *tx) InsertTicket(ctx context.Context, k vault.Ticket) error {
-	_, err := t.exec(ctx, "storing a ticket", insertTicket, k.Tenant, id(k.UID), id(k.ID), k.Expires)
+	_, err := t.exec(ctx, "storing a ticket", insertTicket, k.Tenant, anyID(k.UID), id(k.ID), k.Expires)
 	return err
 }
 
 const hasTicket = `SELECT 1 FROM ticket WHERE tenant = $1 AND uid = $2 AND id = $3`
 
 func (t *tx) HasTicket(ctx context.Context, tenant int32, uid, ticket uuid.UUID) (bool, error) {
-	found, err := rows(ctx, t, "reading a ticket", hasTicket, []any{tenant, id(uid), id(ticket)},
+	found, err := rows(ctx, t, "reading a ticket", hasTicket, []any{tenant, anyID(uid), id(ticket)},
 		func(r pgx.CollectableRow) (one int, err error) { return one, r.Scan(&one) })
 	return len(found) > 0, err
 }
@@ -28,7 +28,7 @@ func (t *tx) HasTicket(ctx context.Context, tenant int32, uid, ticket uuid.UUID)
 const spendTicket = `DELETE FROM ticket WHERE tenant = $1 AND uid = $2 AND id = $3`
 
 func (t *tx) SpendTicket(ctx context.Context, tenant int32, uid, ticket uuid.UUID) (bool, error) {
-	n, err := t.exec(ctx, "spending a ticket", spendTicket, tenant, id(uid), id(ticket))
+	n, err := t.exec(ctx, "spending a ticket", spendTicket, tenant, anyID(uid), id(ticket))
 	return n == 1, err
 }
 

@@ -12,7 +12,7 @@ func id(u uuid.UUID) pgtype.UUID {
 	return pgtype.UUID{Bytes: u, Valid: u != uuid.Nil}
 }
 
-// anyID is a uuid as a parameter that may be Nil: a place in an order.
+// anyID is a uuid as a parameter that may be Nil: a place in an order, or nobody.
 func anyID(u uuid.UUID) pgtype.UUID {
 	return pgtype.UUID{Bytes: u, Valid: true}
 }

@@ -39,6 +39,11 @@ func (w *world) spendTicket(k vault.Ticket) (stood bool) {
 
 func tickets(w *world) {
 	w.run("SpentOnce", func(w *world) {
+		nobodys := vault.Ticket{Tenant: w.tenant(), ID: newUID(), Expires: instant(9)}
+		w.insertTicket(nobodys)
+		w.equal("nobody's stands", w.hasTicket(nobodys), true)
+		w.equal("nobody's is spent", w.spendTicket(nobodys), true)
+		w.equal("nobody's is spent again", w.spendTicket(nobodys), false)
 		k := fillTicket(w.tenant(), newUID())
 		others := []vault.Ticket{k, k, k}
 		others[0].Tenant, others[1].UID, others[2].ID = w.tenant(), newUID(), newUID()
