@@ -13,39 +13,59 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/transit/transittest"
 )
 
-// signInCases sign people in through the OpenID Connect provider that Vault is.
+// signInCases sign people and operators in through the OpenID Connect provider that Vault is.
 func signInCases() []testCase {
 	return []testCase{
 		{name: "O01_a_person_signs_in_and_out", run: signsInAndOut},
 		{name: "O02_others_are_not_let_in", run: othersNotLetIn},
 		{name: "O03_the_provider_is_not_there", run: noProvider, long: true},
+		{name: "O04_operators_sign_in_to_the_console", run: operatorsSignIn},
 	}
 }
 
 // publicURL is where people find the pages; a proxy would stand there.
 const publicURL = "https://privacy.example.org"
 
+// An area is a part of the pages with a sign-in of its own.
+type area struct {
+	name, begin, back string   // its settings, and the paths that a sign-in takes
+	template          string   // the claims that Vault gives
+	flags             []string // that say what they are
+}
+
+var (
+	forPeople = area{
+		"portal", "/me/sign-in", "/me/sign-in/done", `{"customer_id": {{identity.entity.metadata.customer_id}}}`,
+		[]string{"--portal-oidc-subject-claim", "customer_id"},
+	}
+	forOperators = area{
+		"console", "/console/sign-in/go", "/console/sign-in/done", `{"groups": {{identity.entity.groups.names}}}`,
+		[]string{"--console-oidc-roles-claim", "groups", "--console-no-tokens"},
+	}
+)
+
 // A login is a sign-in with Vault: a provider, and where the service runs that uses it.
 type login struct {
 	w        *world
 	vault    *transittest.Server
 	accessor string // of AppRole
+	area     area
 	name     string
 	url      string
 }
 
 // newLogin makes Vault a provider, and runs the service with it.
-func newLogin(t *testing.T, w *world, name string) *login {
+func newLogin(t *testing.T, w *world, of area, name string) *login {
 	t.Helper()
-	l := &login{w: w, vault: w.vault, name: name}
+	l := &login{w: w, vault: w.vault, area: of, name: name}
 	l.vault.Must("PUT", "identity/oidc/key/"+name, map[string]any{"allowed_client_ids": "*", "algorithm": "RS256"})
 	l.vault.Must("PUT", "identity/oidc/client/"+name, map[string]any{
-		"redirect_uris": []string{publicURL + "/me/sign-in/done"}, "assignments": []string{"allow_all"}, "key": name, "id_token_ttl": "30m",
+		"redirect_uris": []string{publicURL + of.back}, "assignments": []string{"allow_all"}, "key": name, "id_token_ttl": "30m",
 	})
 	client := l.vault.Must("GET", "identity/oidc/client/"+name, nil)
 	id, _ := client["client_id"].(string)
 	secret, _ := client["client_secret"].(string)
-	l.vault.Must("PUT", "identity/oidc/scope/"+name, map[string]any{"template": `{"customer_id": {{identity.entity.metadata.customer_id}}}`})
+	l.vault.Must("PUT", "identity/oidc/scope/"+name, map[string]any{"template": of.template})
 	l.vault.Must("PUT", "identity/oidc/provider/"+name, map[string]any{
 		"issuer": l.vault.Address, "allowed_client_ids": []string{id}, "scopes_supported": []string{name},
 	})
@@ -57,14 +77,16 @@ func newLogin(t *testing.T, w *world, name string) *login {
 	w.plant(secret)
 	file := filepath.Join(t.TempDir(), "secret")
 	must(t, os.WriteFile(file, []byte(secret+"\n"), 0o600))
-	l.url = w.with(t, "--portal-url", publicURL, "--portal-oidc-issuer", l.vault.Address+"/v1/identity/oidc/provider/"+name,
-		"--portal-oidc-client-id", id, "--portal-oidc-client-secret-file", file, "--portal-oidc-scopes", name,
-		"--portal-oidc-subject-claim", "customer_id")
+	oidc := "--" + of.name + "-oidc-"
+	l.url = w.with(t, append([]string{
+		"--portal-url", publicURL, oidc + "issuer", l.vault.Address + "/v1/identity/oidc/provider/" + name,
+		oidc + "client-id", id, oidc + "client-secret-file", file, oidc + "scopes", name,
+	}, of.flags...)...)
 	return l
 }
 
-// account makes somebody who can sign in at Vault, as the customer whose id is given, and
-// returns their token there.
+// account makes somebody who can sign in at Vault, as the customer whose id is given, or
+// as one of the group that bears their name, and returns their token there.
 func (l *login) account(t *testing.T, who, customer string) (token string) {
 	t.Helper()
 	name := l.name + "-" + who
@@ -73,6 +95,9 @@ func (l *login) account(t *testing.T, who, customer string) (token string) {
 	l.vault.Must("PUT", role, map[string]any{"token_policies": []string{"default"}, "token_ttl": time.Hour.String()})
 	roleID, _ := l.vault.Must("GET", role+"/role-id", nil)["role_id"].(string)
 	secretID, _ := l.vault.Must("PUT", role+"/secret-id", map[string]any{})["secret_id"].(string)
+	if customer == "" {
+		l.vault.Must("PUT", "identity/group", map[string]any{"name": who, "member_entity_ids": []string{entity}})
+	}
 	l.vault.Must("PUT", "identity/entity-alias", map[string]any{"name": roleID, "canonical_id": entity, "mount_accessor": l.accessor})
 	_, text := l.vault.Do("", "PUT", "auth/approle/login", map[string]any{"role_id": roleID, "secret_id": secretID})
 	var in struct {
@@ -123,7 +148,7 @@ func (v *visitor) do(t *testing.T, method, path string) answer {
 // asks the same of its API. It returns the address that the browser is sent back to.
 func (v *visitor) authorize(t *testing.T, token string) string {
 	t.Helper()
-	a := v.do(t, http.MethodGet, "/me/sign-in").want(t, "asking to sign in", "303")
+	a := v.do(t, http.MethodGet, v.l.area.begin).want(t, "asking to sign in", "303")
 	path, ok := strings.CutPrefix(a.header.Get("Location"), v.l.vault.Address+"/ui/vault/")
 	if !ok {
 		t.Fatalf("the browser is sent to %s", a.header.Get("Location"))
@@ -134,7 +159,7 @@ func (v *visitor) authorize(t *testing.T, token string) string {
 		t.Fatalf("Vault signs nobody in: %d", status)
 	}
 	v.l.w.plant(said.Code, said.State)
-	return "/me/sign-in/done?" + url.Values{"code": {said.Code}, "state": {said.State}}.Encode()
+	return v.l.area.back + "?" + url.Values{"code": {said.Code}, "state": {said.State}}.Encode()
 }
 
 // A person who is signed in at Vault goes to their data, sees them, and signs out.
@@ -144,7 +169,7 @@ func signsInAndOut(t *testing.T, w *world) {
 	}
 	email := w.canary("o01") + "@example.org"
 	w.put(t, "o01", fields{"email": email})
-	l := newLogin(t, w, "o01")
+	l := newLogin(t, w, forPeople, "o01")
 	v, token := l.visitor(), l.account(t, "customer", "o01")
 	v.do(t, http.MethodGet, "/me").want(t, "before", "401")
 	back := v.authorize(t, token)
@@ -173,7 +198,7 @@ func othersNotLetIn(t *testing.T, w *world) {
 		return
 	}
 	w.put(t, "o02", fields{"email": "o02@example.org"})
-	l := newLogin(t, w, "o02")
+	l := newLogin(t, w, forPeople, "o02")
 	token := l.account(t, "customer", "o02")
 	for what, customer := range map[string]string{"unknown": "o02-unknown", "malformed": "o02/../o02", "operator": ""} {
 		v := l.visitor()
@@ -201,4 +226,39 @@ func noProvider(t *testing.T, w *world) {
 		t.Error("cookies are left")
 	}
 	w.put(t, "o03", fields{"email": "o03@example.org"}) // the API does not need it
+}
+
+// An officer whom Vault knows works at the console, on every node, until they sign out;
+// who has no role that the policy knows does not get in, and tokens are not asked for.
+func operatorsSignIn(t *testing.T, w *world) {
+	if !w.production {
+		return
+	}
+	w.put(t, "o04", fields{"email": "o04@example.org"})
+	l := newLogin(t, w, forOperators, "o04")
+	v, token := l.visitor(), l.account(t, "dpo", "")
+	if a := v.do(t, http.MethodGet, "/console/sign-in").want(t, "the page", "200"); strings.Contains(string(a.body), `name="token"`) {
+		t.Error("tokens are taken")
+	}
+	a := v.do(t, http.MethodGet, v.authorize(t, token)).want(t, "coming back", "303")
+	if to := a.header.Get("Location"); to != "/console" {
+		t.Errorf("sent to %s", to)
+	}
+	a = v.do(t, http.MethodGet, "/console/people/o04").want(t, "a person", "200")
+	if strings.Contains(string(a.body), "o04@example.org") {
+		t.Error("an officer sees data")
+	}
+	v.do(t, http.MethodGet, "/console/keys").want(t, "keys", "403")
+
+	_, other := w.second(t)
+	there := &visitor{&login{w: w, url: other}, v.cookies}
+	there.do(t, http.MethodGet, "/console/requests").want(t, "on another node", "200")
+	session := v.cookies["__Host-fieldvault-console"]
+	there.do(t, http.MethodPost, "/console/sign-out").want(t, "signing out", "200")
+	v.cookies["__Host-fieldvault-console"] = session
+	v.do(t, http.MethodGet, "/console/requests").want(t, "after signing out", "303")
+
+	stranger := l.visitor()
+	stranger.do(t, http.MethodGet, stranger.authorize(t, l.account(t, "gardener", ""))).want(t, "without a role", "403")
+	stranger.do(t, http.MethodGet, "/console").want(t, "without a role", "303")
 }
