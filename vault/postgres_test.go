@@ -59,6 +59,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"NoticesAreParsedOnce":      TestNoticesAreParsedOnce,
 		"ANoStands":                 TestANoStandsWhateverClocksSay,
 		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
+		"AStepUnderOneKey":          TestAStepUnderOneKeyIsTakenOnce,
 		"RecentAccesses":            TestRecentAccesses,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,
