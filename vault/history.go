@@ -29,34 +29,53 @@ type HistoryPage struct {
 // generation, and is ErrGone after an erasure. What was asked within the last second
 // may not be in the log yet. limit is at most MaxLogPage.
 func (v *Vault) AccessHistory(ctx context.Context, c accessctl.Caller, subject string, from int64, limit int) (HistoryPage, error) {
+	page, last, err := v.accesses(ctx, c, subject, trail.Find{FromIndex: from, Limit: limit})
+	if last >= 0 {
+		page.Next = last + 1
+	}
+	return page, err
+}
+
+// RecentAccesses is [Vault.AccessHistory], newest first: the events whose index is below
+// before; 0: from the newest on. Next is the before to go on with. What it costs is
+// bounded by limit, however long the history is.
+func (v *Vault) RecentAccesses(ctx context.Context, c accessctl.Caller, subject string, before int64, limit int) (HistoryPage, error) {
+	page, last, err := v.accesses(ctx, c, subject, trail.Find{BelowIndex: before, Limit: limit, Newest: true})
+	page.Next = max(0, last)
+	return page, err
+}
+
+// accesses lists a part of a person's history. last is the index of its last event; -1:
+// there are no more.
+func (v *Vault) accesses(ctx context.Context, c accessctl.Caller, subject string, f trail.Find) (page HistoryPage, last int64, err error) {
 	t, s, err := v.permitPerson(ctx, c, accessctl.ActionAccessHistory, subject)
 	if err != nil {
-		return HistoryPage{}, err
+		return HistoryPage{}, -1, err
 	}
-	limit = max(1, min(limit, MaxLogPage))
+	f.Limit = max(1, min(f.Limit, MaxLogPage))
 	var list []toldEvent
 	a := act{caller: c, tenant: t, set: s, action: accessctl.ActionAccessHistory, subject: subject}
 	err = v.seePerson(ctx, a, func(tx Tx, p *Subject) (err error) {
-		list, err = tellable(ctx, tx, t.row.ID, trail.Find{About: p.UID, FromIndex: from, Limit: limit}, own(c, subject))
+		f.About = p.UID
+		list, err = tellable(ctx, tx, t.row.ID, f, own(c, subject))
 		return err
 	})
 	if err != nil {
-		return HistoryPage{}, err
+		return HistoryPage{}, -1, err
 	}
 	names, err := v.namesOf(ctx, t)
 	if err != nil {
-		return HistoryPage{}, err
+		return HistoryPage{}, -1, err
 	}
-	page := HistoryPage{}
 	for i := range list {
 		if words, about := report.History(&list[i].event, names); about {
 			page.Entries = append(page.Entries, HistoryEntry{Index: list[i].index, Access: words})
 		}
 	}
-	if len(list) == limit {
-		page.Next = list[len(list)-1].index + 1
+	if len(list) < f.Limit {
+		return page, -1, nil
 	}
-	return page, nil
+	return page, list[len(list)-1].index, nil
 }
 
 // A toldEvent is an event of the log, for a person's history.
@@ -91,7 +110,11 @@ func tellable(ctx context.Context, tx Tx, tenant int32, f trail.Find, own bool) 
 		if len(rows) < f.Limit {
 			return list, nil
 		}
-		f.FromIndex = rows[len(rows)-1].Index + 1
+		if last := rows[len(rows)-1].Index; !f.Newest {
+			f.FromIndex = last + 1
+		} else if f.BelowIndex = last; last == 0 {
+			return list, nil
+		}
 	}
 }
 

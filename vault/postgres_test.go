@@ -59,6 +59,8 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"NoticesAreParsedOnce":      TestNoticesAreParsedOnce,
 		"ANoStands":                 TestANoStandsWhateverClocksSay,
 		"EvidenceOpens":             TestEvidenceIsSealedWithAKeyThatStands,
+		"AStepUnderOneKey":          TestAStepUnderOneKeyIsTakenOnce,
+		"RecentAccesses":            TestRecentAccesses,
 		"ErasedBefore":              TestErasedBeforeRestsOnWhatStands,
 		"RemindersOnce":             TestRemindersAreToldExactlyOnce,
 		"RecipientsAreTold":         TestRecipientsAreTold,

@@ -321,6 +321,46 @@ func TestRequestsOfTheLivingAreForgotten(t *testing.T) {
 	}
 }
 
+// A step that is repeated under one key is taken once, and answers alike; under no key, or
+// by another, it is refused.
+func TestAStepUnderOneKeyIsTakenOnce(t *testing.T) {
+	v := requestVault(t)
+	dpo := v.As("dpo", "")
+	q := files(t, v.Vault, v.Person("c-1", ""), vault.Filed{Kind: rights.Question, Text: "Why?"})
+	once := vault.Idempotency{Key: "k-1", Request: []byte("complete")}
+	step := func(once vault.Idempotency) (vault.Request, error) {
+		return v.StepRequestOnce(t.Context(), dpo, q.ID, rights.Step{Do: rights.Complete}, "So.", once)
+	}
+	first, err := step(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Clock.Advance(time.Minute)
+	second, err := step(once)
+	if err != nil || second.State != rights.Done || len(second.Steps) != 2 || !second.Ended.Equal(first.Ended) || second.Steps[1].Event != first.Steps[1].Event {
+		t.Errorf("again: %+v, %v", second, err)
+	}
+	if _, err := step(vault.Idempotency{Key: "k-1", Request: []byte("another")}); !errors.Is(err, vault.ErrMismatch) {
+		t.Errorf("another request under the key: %v", err)
+	}
+	for _, other := range []vault.Idempotency{{}, {Key: "k-2", Request: []byte("complete")}} {
+		if _, err := step(other); !errors.Is(err, vault.ErrConflict) {
+			t.Errorf("under %q: %v", other.Key, err)
+		}
+	}
+	// What was refused under a key may be tried again.
+	access := files(t, v.Vault, v.Person("c-1", ""), vault.Filed{Kind: rights.Access})
+	again := vault.Idempotency{Key: "k-3", Request: []byte("refuse")}
+	for range 2 {
+		if _, err := v.StepRequestOnce(t.Context(), dpo, access.ID, rights.Step{Do: rights.Refuse, Reason: rights.Accurate, Told: true}, "", again); err == nil {
+			t.Error("a step that is not possible")
+		}
+	}
+	if _, err := v.StepRequestOnce(t.Context(), dpo, access.ID, rights.Step{Do: rights.Complete}, "", vault.Idempotency{Key: "k-4", Request: []byte("x")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // A hold keeps the requests of the person, too, until it is lifted; and so does a ledger
 // that knows of a hold which the database lacks.
 func TestAHoldKeepsRequests(t *testing.T) {

@@ -25,33 +25,44 @@ import (
 // ErrGone, ErrIntegrity, ErrUnledgered, or ErrConflict, which is also a
 // *rights.StepError if the step is not possible.
 func (v *Vault) StepRequest(ctx context.Context, c accessctl.Caller, id uuid.UUID, step rights.Step, answer string) (Request, error) {
-	return again(func() (Request, error) { return v.stepRequest(ctx, c, id, step, answer) })
+	return v.StepRequestOnce(ctx, c, id, step, answer, Idempotency{})
+}
+
+// StepRequestOnce is [Vault.StepRequest], and a repetition under once, for a day: by the
+// same caller, of the same request, it has no effect and answers the request as it stands.
+// ErrMismatch if the key was used for another.
+func (v *Vault) StepRequestOnce(ctx context.Context, c accessctl.Caller, id uuid.UUID, step rights.Step, answer string, once Idempotency) (Request, error) {
+	return again(func() (Request, error) {
+		return v.stepRequest(ctx, c, &stepping{v: v, id: id, step: step, answer: answer, once: once})
+	})
 }
 
 // stepRequest is one try. errRestart says that another catalog is in force, or another
 // key of the person, than it went by.
-func (v *Vault) stepRequest(ctx context.Context, c accessctl.Caller, id uuid.UUID, step rights.Step, answer string) (Request, error) {
-	a, err := v.permitRequest(ctx, c, step.Do == rights.Cancel)
+func (v *Vault) stepRequest(ctx context.Context, c accessctl.Caller, q *stepping) (Request, error) {
+	a, err := v.permitRequest(ctx, c, q.step.Do == rights.Cancel)
 	if err != nil {
 		return Request{}, err
 	}
 	switch {
-	case step.Do == rights.File:
+	case q.step.Do == rights.File:
 		return Request{}, invalid("step", "must be one that a request takes after it was filed")
-	case answer != "" && c.IsPerson():
+	case q.answer != "" && c.IsPerson():
 		return Request{}, invalid("answer", "is what the person is told")
+	case len(q.once.Key) > 255:
+		return Request{}, invalid("Idempotency-Key", "must be at most 255 bytes")
 	}
-	if err := checkText("answer", answer, MaxWords); err != nil {
+	if err := checkText("answer", q.answer, MaxWords); err != nil {
 		return Request{}, err
 	}
-	q := &stepping{v: v, asked: a, id: id, step: step, answer: answer}
+	q.asked = a
 	if err := q.find(ctx); err != nil {
 		return Request{}, err
 	}
 	if err := q.run(ctx); err != nil {
 		return Request{}, err
 	}
-	v.soon(justDone{t: a.t, id: id})
+	v.soon(justDone{t: a.t, id: q.id})
 	return v.shown(&q.doc.Request, q.doc), q.works.finish(ctx, v, a.t)
 }
 
@@ -75,6 +86,7 @@ type stepping struct {
 	id     uuid.UUID
 	step   rights.Step
 	answer string
+	once   Idempotency
 
 	uid   uuid.UUID
 	key   *heldKey // of the identity group, when there is an answer to seal
@@ -183,6 +195,10 @@ func (q *stepping) run(ctx context.Context) error {
 func (q *stepping) apply(ctx context.Context, tx Tx, p *Subject, d *requestDoc, e *audit.Event) error {
 	v, t := q.v, q.asked.t
 	q.works.begin(p)
+	if done, err := q.repeated(ctx, tx, p); done || err != nil {
+		q.doc, e.Code = d, "repeated"
+		return err
+	}
 	log, logged, err := t.lockRequestLog(ctx, tx, q.id)
 	if err != nil {
 		return err
@@ -215,4 +231,23 @@ func (q *stepping) apply(ctx context.Context, tx Tx, p *Subject, d *requestDoc, 
 		return err
 	}
 	return v.putRequest(ctx, tx, t, p.UID, d, &log)
+}
+
+// repeated takes the idempotency key, if there is one, and says whether the step was
+// taken under it before.
+func (q *stepping) repeated(ctx context.Context, tx Tx, p *Subject) (bool, error) {
+	if q.once.Key == "" {
+		return false, nil
+	}
+	mine := q.asked.t.effect(q.asked.c, q.once, 0, q.v.now())
+	mine.UID, mine.Lookup = p.UID, p.Lookup
+	_, done, err := takeEffect(ctx, tx, mine)
+	if done || err != nil {
+		return done, err
+	}
+	mine.Revision = 1
+	if err := tx.UpdateEffect(ctx, mine); err != nil {
+		return false, fmt.Errorf("storing an idempotency key: %w", err)
+	}
+	return false, nil
 }

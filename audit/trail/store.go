@@ -77,6 +77,7 @@ type Find struct {
 	FromIndex  int64     // entries from this index on
 	BelowIndex int64     // 0: up to the end
 	Limit      int
+	Newest     bool // the highest index first
 }
 
 // A Tx is the part of a store's transaction that keeps the logs. Nothing that is

@@ -57,7 +57,7 @@ func (c *Client) Request(ctx context.Context, id string) (out api.Request, err e
 }
 
 // StepRequest takes a request a step further. Code conflict if the step is not possible:
-// the detail says what is.
+// the detail says what is. It is not retried by itself, unless it has an idempotency key.
 func (c *Client) StepRequest(ctx context.Context, id string, s api.RequestStep, opts ...Option) (out api.Request, err error) {
 	return out, c.sendJSON(ctx, newCall(http.MethodPatch, never, "v1", "requests", id), s, &out, opts...)
 }

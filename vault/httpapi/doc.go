@@ -24,9 +24,9 @@
 //  6. The vault.
 //
 // A path parameter is decoded exactly once, and its bytes are the vault's to check.
-// An Idempotency-Key takes effect on writes of records and on consents. On the
-// other writing routes, which do the same when they are repeated, it is accepted
-// and not needed.
+// An Idempotency-Key takes effect on writes of records, on consents, and on requests and
+// their steps. On the other writing routes, which do the same when they are repeated, it
+// is accepted and not needed.
 //
 // Unknown or repeated query parameters, a purpose, Idempotency-Key, If-Match or
 // Request-Id that stands twice, and conditions that a route does not honour, are

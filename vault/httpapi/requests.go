@@ -47,7 +47,7 @@ func requestRoutes() []route {
 		{
 			method: http.MethodPatch, path: one, id: "stepRequest", tag: "Requests", summary: "Take a request a step further",
 			detail: "Officers take every step; people cancel their own. A step that is not possible is a conflict whose detail says what is.",
-			in:     api.RequestStep{}, serve: (*exchange).stepRequest, out: []result{{200, "The request", api.Request{}, ""}},
+			in:     api.RequestStep{}, once: true, serve: (*exchange).stepRequest, out: []result{{200, "The request", api.Request{}, ""}},
 		},
 		{
 			method: http.MethodGet, path: one + "/bundle", id: "requestBundle", tag: "Requests", summary: "The evidence of a request that has ended",
@@ -130,7 +130,7 @@ func (x *exchange) stepRequest() (answer, error) {
 	if _, err := step.Do.MarshalText(); err != nil {
 		return answer{}, invalid("step", "must be a step of a request")
 	}
-	q, err := x.vault.StepRequest(x.r.Context(), x.caller, id, step, in.Answer)
+	q, err := x.vault.StepRequestOnce(x.r.Context(), x.caller, id, step, in.Answer, x.idempotency())
 	if err != nil {
 		return answer{}, err
 	}

@@ -1,8 +1,10 @@
 package pgstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -249,6 +251,17 @@ SELECT ` + entryColumns + entryTables + `
 WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND ($3 = 0 OR l.idx < $3)
   AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
 ORDER BY l.idx LIMIT $6`
+	// The index is left at $3, so that later entries cost nothing.
+	newestEntries = `
+SELECT ` + entryColumns + entryTables + `
+WHERE l.tenant = $1 AND l.idx >= $2 AND l.idx < $3
+  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
+ORDER BY l.idx DESC LIMIT $6`
+	newestAbout = `
+SELECT ` + entryColumns + entryTables + `
+WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND l.idx < $3
+  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
+ORDER BY l.idx DESC LIMIT $6`
 )
 
 func readEntry(r pgx.CollectableRow) (e trail.Entry, err error) {
@@ -265,9 +278,14 @@ func (t *tx) Entries(ctx context.Context, tenant int32, from, to int64) ([]trail
 }
 
 func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]trail.Entry, error) {
-	query, args := findEntries, []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}
+	query, about := findEntries, findAbout
+	if f.Newest {
+		query, about = newestEntries, newestAbout
+		f.BelowIndex = cmp.Or(f.BelowIndex, math.MaxInt64)
+	}
+	args := []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}
 	if f.About != uuid.Nil {
-		query, args = findAbout, append(args, anyID(f.About))
+		query, args = about, append(args, anyID(f.About))
 	}
 	return rows(ctx, t, "finding entries of the log", query, args, readEntry)
 }

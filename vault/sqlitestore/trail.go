@@ -1,11 +1,13 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -242,13 +244,19 @@ func (t *tx) Entries(ctx context.Context, tenant int32, from, to int64) ([]trail
 }
 
 func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]trail.Entry, error) {
-	query, args := selectEntries, []any{tenant, f.FromIndex, f.BelowIndex, micros(f.From), micros(f.To), atMost(f.Limit)}
+	query, order := selectEntries, ` ORDER BY l.idx LIMIT ?6`
+	if f.Newest {
+		query += ` AND l.idx < ?3` // as the bound of an index
+		order = ` ORDER BY l.idx DESC LIMIT ?6`
+		f.BelowIndex = cmp.Or(f.BelowIndex, math.MaxInt64)
+	}
+	args := []any{tenant, f.FromIndex, f.BelowIndex, micros(f.From), micros(f.To), atMost(f.Limit)}
 	query += ` AND (?4 IS NULL OR l.at >= ?4) AND (?5 IS NULL OR l.at < ?5)`
 	if f.About != uuid.Nil {
 		query += ` AND l.about = ?7`
 		args = append(args, f.About[:])
 	}
-	out, err := list(ctx, t, query+` ORDER BY l.idx LIMIT ?6`, scanEntry, args...)
+	out, err := list(ctx, t, query+order, scanEntry, args...)
 	if err != nil {
 		return nil, fmt.Errorf("finding entries of the log: %w", err)
 	}

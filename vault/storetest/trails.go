@@ -217,6 +217,10 @@ func trailFind(w *world) {
 		{"of a time", trail.Find{From: instant(2), To: instant(5), Limit: 100}, []int64{2, 3, 4}},
 		{"about one", trail.Find{About: who, Limit: 100}, []int64{0, 2, 4, 6, 8}},
 		{"about one, of a time", trail.Find{About: who, From: instant(3), To: instant(8), FromIndex: 1, BelowIndex: 9, Limit: 100}, []int64{4, 6}},
+		{"the newest", trail.Find{Limit: 3, Newest: true}, []int64{9, 8, 7}},
+		{"the newest below", trail.Find{BelowIndex: 3, FromIndex: 1, Limit: 100, Newest: true}, []int64{2, 1}},
+		{"the newest about one", trail.Find{About: who, Limit: 2, Newest: true}, []int64{8, 6}},
+		{"the newest about one, below", trail.Find{About: who, From: instant(1), BelowIndex: 6, Limit: 100, Newest: true}, []int64{4, 2}},
 		{"about another", trail.Find{About: uuid.New(), Limit: 100}, nil},
 	} {
 		w.view(func(ctx context.Context, tx vault.Tx) error {
