@@ -173,8 +173,11 @@ func TestValidityOfADecision(t *testing.T) {
 		held time.Duration
 		want string
 	}{
-		{0, "until the next decision"}, {30 * 24 * time.Hour, "P30D"}, {time.Hour, "PT3600S"},
-		{24*time.Hour + time.Microsecond, "PT86400.000001S"}, {400 * 24 * time.Hour, "P400D"},
+		{0, "until the next decision"},
+		{30 * 24 * time.Hour, "P30D"},
+		{400 * 24 * time.Hour, "P400D"},
+		{time.Hour, "PT3600S"},
+		{24*time.Hour + time.Microsecond, "PT86400.000001S"},
 	} {
 		r := receipt()
 		r.Events[0].ValidUntil = time.Time{}
