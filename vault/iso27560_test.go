@@ -137,7 +137,9 @@ func (offline) LoadDocument(string) (*ld.RemoteDocument, error) {
 func parts27560(receipt, root object) []part27560 {
 	header, processing := asObject(receipt["header"]), asObject(receipt["processing"])
 	all := []part27560{
-		{"receipt", receipt, root}, {"header", header, root}, {"processing", processing, root},
+		{"receipt", receipt, root},
+		{"header", header, root},
+		{"processing", processing, root},
 		{"privacy_notice", asObject(processing["privacy_notice"]), nodeOf(root, "dpv:hasNotice", 0)},
 	}
 	for i, p := range asObjects(processing["purposes"]) {

@@ -15,10 +15,7 @@ const notStated = "not stated in the notice"
 
 // describe is the receipt: what the person decided, about what, on which notice.
 func (r *consenting) describe(p *Subject, e *audit.Event) *evidence.Receipt {
-	name, contact := r.t.row.Name, notStated
-	if c := r.shown.Controller; c != nil {
-		name, contact = c.Name, c.Contact
-	}
+	who := controllerOf(r.shown, r.t.row.Name)
 	told, _ := r.shown.Purpose(string(r.event.Purpose))
 	words, language := told.In(r.d.Language, r.shown.Language)
 	text, _ := r.shown.Notice(told.ID, r.d.Language)
@@ -26,7 +23,7 @@ func (r *consenting) describe(p *Subject, e *audit.Event) *evidence.Receipt {
 		Purpose: r.event.Purpose, Version: int64(told.Version), Title: words.Title,
 		Description: words.Text, Benefit: words.Benefit, LawfulBasis: accessctl.Basis(told.Basis),
 		PII: uses(r.shown, told.ID, language), Controllers: []string{"controller"}, Recipients: told.Recipients,
-		StorageLocations: []string{notStated}, RetentionPeriod: "until the person is erased", Jurisdiction: notStated,
+		StorageLocations: who.StorageLocations, RetentionPeriod: "until the person is erased", Jurisdiction: who.Jurisdiction,
 		WithdrawalMethod: "the same call or the person's control panel, with the decision withdrawn",
 		PrivacyRights:    "access, copy, correction, erasure, restriction and objection: in the person's control panel or at the controller's contact",
 	}
@@ -41,13 +38,28 @@ func (r *consenting) describe(p *Subject, e *audit.Event) *evidence.Receipt {
 			Notice:   evidence.Notice{Version: r.event.Notice, Hash: evidence.HashNotice([]byte(text))},
 			Language: language, Purposes: []evidence.Purpose{why},
 		},
-		Parties: []evidence.Party{{ID: "controller", Name: name, Address: notStated, Contact: contact, Type: "controller"}},
+		Parties: []evidence.Party{{ID: "controller", Name: who.Name, Address: who.Address, Contact: who.Contact, Type: "controller"}},
 		Events: []evidence.Decision{{
 			Time: r.event.At, ValidUntil: r.event.Expires, Entity: e.Actor, Type: r.kind(), Method: r.event.Method,
 			State: string(r.event.Decision),
 		}},
 		AuditEvent: e.ID, IssuedAt: r.event.At,
 	}
+}
+
+// controllerOf is who answers for the processing, as the notice says; of a notice that
+// names nobody, the tenant.
+func controllerOf(shown *catalog.Catalog, tenant string) catalog.Controller {
+	who := catalog.Controller{Name: tenant}
+	if shown.Controller != nil {
+		who = *shown.Controller
+	}
+	who.Contact, who.Address = orText(who.Contact, notStated), orText(who.Address, notStated)
+	who.Jurisdiction = orText(who.Jurisdiction, notStated)
+	if len(who.StorageLocations) == 0 {
+		who.StorageLocations = []string{notStated}
+	}
+	return who
 }
 
 // kind says how the decision was made, in a receipt.

@@ -18,6 +18,15 @@ type decided27560 struct {
 	d  vault.Decided
 }
 
+// controller27560 states all that receipts say of a controller.
+const controller27560 = `controller:
+  name: Example Ltd
+  contact: privacy@example.org
+  address: 1 Example Street, Example
+  jurisdiction: EU
+  storage_locations: [Ireland, Germany]
+`
+
 // decisions27560 are of every kind that there is, in an order in which they may come.
 func decisions27560(now time.Time) []decided27560 {
 	return []decided27560{
@@ -38,10 +47,14 @@ func decisions27560(now time.Time) []decided27560 {
 	}
 }
 
-// receipts27560 makes one receipt of each by the real core.
-func receipts27560(t *testing.T) [][]byte {
+// receipts27560 makes one receipt of each by the real core, under a catalog that names
+// this controller.
+func receipts27560(t *testing.T, named string) [][]byte {
 	t.Helper()
 	v := rightsVault(t)
+	if named != "" {
+		republish(t, v, "title: Shop\n", "title: Shop\n"+named)
+	}
 	var all [][]byte
 	for _, c := range decisions27560(v.Clock.Now()) {
 		caller := v.Person("c-1", "")
@@ -66,10 +79,18 @@ func receipts27560(t *testing.T) [][]byte {
 // ISO/IEC TS 27560:2023 in their forms, and says them with terms that exist.
 func TestReceiptFields(t *testing.T) {
 	c := newISO27560(t)
-	for i, doc := range receipts27560(t) {
-		for _, wrong := range c.check(doc) {
-			t.Errorf("receipt %d: %s", i, wrong)
-		}
+	for name, controller := range map[string]string{"nobody": "", "a controller": controller27560} {
+		t.Run(name, func(t *testing.T) {
+			for i, doc := range receipts27560(t, controller) {
+				for _, wrong := range c.check(doc) {
+					t.Errorf("receipt %d: %s", i, wrong)
+				}
+				old := name == "nobody" || strings.Contains(string(doc), `"privacy_notice":{"version":"1"`) // the first names nobody
+				if got := strings.Count(string(doc), "not stated in the notice"); old != (got == 4) || !old && got > 0 {
+					t.Errorf("receipt %d of notice 1 %v leaves %d fields unstated", i, old, got)
+				}
+			}
+		})
 	}
 }
 
@@ -77,7 +98,7 @@ func TestReceiptFields(t *testing.T) {
 // and id that is damaged, every line of the context that is lost and every term that is none.
 func TestReceiptFieldsFail(t *testing.T) {
 	c := newISO27560(t)
-	doc := receipts27560(t)[1] // it has all there is: an end, and a language that is not the catalog's
+	doc := receipts27560(t, controller27560)[1] // it has all there is: an end, and a language that is not the catalog's
 	tried := 0
 	try := func(section, name string, change func(object), want string) {
 		t.Helper()

@@ -161,12 +161,12 @@ func (d *Decision) validity() string {
 
 func (r *Receipt) invalid() string {
 	h, n := &r.Header, &r.Processing.Notice
-	switch {
-	case r.Type == receiptTypeV1:
+	switch r.Type {
+	case receiptTypeV1:
 		if part := r.invalidV1(); part != "" {
 			return part
 		}
-	case r.Type == ReceiptType:
+	case ReceiptType:
 		if part := r.invalidV2(); part != "" {
 			return part
 		}

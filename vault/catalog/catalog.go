@@ -56,6 +56,13 @@ type Catalog struct {
 type Controller struct {
 	Name    string `json:"name"`
 	Contact string `json:"contact"`
+
+	// Address is the postal address, Jurisdiction the law that applies, and
+	// StorageLocations are where data are kept, in words. All are optional; a receipt
+	// says that the notice does not state what is missing.
+	Address          string   `json:"address,omitempty"`
+	Jurisdiction     string   `json:"jurisdiction,omitempty"`
+	StorageLocations []string `json:"storage_locations,omitempty"`
 }
 
 // Approval says who approved this version of the catalog, as its source states it.

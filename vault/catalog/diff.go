@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Change is one difference between two catalogs.
@@ -48,6 +49,7 @@ func Diff(from, to *Catalog) []Change {
 	d.text("language", "the language", d.old.Language, to.Language)
 	d.text("approval", "the approval", d.old.Approval.String(), to.Approval.String())
 	d.controller()
+	d.place()
 	d.groups()
 	d.purposes()
 	d.collections()
@@ -120,9 +122,38 @@ func (d *differ) controller() {
 	if len(d.changes) == before || a != nil && b != nil && a.Name == b.Name {
 		return
 	}
-	c := d.changes[before]
-	c.Told = Told{What: ToldController, Old: a.String(), New: b.String()}
-	d.changes = d.changes[:before]
+	d.tellAll(before, Told{What: ToldController, Old: a.String(), New: b.String()})
+}
+
+// place compares where the controller is and keeps data. Another law or another place
+// of storage is material to every purpose.
+func (d *differ) place() {
+	var a, b Controller
+	if d.old.Controller != nil {
+		a = *d.old.Controller
+	}
+	if d.new.Controller != nil {
+		b = *d.new.Controller
+	}
+	d.text("controller.address", "the controller's address", a.Address, b.Address)
+	before := len(d.changes)
+	d.text("controller.jurisdiction", "the jurisdiction", a.Jurisdiction, b.Jurisdiction)
+	d.tellAll(before, Told{What: ToldJurisdiction, Old: a.Jurisdiction, New: b.Jurisdiction})
+	before = len(d.changes)
+	was, is := strings.Join(a.StorageLocations, ", "), strings.Join(b.StorageLocations, ", ")
+	d.text("controller.storage_locations", "where data are stored", was, is)
+	d.tellAll(before, Told{What: ToldStorage, Old: was, New: is})
+}
+
+// tellAll makes the change at an index, if there is one, the last and material to every
+// purpose.
+func (d *differ) tellAll(at int, told Told) {
+	if at == len(d.changes) {
+		return
+	}
+	c := d.changes[at]
+	c.Told = told
+	d.changes = d.changes[:at]
 	var all []string
 	for i := range d.new.Purposes {
 		all = append(all, d.new.Purposes[i].ID)

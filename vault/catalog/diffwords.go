@@ -26,20 +26,22 @@ type What string
 
 // The kinds of change.
 const (
-	ToldTitle       What = "title"
-	ToldText        What = "text"
-	ToldBenefit     What = "benefit"
-	ToldConsequence What = "consequence"
-	ToldBasis       What = "basis"
-	ToldRecipient   What = "recipient"  // New gets the data as well
-	ToldRetention   What = "retention"  // longer, in days; 0: without limit
-	ToldRestricted  What = "restricted" // it opens restricted data
-	ToldMarketing   What = "marketing"  // it serves direct marketing
-	ToldSold        What = "sold"       // the data are sold or shared
-	ToldField       What = "field"      // it is used as well
-	ToldSpecial     What = "special"    // it is of a special category now
-	ToldController  What = "controller" // who answers for the data
-	ToldRevised     What = "revised"    // nothing but the version says so
+	ToldTitle        What = "title"
+	ToldText         What = "text"
+	ToldBenefit      What = "benefit"
+	ToldConsequence  What = "consequence"
+	ToldBasis        What = "basis"
+	ToldRecipient    What = "recipient"    // New gets the data as well
+	ToldRetention    What = "retention"    // longer, in days; 0: without limit
+	ToldRestricted   What = "restricted"   // it opens restricted data
+	ToldMarketing    What = "marketing"    // it serves direct marketing
+	ToldSold         What = "sold"         // the data are sold or shared
+	ToldField        What = "field"        // it is used as well
+	ToldSpecial      What = "special"      // it is of a special category now
+	ToldController   What = "controller"   // who answers for the data
+	ToldJurisdiction What = "jurisdiction" // whose law holds
+	ToldStorage      What = "storage"      // where data are stored
+	ToldRevised      What = "revised"      // nothing but the version says so
 )
 
 func (d *differ) purpose(path string, a, b *Purpose) {

@@ -9,7 +9,12 @@
 // reports every problem at once, each with its line and path.
 //
 //	title: Example shop                  # required
-//	controller: {name: Example Ltd, contact: privacy@example.org}
+//	controller:
+//	  name: Example Ltd                  # required, as is contact
+//	  contact: privacy@example.org
+//	  address: 1 Example Street, Example # for receipts, as are the next two
+//	  jurisdiction: EU
+//	  storage_locations: [Ireland]
 //	approval: {by: Data protection officer, on: 2026-11-01}
 //	language: en                         # of the texts; default: en
 //	region: DE                           # for phones without +

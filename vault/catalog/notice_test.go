@@ -136,6 +136,9 @@ func TestMaterialChange(t *testing.T) {
 		{"a field's title", "title: E-mail,", "title: Electronic mail,", none},
 		{"controller", "name: Example Ltd", "name: Example plc", both},
 		{"how to reach it", "privacy@example.org", "dpo@example.org", none},
+		{"address", "privacy@example.org}", "privacy@example.org, address: 1 Example Street}", none},
+		{"jurisdiction", "privacy@example.org}", "privacy@example.org, jurisdiction: EU}", both},
+		{"where data are stored", "privacy@example.org}", "privacy@example.org, storage_locations: [Ireland]}", both},
 		{"approval", "language: en\n", "language: en\napproval: {by: Data protection officer, on: 2026-11-01}\n", none},
 		{"a new purpose", "  news:\n", "  offers: {title: O, text: O, benefit: O, basis: contract}\n  news:\n", none},
 	} {

@@ -71,8 +71,11 @@ func parent(path string) string {
 func (r *reader) catalog(o object) *Catalog {
 	c := &Catalog{Title: o.text("title"), Region: o.text("region"), Language: cmp.Or(o.text("language"), LanguageDefault)}
 	if e, ok := o.values["controller"]; ok && e.value != nil {
-		p := r.object(e.value, e.path, "name", "contact")
-		c.Controller = &Controller{Name: p.text("name"), Contact: p.text("contact")}
+		p := r.object(e.value, e.path, "name", "contact", "address", "jurisdiction", "storage_locations")
+		c.Controller = &Controller{
+			Name: p.text("name"), Contact: p.text("contact"), Address: p.text("address"),
+			Jurisdiction: p.text("jurisdiction"), StorageLocations: p.list("storage_locations"),
+		}
 	}
 	if e, ok := o.values["approval"]; ok && e.value != nil {
 		p := r.object(e.value, e.path, "by", "on")

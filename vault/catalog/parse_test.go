@@ -98,6 +98,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no title", "title: Shop\n", "", "line 1: title: is missing"},
 		{"title on two lines", "Shop", `"a\nb"`, "line 1: title: must be one line without control characters"},
 		{"controller", "title:", "controller: {name: Shop}\ntitle:", "line 1: controller.contact: is missing"},
+		{"where data are stored", "title:", "controller: {name: Shop, contact: x, storage_locations: [\"a\\nb\"]}\ntitle:", "line 1: controller.storage_locations[0]: must be one line without control characters"},
 		{"region", "title:", "region: Germany\ntitle:", "line 1: region: is not a country: write the two letters of ISO 3166, such as DE"},
 		{"region in lower case", "title:", "region: de\ntitle:", "line 1: region: is not a country: write the two letters of ISO 3166, such as DE"},
 		{"group identity", "  news: {title: News}", "  news: {title: News}\n  identity: {}", "line 4: groups.identity: is reserved"},

@@ -140,6 +140,13 @@ func (c *Catalog) Notice(purpose, language string) (text, in string) {
 	line("benefit", w.Benefit)
 	line("consequence", w.Consequence)
 	line("controller", c.Controller.String())
+	if o := c.Controller; o != nil {
+		line("address", o.Address)
+		line("jurisdiction", o.Jurisdiction)
+		for _, s := range o.StorageLocations {
+			line("stored in", s)
+		}
+	}
 	line("basis", p.Basis)
 	for _, r := range p.Recipients {
 		line("recipient", r)

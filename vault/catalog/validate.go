@@ -18,10 +18,7 @@ type checker struct {
 func (c *Catalog) validate() []Problem {
 	k := &checker{c: c}
 	k.line("title", c.Title)
-	if c.Controller != nil {
-		k.line("controller.name", c.Controller.Name)
-		k.line("controller.contact", c.Controller.Contact)
-	}
+	k.controller(c.Controller)
 	if c.Approval != nil {
 		k.line("approval.by", c.Approval.By)
 		if !validDate(c.Approval.On) {
@@ -46,6 +43,23 @@ func (c *Catalog) validate() []Problem {
 	k.renames()
 	k.consentGroups()
 	return k.problems
+}
+
+func (k *checker) controller(c *Controller) {
+	if c == nil {
+		return
+	}
+	k.line("controller.name", c.Name)
+	k.line("controller.contact", c.Contact)
+	if c.Address != "" {
+		k.line("controller.address", c.Address)
+	}
+	if c.Jurisdiction != "" {
+		k.line("controller.jurisdiction", c.Jurisdiction)
+	}
+	for i, s := range c.StorageLocations {
+		k.line("controller.storage_locations["+strconv.Itoa(i)+"]", s)
+	}
 }
 
 func (k *checker) add(path, text string) {

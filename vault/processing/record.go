@@ -113,7 +113,7 @@ func controllerOf(c *catalog.Catalog) Controller {
 	if c.Controller == nil {
 		return Controller{}
 	}
-	return Controller(*c.Controller)
+	return Controller{Name: c.Controller.Name, Contact: c.Controller.Contact}
 }
 
 func (w *asker) activity(p *catalog.Purpose) Activity {

@@ -15,27 +15,29 @@ type ChangeWhat string
 
 // The kinds of change. An unknown one is told as revised.
 const (
-	ChangedTitle       ChangeWhat = "title"
-	ChangedText        ChangeWhat = "text"
-	ChangedBenefit     ChangeWhat = "benefit"
-	ChangedConsequence ChangeWhat = "consequence"
-	ChangedBasis       ChangeWhat = "basis"
-	ChangedRecipient   ChangeWhat = "recipient"
-	ChangedRetention   ChangeWhat = "retention"
-	ChangedRestricted  ChangeWhat = "restricted"
-	ChangedMarketing   ChangeWhat = "marketing"
-	ChangedSold        ChangeWhat = "sold"
-	ChangedField       ChangeWhat = "field"
-	ChangedSpecial     ChangeWhat = "special"
-	ChangedController  ChangeWhat = "controller"
-	ChangedElsewhere   ChangeWhat = "elsewhere" // the words in another language
-	ChangedRevised     ChangeWhat = "revised"
+	ChangedTitle        ChangeWhat = "title"
+	ChangedText         ChangeWhat = "text"
+	ChangedBenefit      ChangeWhat = "benefit"
+	ChangedConsequence  ChangeWhat = "consequence"
+	ChangedBasis        ChangeWhat = "basis"
+	ChangedRecipient    ChangeWhat = "recipient"
+	ChangedRetention    ChangeWhat = "retention"
+	ChangedRestricted   ChangeWhat = "restricted"
+	ChangedMarketing    ChangeWhat = "marketing"
+	ChangedSold         ChangeWhat = "sold"
+	ChangedField        ChangeWhat = "field"
+	ChangedSpecial      ChangeWhat = "special"
+	ChangedController   ChangeWhat = "controller"
+	ChangedJurisdiction ChangeWhat = "jurisdiction"
+	ChangedStorage      ChangeWhat = "storage"
+	ChangedElsewhere    ChangeWhat = "elsewhere" // the words in another language
+	ChangedRevised      ChangeWhat = "revised"
 )
 
 func (w ChangeWhat) key() string {
 	return keyOf(w, "change.title", "change.text", "change.benefit", "change.consequence", "change.basis", "change.recipient",
 		"change.retention", "change.restricted", "change.marketing", "change.sold", "change.field", "change.special",
-		"change.controller", "change.elsewhere", "change.revised")
+		"change.controller", "change.jurisdiction", "change.storage", "change.elsewhere", "change.revised")
 }
 
 // change says a change in a sentence.
@@ -57,7 +59,13 @@ func (w *words) change(c ChangeLine) (string, error) {
 			return "", err
 		}
 	case ChangedTitle, ChangedText, ChangedBenefit, ChangedConsequence, ChangedRecipient, ChangedRestricted, ChangedMarketing, ChangedSold,
-		ChangedField, ChangedSpecial, ChangedController, ChangedElsewhere, ChangedRevised:
+		ChangedField, ChangedSpecial, ChangedController, ChangedJurisdiction, ChangedStorage, ChangedElsewhere, ChangedRevised:
+	}
+	if c.Old == "" {
+		c.Old = "–"
+	}
+	if c.New == "" {
+		c.New = "–"
 	}
 	return w.text(c.What.key(), "old", c.Old, "new", c.New)
 }

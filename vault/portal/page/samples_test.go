@@ -310,6 +310,7 @@ func changeLines() []page.ChangeLine {
 		{What: page.ChangedRestricted}, {What: page.ChangedMarketing}, {What: page.ChangedSold},
 		{What: page.ChangedField, New: "Country"}, {What: page.ChangedSpecial, New: "Fax"},
 		{What: page.ChangedController, Old: "Chinook", New: "Chinook music shop"},
+		{What: page.ChangedJurisdiction, New: "Germany"}, {What: page.ChangedStorage, Old: "Berlin", New: "Oslo"},
 		{What: page.ChangedElsewhere}, {What: page.ChangedRevised},
 	}
 }
