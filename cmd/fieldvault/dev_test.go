@@ -29,7 +29,7 @@ func TestDevPrintsOneLineOnceReady(t *testing.T) {
 	if err := json.Unmarshal(s.line, &object); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"dir", "metrics_url", "portal_link", "portal_url", "tokens", "url"}, slices.Sorted(maps.Keys(object))); diff != "" {
+	if diff := cmp.Diff([]string{"console_url", "dir", "metrics_url", "portal_link", "portal_url", "tokens", "url"}, slices.Sorted(maps.Keys(object))); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}
 	roles := []string{"analyst", "app", "billing", "dpo", "marketing", "operator", "subject", "support"}

@@ -46,7 +46,7 @@ func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler
 	}
 	if provider != nil {
 		cfg.Provider = provider
-		if p.cfg.Console.NoTokens {
+		if p.cfg.Console.OIDCOnly {
 			cfg.Verify = nil
 		}
 	}

@@ -40,7 +40,7 @@ type PortalConfig struct {
 // ConsoleConfig is about the web pages of operators.
 type ConsoleConfig struct {
 	Off      bool       `koanf:"off" help:"serve no console to operators; nor is there one with portal.off"`
-	NoTokens bool       `koanf:"no_tokens" help:"with console.oidc: take no access tokens of the API at the console"`
+	OIDCOnly bool       `koanf:"oidc_only" help:"where console.oidc is set, operators sign in there alone, and with no access token of the API"`
 	OIDC     OIDCConfig `koanf:"oidc"`
 }
 

@@ -2,25 +2,33 @@ package portal
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fieldvault/fieldvault/audit/report"
-	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
 // How much of a history one page shows, and how much is read for it.
 const (
-	historyShown = 200
-	historyRead  = 100 // pages of the log
+	historyShown = 100
+	historyRead  = 5 // parts of the log
 )
 
-// history tells who has read the person's data, the latest first.
+// history tells who has read the person's data, the latest first. A page goes on from
+// where the one before it ended.
 func (v *visit) history() (page.Page, error) {
+	before, err := strconv.ParseInt(v.r.URL.Query().Get("before"), 10, 64)
+	if err != nil || before < 0 {
+		before = 0
+	}
 	var all []page.Reading
-	from := int64(0)
+	out := page.History{}
+	if before > 0 {
+		out.Newer = page.PathHistory
+	}
 	for range historyRead {
-		h, err := v.vault.AccessHistory(v.r.Context(), v.as(), v.caller.Person, from, vault.MaxLogPage)
+		h, err := v.vault.RecentAccesses(v.r.Context(), v.as(), v.caller.Person, before, historyShown)
 		if err != nil {
 			return nil, err
 		}
@@ -29,16 +37,18 @@ func (v *visit) history() (page.Page, error) {
 				all = append(all, r)
 			}
 		}
-		all = all[max(0, len(all)-historyShown):]
-		if from = h.Next; from == 0 {
+		if before = h.Next; before == 0 || len(all) >= historyShown {
 			break
 		}
 	}
-	slices.Reverse(all)
-	return page.History{Days: page.GroupByDay(all)}, nil
+	if before > 0 {
+		out.Older = page.PathHistory + "?before=" + strconv.FormatInt(before, 10)
+	}
+	out.Days = page.GroupByDay(all)
+	return out, nil
 }
 
-// reading is an entry as the page shows it; false: nothing was read.
+// reading is an entry as the page shows it; false: nothing was read, and nobody told.
 func (v *visit) reading(a *report.Access) (page.Reading, bool) {
 	r := page.Reading{At: a.Time.In(v.cfg.Now().Location()), Who: a.Who, Shown: page.ShownHidden}
 	if a.Who == "you" {
@@ -67,5 +77,6 @@ func (v *visit) reading(a *report.Access) (page.Reading, bool) {
 			r.Shown = page.ShownMasked
 		}
 	}
-	return r, len(r.Fields) > 0
+	r.Told = a.Recipient
+	return r, len(r.Fields) > 0 || r.Told != ""
 }

@@ -320,6 +320,36 @@ func TestHistoryTellsWhoRead(t *testing.T) {
 	wantText(t, s.in(t).get(t, "/me/history"), "billing", "Sending and keeping invoices", "E-mail address", "2 times in a row")
 }
 
+var older = regexp.MustCompile(`href="(/me/history\?before=[0-9]+)"`)
+
+// TestHistoryHasPages: a long history is told to its end, a page at a time, and nothing of
+// it twice.
+func TestHistoryHasPages(t *testing.T) {
+	s := newSite(t)
+	const readings = 150
+	for i := range readings {
+		s.Clock.Advance(time.Minute) // none is like the one before
+		role := []accessctl.Role{"billing", "app"}[i%2]
+		s.sees(t, role, "billing")
+	}
+	if _, err := s.Sequence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := s.in(t)
+	told, path, pages := 0, "/me/history", 0
+	for path != "" && pages < 10 {
+		r := b.get(t, path)
+		told += strings.Count(r.body, "Sending and keeping invoices")
+		path, pages = "", pages+1
+		if m := older.FindStringSubmatch(r.body); m != nil {
+			path = m[1]
+		}
+	}
+	if told != readings || pages < 2 {
+		t.Errorf("%d readings are told on %d pages, want %d", told, pages, readings)
+	}
+}
+
 var (
 	tokenInPage = regexp.MustCompile(`name="token" value="([^"]+)"`)
 	certificate = regexp.MustCompile(`href="(/me/certificate/[0-9a-f-]+\?tenant=default)"`)

@@ -40,7 +40,7 @@ var (
 	}
 	forOperators = area{
 		"console", "/console/sign-in/go", "/console/sign-in/done", `{"groups": {{identity.entity.groups.names}}}`,
-		[]string{"--console-oidc-roles-claim", "groups", "--console-no-tokens"},
+		[]string{"--console-oidc-roles-claim", "groups", "--console-oidc-only"},
 	}
 )
 

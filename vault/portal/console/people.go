@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit/report"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
@@ -172,47 +173,49 @@ func (v *visit) addRequests(out *page.ConsolePerson) error {
 	return err
 }
 
-// historyShown is how many entries of a history a page shows.
+// historyShown is how many entries of a history a page shows, the latest.
 const historyShown = 50
 
 func (v *visit) addHistory(out *page.ConsolePerson) error {
-	from := int64(0)
-	for range 100 {
-		h, err := v.vault.AccessHistory(v.r.Context(), v.caller, out.Person, from, vault.MaxLogPage)
+	before := int64(0)
+	for range 4 { // what is not a reading has no place here
+		h, err := v.vault.RecentAccesses(v.r.Context(), v.caller, out.Person, before, 2*historyShown)
 		if err != nil {
 			return err
 		}
 		for i := range h.Entries {
-			a := &h.Entries[i].Access
-			x := page.ConsoleAccess{At: v.here(a.Time), Who: name(a.Who), How: page.ShownHidden}
-			if a.Who == "you" {
-				x.Who = ""
-			}
-			if a.Purpose != "" && a.Purpose != accessctl.PurposeSelf {
-				x.Purpose = v.purpose(a.Purpose)
-			}
-			for _, f := range a.Fields {
-				if title := v.field(f.CollectionID, f.FieldID); title != "" && !slices.Contains(x.Fields, title) {
-					x.Fields = append(x.Fields, title)
-				}
-				switch {
-				case f.How == "plain" || f.How == "found":
-					x.How = page.ShownPlain
-				case f.How == "masked" && x.How == page.ShownHidden:
-					x.How = page.ShownMasked
-				}
-			}
-			if len(x.Fields) > 0 {
+			if x := v.access(&h.Entries[i].Access); len(x.Fields) > 0 && len(out.History) < historyShown {
 				out.History = append(out.History, x)
 			}
 		}
-		out.History = out.History[max(0, len(out.History)-historyShown):]
-		if from = h.Next; from == 0 {
+		if before = h.Next; before == 0 || len(out.History) == historyShown {
 			break
 		}
 	}
-	slices.Reverse(out.History)
 	return nil
+}
+
+// access is an entry of a history.
+func (v *visit) access(a *report.Access) page.ConsoleAccess {
+	x := page.ConsoleAccess{At: v.here(a.Time), Who: name(a.Who), How: page.ShownHidden}
+	if a.Who == "you" {
+		x.Who = ""
+	}
+	if a.Purpose != "" && a.Purpose != accessctl.PurposeSelf {
+		x.Purpose = v.purpose(a.Purpose)
+	}
+	for _, f := range a.Fields {
+		if title := v.field(f.CollectionID, f.FieldID); title != "" && !slices.Contains(x.Fields, title) {
+			x.Fields = append(x.Fields, title)
+		}
+		switch {
+		case f.How == "plain" || f.How == "found":
+			x.How = page.ShownPlain
+		case f.How == "masked" && x.How == page.ShownHidden:
+			x.How = page.ShownMasked
+		}
+	}
+	return x
 }
 
 // personRead reads the person's records for a purpose, as far as policy shows them.

@@ -32,6 +32,9 @@ type Reading struct {
 	Purpose string
 	Fields  []string // titles
 	Shown   Shown
+	// Told is whom we told that a request was about the person (GDPR Art. 19): then nothing
+	// was read. Optional.
+	Told string
 	// Times is how often it happened in a row, the last time then: 1, or more in what
 	// [GroupByDay] returns.
 	Times int
@@ -39,7 +42,7 @@ type Reading struct {
 
 // like says whether two readings differ in nothing but their times.
 func (r *Reading) like(o *Reading) bool {
-	return r.Who == o.Who && r.Purpose == o.Purpose && r.Shown == o.Shown && slices.Equal(r.Fields, o.Fields)
+	return r.Who == o.Who && r.Purpose == o.Purpose && r.Shown == o.Shown && r.Told == o.Told && slices.Equal(r.Fields, o.Fields)
 }
 
 // Shown is how much of the values was seen.

@@ -76,7 +76,7 @@ func Routes() []Route {
 		{"GET", PathOverview, nil},
 		{"GET", PathPurposes, nil},
 		{"POST", PathPurposes, []string{FieldPurpose, FieldDecision, FieldNotice, FieldAge}},
-		{"GET", PathHistory, nil},
+		{"GET", PathHistory, []string{"before"}},
 		{"GET", PathRequests, nil},
 		{"GET", PathRequestNew, []string{"kind"}},
 		{"POST", PathRequests, []string{"kind", "text"}},

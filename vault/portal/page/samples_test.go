@@ -204,6 +204,7 @@ func history(c *catalog.Catalog) page.History {
 		Days: page.GroupByDay([]page.Reading{
 			{At: at(26, 9, 30), Fields: []string{"First name", "Last name", "E-mail address"}},
 			{At: at(26, 8, 12), Who: "Customer support", Purpose: c.Purposes[0].Title, Fields: []string{"E-mail address", "Telephone"}, Shown: page.ShownMasked},
+			{At: at(24, 17, 5), Who: "Customer support", Told: "Printers"},
 			{At: at(24, 16, 5), Who: "Accounting", Purpose: c.Purposes[1].Title, Fields: []string{"Street and number", "City", "Total"}},
 			{At: at(24, 11, 47), Who: "Marketing", Purpose: c.Purposes[2].Title, Fields: []string{"E-mail address"}, Shown: page.ShownHidden},
 		}),
