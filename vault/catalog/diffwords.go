@@ -48,7 +48,7 @@ func (d *differ) purpose(path string, a, b *Purpose) {
 	d.words(path, "", a.Words, b.Words, b.ID)
 	d.translations(path, a, b)
 	if a.Basis != b.Basis {
-		d.tell(Change{Path: path + ".basis", Widens: true, Text: fmt.Sprintf("it rests on %s instead of %s", b.Basis, a.Basis), Told: Told{What: ToldBasis, Old: string(a.Basis), New: string(b.Basis)}}, b.ID)
+		d.tell(Change{Path: path + ".basis", Widens: true, Text: fmt.Sprintf("it rests on %s instead of %s", b.Basis, a.Basis), Told: Told{What: ToldBasis, Old: a.Basis, New: b.Basis}}, b.ID)
 	}
 	for _, r := range missing(b.Recipients, a.Recipients) {
 		d.tell(Change{Path: path + ".recipients", Widens: true, Text: r + " receives the data as well", Told: Told{What: ToldRecipient, New: r}}, b.ID)
@@ -60,9 +60,13 @@ func (d *differ) purpose(path string, a, b *Purpose) {
 	if a.Expires != b.Expires {
 		d.add(path+".expires", "a consent holds %s instead of %s; those that were given keep their time", holds(b.Expires), holds(a.Expires))
 	}
-	d.flag(path+".despite_restriction", ToldRestricted, b.ID, a.DespiteRestriction, b.DespiteRestriction, "it opens restricted data", "it no longer opens restricted data")
-	d.flag(path+".direct_marketing", ToldMarketing, b.ID, a.DirectMarketing, b.DirectMarketing, "it serves direct marketing", "it no longer serves direct marketing")
-	d.flag(path+".sells", ToldSold, b.ID, a.Sells, b.Sells, "the data are sold or shared", "the data are no longer sold or shared")
+	for _, f := range []flag{
+		{"despite_restriction", ToldRestricted, a.DespiteRestriction, b.DespiteRestriction, "it opens restricted data", "it no longer opens restricted data"},
+		{"direct_marketing", ToldMarketing, a.DirectMarketing, b.DirectMarketing, "it serves direct marketing", "it no longer serves direct marketing"},
+		{"sells", ToldSold, a.Sells, b.Sells, "the data are sold or shared", "the data are no longer sold or shared"},
+	} {
+		d.flag(path, b.ID, f)
+	}
 	if a.MinAge != b.MinAge {
 		d.add(path+".min_age", "people may consent alone from the age of %d instead of %d", b.MinAge, a.MinAge)
 	}
@@ -121,13 +125,21 @@ func (d *differ) translations(path string, a, b *Purpose) {
 	}
 }
 
+// A flag is something that a purpose does or does not, before and after.
+type flag struct {
+	name    string
+	what    What
+	was, is bool
+	on, off string // what to say
+}
+
 // flag compares what is material when it becomes true.
-func (d *differ) flag(path string, what What, purpose string, a, b bool, on, off string) {
+func (d *differ) flag(path, purpose string, f flag) {
 	switch {
-	case !a && b:
-		d.tell(Change{Path: path, Widens: true, Text: on, Told: Told{What: what}}, purpose)
-	case a && !b:
-		d.add(path, "%s", off)
+	case !f.was && f.is:
+		d.tell(Change{Path: path + "." + f.name, Widens: true, Text: f.on, Told: Told{What: f.what}}, purpose)
+	case f.was && !f.is:
+		d.add(path+"."+f.name, "%s", f.off)
 	}
 }
 

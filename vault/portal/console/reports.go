@@ -15,8 +15,19 @@ import (
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 )
 
-// windows are the days that a report can be of, with the steps of its charts over time.
-var windows = map[int]int{7: 7, 30: 30, 90: 30, 365: 73}
+// windows are the days that a report can be of.
+func windows() []int { return []int{7, 30, 90, 365} }
+
+// stepsOf is how many steps the charts over time have of a window: whole days each.
+func stepsOf(days int) int {
+	switch days {
+	case 90:
+		return 30
+	case 365:
+		return 73
+	}
+	return days
+}
 
 const (
 	standardWindow = 30
@@ -27,20 +38,20 @@ const (
 // reportPage draws what the log says of a window.
 func (v *visit) reportPage() (page.Page, error) {
 	days, err := strconv.Atoi(v.r.URL.Query().Get("days"))
-	if err != nil || windows[days] == 0 {
+	if err != nil || !slices.Contains(windows(), days) {
 		days = standardWindow
 	}
 	if err := v.reports.Acquire(v.r.Context(), 1); err != nil {
 		return nil, vault.ErrUnavailable
 	}
 	defer v.reports.Release(1)
-	trend, m, err := v.vault.Trend(v.r.Context(), v.caller, days, windows[days])
+	trend, m, err := v.vault.Trend(v.r.Context(), v.caller, days, stepsOf(days))
 	if err != nil {
 		return nil, err
 	}
 	check := m.Usage.Checkpoint
 	out := page.ConsoleReports{
-		Days: days, Windows: slices.Sorted(maps.Keys(windows)),
+		Days: days, Windows: windows(),
 		Log: page.ConsoleCheckpoint{Events: check.Size, Signed: v.here(check.Time), Verified: check.Verified, Whole: true},
 	}
 	out.Charts = append(v.usageCharts(m.Usage, trend), v.timeCharts(trend)...)

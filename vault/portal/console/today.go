@@ -3,11 +3,10 @@ package console
 import (
 	"errors"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
 	"github.com/fieldvault/fieldvault/vault/rights"
-
-	"github.com/fieldvault/fieldvault/accessctl"
 )
 
 // soon is from how many days before its deadline on a request is soon due.

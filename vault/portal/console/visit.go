@@ -297,7 +297,7 @@ func (v *visit) to(path string, f page.FlashKind) (page.Page, error) {
 	if f != "" {
 		guard.Keep(v.w, cookieFlash, string(f), flashLife)
 	}
-	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther) //nolint:gosec // a path of the console; ids in it are escaped
 	return nil, nil
 }
 
