@@ -69,7 +69,7 @@ func (v *Vault) LogState(ctx context.Context, c accessctl.Caller) (LogState, err
 	at, signed, err := log.At(ctx)
 	out := LogState{Size: at.Size, Signed: signed}
 	if err == nil {
-		_, err = log.Prove(ctx, at.Size-1, at.Size)
+		err = log.ProveNewest(ctx, at)
 	}
 	if errors.Is(err, trail.ErrAltered) || errors.Is(err, tree.ErrBad) {
 		return out, nil
@@ -164,6 +164,11 @@ const MaxLogPage = 1000
 type LogEntry struct {
 	Index int64
 	Leaf  []byte // audit.Event.AppendLeaf; nil: pruned
+	// Altered: what is stored as the event is not what the tree has, or is gone though it
+	// was not pruned. The tree itself is proven by LogProof.
+	Altered bool
+
+	hash tree.Hash
 }
 
 // A LogPage is a part of a list of events. Next is the index to go on from; 0: that was all.
@@ -193,6 +198,9 @@ func (v *Vault) LogEntries(ctx context.Context, c accessctl.Caller, q LogQuery) 
 		limit = 100
 	}
 	page, err := logPageOf(ctx, log, find, q.Actor, min(limit, MaxLogPage))
+	if err == nil {
+		err = page.compare(ctx, log)
+	}
 	if err != nil {
 		return LogPage{}, logError(err)
 	}
@@ -220,6 +228,27 @@ func (v *Vault) uidOf(ctx context.Context, t *tenant, subject string) (uid uuid.
 	return uid, err
 }
 
+// compare marks the entries that are not what the tree has.
+func (p *LogPage) compare(ctx context.Context, log trail.Log) error {
+	var below int64
+	err := log.Store.View(ctx, func(tx trail.Tx) (err error) {
+		below, err = tx.Pruned(ctx, log.Tenant)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading how far the log is pruned: %w", err)
+	}
+	for i := range p.Entries {
+		x := &p.Entries[i]
+		if x.Leaf == nil {
+			x.Altered = x.Index >= below
+			continue
+		}
+		x.Altered = tree.LeafHash(x.Leaf) != x.hash
+	}
+	return nil
+}
+
 // logScan is how many entries one statement reads.
 const logScan = 2000
 
@@ -241,7 +270,7 @@ func logPageOf(ctx context.Context, log trail.Log, f trail.Find, actor string, l
 			if actor != "" && !actedBy(x.Body, actor) {
 				continue
 			}
-			if page.Entries = append(page.Entries, LogEntry{Index: x.Index, Leaf: x.Body}); len(page.Entries) == limit {
+			if page.Entries = append(page.Entries, LogEntry{Index: x.Index, Leaf: x.Body, hash: x.Hash}); len(page.Entries) == limit {
 				page.Next = x.Index + 1
 				return page, nil
 			}

@@ -15,6 +15,7 @@ import (
 
 // A RequestQuery asks for requests.
 type RequestQuery struct {
+	Open      bool         // open ones only
 	DueBefore time.Time    // open ones whose answer is late by then; zero: all
 	State     rights.State // "": all
 	Kind      rights.Kind  // "": all
@@ -41,8 +42,8 @@ func (v *Vault) Requests(ctx context.Context, c accessctl.Caller, q RequestQuery
 	if err != nil {
 		return RequestPage{}, err
 	}
-	find := RequestLogQuery{Tenant: a.t.row.ID, OpenOnly: !q.DueBefore.IsZero(), DueBefore: q.DueBefore, Limit: limit}
-	label := cursorLabel(c, "requests", []byte(q.DueBefore.UTC().Format(time.RFC3339Nano)+"\x00"+string(q.State)+"\x00"+string(q.Kind)))
+	find := RequestLogQuery{Tenant: a.t.row.ID, OpenOnly: q.Open || !q.DueBefore.IsZero(), DueBefore: q.DueBefore, Limit: limit}
+	label := cursorLabel(c, "requests", []byte(yesNo(q.Open)+q.DueBefore.UTC().Format(time.RFC3339Nano)+"\x00"+string(q.State)+"\x00"+string(q.Kind)))
 	if q.Cursor != "" {
 		at, err := v.openCursor(a.t, label, q.Cursor)
 		if err != nil {

@@ -179,6 +179,20 @@ func (l Log) Prove(ctx context.Context, index, size int64) (Inclusion, error) {
 	return in, err
 }
 
+// ProveNewest proves that the newest event, as it is stored, is in the tree of a
+// checkpoint: ErrAltered if it is not. One that was pruned is proven by its hash alone.
+func (l Log) ProveNewest(ctx context.Context, c tree.Checkpoint) error {
+	list, err := l.Range(ctx, c.Size-1, c.Size)
+	if err != nil {
+		return err
+	}
+	if len(list) != 1 || list[0].Body != nil && tree.LeafHash(list[0].Body) != list[0].Hash {
+		return fmt.Errorf("%w: the newest event is not the one of the tree", ErrAltered)
+	}
+	_, err = l.prove(ctx, c, c.Size-1)
+	return err
+}
+
 func (l Log) prove(ctx context.Context, c tree.Checkpoint, index int64) ([]tree.Hash, error) {
 	p, err := tree.ProveInclusion(ctx, l, c, index)
 	return p, l.proofError(err)

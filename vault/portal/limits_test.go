@@ -17,8 +17,12 @@ func TestPagesAreMetered(t *testing.T) {
 			t.Fatal(r.status)
 		}
 	}
+	before := events(t, s)
 	if r := busy.get(t, "/me"); r.status != 429 || r.header.Get("Retry-After") != "2" {
 		t.Errorf("%d, Retry-After %q", r.status, r.header.Get("Retry-After"))
+	}
+	if n := events(t, s) - before; n != 0 {
+		t.Errorf("a page that was refused left %d events", n)
 	}
 	stranger := s.browser(t)
 	for range 4 { // signing in was the first
@@ -33,4 +37,17 @@ func TestPagesAreMetered(t *testing.T) {
 	if r := busy.get(t, "/me"); r.status != 200 {
 		t.Errorf("after a second: %d", r.status)
 	}
+}
+
+// events is how many there are.
+func events(t *testing.T, s *site) int64 {
+	t.Helper()
+	if _, err := s.Sequence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	state, err := s.LogState(t.Context(), s.As("operator", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Size
 }

@@ -181,6 +181,10 @@ func (p *portal) handler(serve func(*visit) (page.Page, error), open bool) http.
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		v := p.visit(w, r.WithContext(ctx))
+		if err := v.readForm(); err != nil { // however slowly it comes, it holds no place yet
+			v.fail(err)
+			return
+		}
 		if !p.underWay.TryAcquire(1) {
 			v.fail(vault.ErrUnavailable)
 			return

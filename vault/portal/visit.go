@@ -68,41 +68,50 @@ func (v *visit) language() page.Lang {
 
 const langParameter = "lang"
 
-// serve checks where the request comes from and who it is of, and does it.
-func (v *visit) serve(do func(*visit) (page.Page, error), open bool) (page.Page, error) {
-	if v.r.Method == http.MethodPost {
-		if !guard.SameOrigin(v.r) {
-			return nil, vault.ErrDenied
-		}
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
-		if err := v.r.ParseForm(); err != nil {
-			return nil, vault.ErrTooLarge
-		}
+// readForm checks where a form comes from, and reads it.
+func (v *visit) readForm() error {
+	if v.r.Method != http.MethodPost {
+		return nil
 	}
-	v.named(v.cfg.Tenant)
-	if open {
-		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), do)
+	if !guard.SameOrigin(v.r) {
+		return vault.ErrDenied
 	}
-	err := v.enter()
-	switch {
-	case errors.Is(err, errNoSession):
-		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), func(*visit) (page.Page, error) { return nil, err })
-	case err != nil:
-		return nil, err
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return vault.ErrTooLarge
 	}
-	return v.metered("person "+v.caller.Tenant+" "+v.caller.Subject, do)
+	return nil
 }
 
-// metered does it, unless whoever asks does so too often.
-func (v *visit) metered(who string, do func(*visit) (page.Page, error)) (page.Page, error) {
+// serve says who it is, meters them, and does it: who asks too often causes nothing.
+func (v *visit) serve(do func(*visit) (page.Page, error), open bool) (page.Page, error) {
+	v.named(v.cfg.Tenant)
+	who := "address " + throttle.AddressOf(v.r.RemoteAddr)
+	var err error
+	if !open {
+		switch err = v.identify(); {
+		case err == nil:
+			who = "person " + v.caller.Tenant + " " + v.caller.Subject
+		case !errors.Is(err, errNoSession):
+			return nil, err
+		}
+	}
 	if _, wait := v.asking.Take(who, v.cfg.Now()); wait > 0 {
 		return nil, &tooManyError{wait}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !open {
+		if err := v.enter(); err != nil {
+			return nil, err
+		}
 	}
 	return do(v)
 }
 
-// enter says who the session is of.
-func (v *visit) enter() (err error) {
+// identify says who the session is of.
+func (v *visit) identify() (err error) {
 	v.session = v.cookie(cookieSession)
 	if v.session == "" {
 		return errNoSession
@@ -115,6 +124,11 @@ func (v *visit) enter() (err error) {
 		return err
 	}
 	v.caller.Purpose = accessctl.PurposeSelf
+	return nil
+}
+
+// enter reads how things stand with the person.
+func (v *visit) enter() error {
 	v.named(v.caller.Tenant)
 	if v.cat == nil {
 		return vault.ErrUnavailable

@@ -6,17 +6,19 @@
 // Each case runs in two modes, set up by the same steps (migrate, tenant create,
 // catalog apply, policy apply, import, serve):
 //
-//   - embedded: SQLite and a key file. These run wherever the go command is.
+//   - embedded: SQLite and a key file.
 //   - production: PostgreSQL, where the service's role has only what migrate
 //     --grant gives it, and a real Vault, where its login has only what
-//     deploy/vault/node.hcl gives it. These run when CI or FIELDVAULT_E2E is set in
-//     the environment, so that plain `go test ./...` stays quick. With CI set the
-//     absence of PostgreSQL or Vault is a failure.
+//     deploy/vault/node.hcl gives it. With CI set the absence of PostgreSQL or Vault
+//     is a failure.
+//
+// They run when CI or FIELDVAULT_E2E is set in the environment, so that plain
+// `go test ./...` stays quick.
 //
 // # Cases
 //
 // Every case has a number, so that it can be named in an issue or a commit and
-// run alone: go test ./cmd/fieldvault/e2e -run '/A07'. The letters are
+// run alone: FIELDVAULT_E2E=1 go test ./cmd/fieldvault/e2e -run '/A07'. The letters are
 //
 //	D  the command dev: its curl lines, the bytes it leaves on disk
 //	W  who sees what

@@ -17,6 +17,7 @@ type testCase struct {
 // TestEmbedded runs the cases that change nothing behind the service's back on
 // SQLite and a key file.
 func TestEmbedded(t *testing.T) {
+	storetest.NeedTime(t)
 	t.Parallel()
 	suite(t, newWorld(t, false, options{people: true}))
 }

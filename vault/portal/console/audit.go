@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,9 +75,9 @@ func (v *visit) day(s string) (time.Time, bool) {
 // logLine is an event in the list.
 func (v *visit) logLine(x *vault.LogEntry) page.ConsoleEvent {
 	out := page.ConsoleEvent{Index: x.Index, Link: page.PathConsoleEvent + strconv.FormatInt(x.Index, 10)}
+	out.Altered, out.Pruned = x.Altered, x.Leaf == nil && !x.Altered
 	e, err := audit.ParseLeaf(x.Leaf)
-	if x.Leaf == nil || err != nil {
-		out.Pruned = true
+	if out.Altered || out.Pruned || err != nil {
 		return out
 	}
 	v.describe(&out, &e)
@@ -110,7 +111,7 @@ func (v *visit) event() (page.Page, error) {
 		return nil, vault.ErrNotFound
 	}
 	out := page.ConsoleEventPage{ConsoleEvent: v.logLine(&p.Entries[0])}
-	if e, err := audit.ParseLeaf(p.Entries[0].Leaf); err == nil {
+	if e, err := audit.ParseLeaf(p.Entries[0].Leaf); err == nil && !out.Altered {
 		out.Details = details(&e)
 		if out.Who != "" {
 			out.Who = e.Actor // in full, as it can be asked for
@@ -120,8 +121,12 @@ func (v *visit) event() (page.Page, error) {
 		return nil, err
 	}
 	in, err := v.vault.LogProof(v.r.Context(), v.caller, index, 0)
-	if err == nil {
-		out.Proven, out.Hashes = true, len(in.Proof)
+	switch {
+	case errors.Is(err, vault.ErrIntegrity):
+	case err != nil:
+		return nil, err
+	default:
+		out.Proven, out.Hashes = !out.Altered, len(in.Proof)
 	}
 	return out, nil
 }

@@ -50,7 +50,7 @@ type Config struct {
 	Provider Provider
 	// Keys reads the versions of key-encryption keys. Optional.
 	Keys vault.KeyReader
-	// Keeper says that a process carries out what is asked for of keys.
+	// Keeper offers the work on keys, which a process with the keeper's rights carries out.
 	Keeper bool
 	// Rate is how many pages one operator may ask for in a second; those who are not signed in
 	// count by their address.
@@ -86,8 +86,8 @@ func (c *Config) check() error {
 }
 
 const (
-	// requestTime is how long a page may take: a report reads the log.
-	requestTime = time.Minute
+	// requestTime is how long a page may take, less than a connection: a report reads the log.
+	requestTime = 50 * time.Second
 	// maxForm bounds the body of a form.
 	maxForm = 256 << 10
 )
@@ -188,6 +188,10 @@ func (c *console) handler(serve serving, may func(page.ConsoleMay) bool) http.Ha
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		v := c.visit(w, r.WithContext(ctx))
+		if err := v.readForm(); err != nil { // however slowly it comes, it holds no place yet
+			v.fail(err)
+			return
+		}
 		if !c.underWay.TryAcquire(1) {
 			v.fail(vault.ErrUnavailable)
 			return

@@ -262,6 +262,41 @@ func TestPeople(t *testing.T) {
 	wants(t, dpo.get(t, "/console/certificates/"+id), `"guarantees"`)
 }
 
+// TestErasureRequestIsEndedByTheErasure: the page leads there, and offers no step that
+// would be refused.
+func TestErasureRequestIsEndedByTheErasure(t *testing.T) {
+	s := newSite(t)
+	b := s.as(t, "dpo")
+	r := b.post(t, "/console/requests", url.Values{"kind": {"erasure"}, "person": {"c-1"}})
+	path := r.path
+	wants(t, r, "/console/people/c-1/erase")
+	if strings.Contains(r.body, `value="complete"`) {
+		t.Error("it can be completed without an erasure")
+	}
+	if r := b.post(t, path, url.Values{"do": {"complete"}, "answer": {"Done."}}); r.status != 200 {
+		t.Errorf("a step that is refused: %d", r.status)
+	}
+	b.post(t, "/console/people/c-1/erase", url.Values{"reason": {"asked for it"}, "sure": {"yes"}})
+	wants(t, b.get(t, "/console/requests?show=closed"), path)
+}
+
+// TestOddAddresses: what no page of ours asks for is not there, and nothing breaks.
+func TestOddAddresses(t *testing.T) {
+	s := newSite(t)
+	b := s.as(t, "dpo")
+	s.Put(t, "a@b.org", "customer", "self", map[string]string{"city": "Oslo"})
+	wants(t, b.get(t, "/console/people/a%40b.org"), "a@b.org")
+	for _, path := range []string{
+		"/console/people/%20", "/console/people/%FF", "/console/people/..%2F..", "/console/people/M%C3%BCller", "/console/audit?person=M%C3%BCller",
+		"/console/audit/-1", "/console/audit/99999999999999999999", "/console/audit?at=-5", "/console/requests?cursor=x", "/console/requests?show=x",
+		"/console/explain?consent=none&role=dpo&field=bogus&purpose=bogus", "/console/reports?days=-1", "/console/requests/x", "/console/certificates/x",
+	} {
+		if r := b.get(t, path); r.status >= 500 || r.status == 403 {
+			t.Errorf("%s: %d", path, r.status)
+		}
+	}
+}
+
 // TestApprovals: what is beyond what one may do alone waits for another.
 func TestApprovals(t *testing.T) {
 	s := newSite(t)
@@ -324,23 +359,62 @@ func TestService(t *testing.T) {
 	}
 }
 
-// TestLogThatWasChanged: the console says so.
-func TestLogThatWasChanged(t *testing.T) {
+// TestEntryThatWasChanged: an entry whose text somebody rewrote is shown as that, and never
+// as proven, while its hash stands in the tree.
+func TestEntryThatWasChanged(t *testing.T) {
 	s := newSite(t)
 	s.sequence(t)
 	op := s.as(t, "operator")
-	before := op.get(t, "/console/audit")
+	wants(t, op.get(t, "/console/audit/1"), "local:test")
+	s.sql(t, `DROP TRIGGER IF EXISTS event_intake_stands`, `DROP TRIGGER IF EXISTS event_intake_stays`,
+		`UPDATE event_intake SET leaf = CAST(replace(CAST(leaf AS TEXT), 'local:test', 'local:evil') AS BLOB)`)
+	r := op.get(t, "/console/audit/1")
+	if strings.Contains(r.body, "local:evil") || !strings.Contains(r.body, `class="banner bad`) {
+		t.Errorf("an entry that was changed: %d\n%s", r.status, r.body)
+	}
+	wants(t, op.get(t, "/console/audit"), `class="banner good`) // the newest entry is genuine
+	r = op.get(t, "/console/audit")
+	if strings.Contains(r.body, ">evil<") || strings.Count(r.body, "This entry was changed") < 2 {
+		t.Errorf("the list: %d\n%s", r.status, r.body)
+	}
+}
+
+// TestNewestEntryThatWasChanged: its text is compared, too.
+func TestNewestEntryThatWasChanged(t *testing.T) {
+	s := newSite(t)
+	s.sequence(t)
+	op := s.as(t, "operator")
+	s.sql(t, `DROP TRIGGER IF EXISTS event_intake_stands`, `UPDATE event_intake SET leaf = CAST(replace(CAST(leaf AS TEXT), 'allowed', 'denied') AS BLOB)`)
+	for _, path := range []string{"/console", "/console/audit"} {
+		if r := op.get(t, path); !strings.Contains(r.body, `class="banner bad`) {
+			t.Errorf("%s does not say that the log was changed", path)
+		}
+	}
+}
+
+// sql changes the store behind the service's back.
+func (s *site) sql(t *testing.T, statements ...string) {
+	t.Helper()
 	s.Tampered()
 	db, err := sql.Open("sqlite", s.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close() //nolint:errcheck // the test ends
-	for _, q := range []string{`DROP TRIGGER IF EXISTS audit_leaf_stands`, `UPDATE audit_leaf SET hash = zeroblob(32)`} {
+	for _, q := range statements {
 		if _, err := db.ExecContext(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestLogThatWasChanged: the console says so.
+func TestLogThatWasChanged(t *testing.T) {
+	s := newSite(t)
+	s.sequence(t)
+	op := s.as(t, "operator")
+	before := op.get(t, "/console/audit")
+	s.sql(t, `DROP TRIGGER IF EXISTS audit_leaf_stands`, `UPDATE audit_leaf SET hash = zeroblob(32)`)
 	after := op.get(t, "/console/audit")
 	if before.status != 200 || strings.Contains(before.body, `class="banner bad`) || !strings.Contains(after.body, `class="banner bad`) {
 		t.Errorf("a log that was changed: %d\n%s", after.status, after.body)

@@ -114,7 +114,8 @@ func (v *visit) personPage(person string) (*page.ConsolePerson, error) {
 	may := v.duties.May
 	out := &page.ConsolePerson{
 		Person: person, Here: personPath(person), Purpose: v.choices(v.duties.Reads, ""),
-		MayHold: may[accessctl.ActionHold], MayPause: may[accessctl.ActionRestrict], MayErase: may[accessctl.ActionErase],
+		// Without the manifest nobody can say whether there is something to lift.
+		MayHold: may[accessctl.ActionHold] && v.duties.Manifest, MayPause: may[accessctl.ActionRestrict] && v.duties.Manifest, MayErase: may[accessctl.ActionErase],
 		MayConsents: may[accessctl.ActionConsentRead], MayRequests: may[accessctl.ActionRequests], MayHistory: may[accessctl.ActionAccessHistory],
 	}
 	known := false
@@ -281,7 +282,14 @@ func (v *visit) read(out *page.ConsolePerson, purpose accessctl.Purpose) error {
 		if err != nil {
 			return err
 		}
+		out.More = out.More || list.Cursor != ""
 		for k := range got {
+			switch err := got[k].Err; {
+			case errors.Is(err, vault.ErrGone):
+				return err
+			case err != nil && !errors.Is(err, vault.ErrNotFound): // else it was deleted just now
+				out.Closed++
+			}
 			if r := v.shown(coll, &got[k]); len(r.Fields) > 0 {
 				out.Records = append(out.Records, r)
 			}

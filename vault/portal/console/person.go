@@ -51,7 +51,8 @@ func (v *visit) flag(done page.FlashKind, set setting) (page.Page, error) {
 		out.NoReason = true
 		return *out, nil
 	}
-	if err := set(v.r.Context(), v.caller, person, v.on(), reason); err != nil {
+	err := set(v.r.Context(), v.caller, person, v.on(), reason)
+	if err != nil && !errors.Is(err, vault.ErrUnledgered) { // else it is in force
 		return nil, err
 	}
 	return v.to(personPath(person), done)
@@ -91,6 +92,8 @@ func (v *visit) erase() (page.Page, error) {
 	switch {
 	case errors.As(err, &approval):
 		return page.ConsoleErased{Person: person, Waits: true}, nil
+	case errors.Is(err, vault.ErrUnledgered):
+		return page.ConsoleErased{Person: person, Again: personPath(person) + "/erase", Reason: f.Reason}, nil
 	case errors.Is(err, vault.ErrHeld):
 		return v.eraseForm(f)
 	case err != nil:

@@ -41,7 +41,7 @@ func (v *visit) reportPage() (page.Page, error) {
 	if err != nil || !slices.Contains(windows(), days) {
 		days = standardWindow
 	}
-	if err := v.reports.Acquire(v.r.Context(), 1); err != nil {
+	if !v.reports.TryAcquire(1) { // another one reads the log
 		return nil, vault.ErrUnavailable
 	}
 	defer v.reports.Release(1)
@@ -56,15 +56,20 @@ func (v *visit) reportPage() (page.Page, error) {
 	}
 	out.Charts = append(v.usageCharts(m.Usage, trend), v.timeCharts(trend)...)
 	if v.frame.May.Requests {
-		c, err := v.requestChart(trend)
+		c, whole, err := v.requestChart(trend)
 		if err != nil {
 			return nil, err
 		}
-		out.Charts = append(out.Charts, c)
+		if whole { // of a part a chart would say what is not so
+			out.Charts = append(out.Charts, c)
+		}
 	}
 	for _, f := range m.Fields {
-		coll, _ := v.cat.Collection(f.Collection())
-		out.Unused = append(out.Unused, coll.TitleIn(v.lang())+": "+f.TitleIn(v.lang()))
+		title := f.TitleIn(v.lang())
+		if coll, ok := v.cat.Collection(f.Collection()); ok { // else the catalog has changed just now
+			title = coll.TitleIn(v.lang()) + ": " + title
+		}
+		out.Unused = append(out.Unused, title)
 	}
 	for _, p := range m.Purposes {
 		out.Idle = append(out.Idle, v.purpose(accessctl.Purpose(p.ID)))
@@ -159,8 +164,8 @@ func (v *visit) consentSeries(t *report.TrendReport) (list []page.ConsoleSeries)
 }
 
 // requestChart says how many requests were open, and late, at the end of each step.
-func (v *visit) requestChart(t *report.TrendReport) (page.ConsoleChart, error) {
-	all, err := v.allRequests()
+func (v *visit) requestChart(t *report.TrendReport) (c page.ConsoleChart, whole bool, err error) {
+	all, whole, err := v.allRequests(false)
 	open, late := page.ConsoleSeries{Key: "console.series.open"}, page.ConsoleSeries{Key: "console.series.late"}
 	for i := range t.Steps {
 		at := t.Steps[i].Begin.Add(t.Step)
@@ -176,7 +181,7 @@ func (v *visit) requestChart(t *report.TrendReport) (page.ConsoleChart, error) {
 		}
 		open.Values, late.Values = append(open.Values, n), append(late.Values, over)
 	}
-	return page.ConsoleChart{Kind: page.ChartRequests, Days: v.days(t), Series: []page.ConsoleSeries{open, late}}, err
+	return page.ConsoleChart{Kind: page.ChartRequests, Days: v.days(t), Series: []page.ConsoleSeries{open, late}}, whole, err
 }
 
 // standing says how a request stood at an instant: open, late, or not there.

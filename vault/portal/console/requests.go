@@ -16,6 +16,9 @@ import (
 	"github.com/fieldvault/fieldvault/vault/rights"
 )
 
+// mostParts is how many parts of the list one page reads: most may be of no use to it.
+const mostParts = 20
+
 // requests lists the requests of people, those due first at the beginning.
 func (v *visit) requests() (page.Page, error) {
 	q := v.r.URL.Query()
@@ -23,8 +26,11 @@ func (v *visit) requests() (page.Page, error) {
 	if out.Show != page.ShowLate && out.Show != page.ShowClosed {
 		out.Show = page.ShowOpen
 	}
-	ask := vault.RequestQuery{Cursor: q.Get("cursor")}
-	for len(out.List) < vault.MaxPage/10 {
+	ask := vault.RequestQuery{Cursor: q.Get("cursor"), Open: out.Show != page.ShowClosed}
+	for range mostParts {
+		if len(out.List) >= vault.MaxPage/10 {
+			break
+		}
 		p, err := v.vault.Requests(v.r.Context(), v.caller, ask)
 		if err != nil {
 			return nil, err
@@ -122,7 +128,14 @@ func (v *visit) requestPage(id uuid.UUID) (page.ConsoleRequest, error) {
 	for _, t := range q.Told {
 		out.Told = append(out.Told, page.ConsoleTold{Recipient: v.recipient(t.Recipient), At: v.here(t.At)})
 	}
-	for _, s := range ordered(q.Possible) {
+	possible := q.Possible
+	if q.Kind == rights.Erasure { // the erasure itself answers it
+		possible = slices.DeleteFunc(slices.Clone(possible), func(s rights.StepKind) bool { return s == rights.Complete })
+		if out.PersonLink != "" && !q.State.Over() && v.duties.May[accessctl.ActionErase] {
+			out.Erase = out.PersonLink + "/erase"
+		}
+	}
+	for _, s := range ordered(possible) {
 		out.Next = append(out.Next, page.ConsoleStep(s))
 	}
 	for _, r := range q.Reasons[rights.Refuse] {
@@ -174,19 +187,21 @@ func (v *visit) stepRequest() (page.Page, error) {
 	}
 	if wrong == "" {
 		_, err = v.vault.StepRequest(v.r.Context(), v.caller, id, rights.Step{Do: do, Reason: reason, Told: tells}, answer)
-		if err == nil {
+		var bad *vault.InvalidError
+		switch {
+		case err == nil, errors.Is(err, vault.ErrUnledgered): // it is in force
 			return v.to(page.PathConsoleRequest+id.String(), page.FlashStepped)
-		}
-		if !errors.Is(err, vault.ErrConflict) {
+		case errors.Is(err, vault.ErrConflict), errors.As(err, &bad):
+			wrong = page.StepNotNow
+		default:
 			return nil, err
 		}
-		wrong = page.StepNotNow
 	}
 	out, err := v.requestPage(id)
 	if err != nil {
 		return nil, err
 	}
-	out.Wrong, out.Drafted = wrong, answer
+	out.Wrong, out.Drafted, out.Tried, out.Chosen = wrong, answer, page.ConsoleStep(do), page.RequestReason(reason)
 	return out, nil
 }
 
@@ -250,7 +265,8 @@ func (v *visit) fileRequest() (page.Page, error) {
 		filed.Received = day
 	}
 	q, err := v.vault.FileRequest(v.r.Context(), v.caller, filed)
-	if errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrGone) {
+	var bad *vault.InvalidError
+	if errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrGone) || errors.As(err, &bad) && slices.ContainsFunc(bad.Problems, func(p vault.Problem) bool { return p.Field == "subject" }) {
 		f.Unknown = true
 		return v.fileForm(f), nil
 	}

@@ -38,7 +38,7 @@ func (v *visit) today() (page.Page, error) {
 
 func (v *visit) requestsToday(out *page.ConsoleToday) error {
 	out.Requests = true
-	all, err := v.allRequests()
+	all, _, err := v.allRequests(true)
 	for i := range all {
 		if all[i].State.Over() {
 			continue
@@ -58,20 +58,21 @@ func (v *visit) requestsToday(out *page.ConsoleToday) error {
 // maxRequests bounds how many requests one page looks at.
 const maxRequests = 5000
 
-// allRequests lists the tenant's requests, those due first at the beginning.
-func (v *visit) allRequests() (all []vault.Request, err error) {
-	q := vault.RequestQuery{Limit: vault.MaxPage}
+// allRequests lists the tenant's requests, those due first at the beginning; open: only
+// those. whole: there are no more.
+func (v *visit) allRequests(open bool) (all []vault.Request, whole bool, err error) {
+	q := vault.RequestQuery{Open: open, Limit: vault.MaxPage}
 	for len(all) < maxRequests {
 		p, err := v.vault.Requests(v.r.Context(), v.caller, q)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		all = append(all, p.Requests...)
 		if q.Cursor = p.Cursor; q.Cursor == "" {
-			break
+			return all, true, nil
 		}
 	}
-	return all, nil
+	return all, false, nil
 }
 
 // clockOf says how the time of a request stands.

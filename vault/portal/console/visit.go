@@ -71,8 +71,14 @@ func (v *visit) language() page.Lang {
 // lang is the language for titles of the catalog.
 func (v *visit) lang() string { return string(v.frame.Lang) }
 
-// param is a part of the path.
-func (v *visit) param(name string) string { return chi.URLParam(v.r, name) }
+// param is a part of the path. What was escaped more than it need be is the same.
+func (v *visit) param(name string) string {
+	s := chi.URLParam(v.r, name)
+	if text, err := url.PathUnescape(s); err == nil {
+		return text
+	}
+	return s
+}
 
 // here is a time as pages show it.
 func (v *visit) here(t time.Time) time.Time {
@@ -82,56 +88,72 @@ func (v *visit) here(t time.Time) time.Time {
 	return t.In(v.cfg.Now().Location())
 }
 
-// serve checks where the request comes from and who it is of, and does it. What the
-// operator may see of the part is asked here; what they may do, by each act.
-func (v *visit) serve(do serving, may func(page.ConsoleMay) bool) (page.Page, error) {
-	if v.r.Method == http.MethodPost {
-		if !guard.SameOrigin(v.r) {
-			return nil, vault.ErrDenied
-		}
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
-		if err := v.r.ParseForm(); err != nil {
-			return nil, vault.ErrTooLarge
-		}
+// readForm checks where a form comes from, and reads it.
+func (v *visit) readForm() error {
+	if v.r.Method != http.MethodPost {
+		return nil
 	}
-	v.named(v.cfg.Tenant)
-	if may == nil {
-		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), do)
+	if !guard.SameOrigin(v.r) {
+		return vault.ErrDenied
 	}
-	err := v.enter()
-	switch {
-	case errors.Is(err, errNoSession):
-		return v.metered("address "+throttle.AddressOf(v.r.RemoteAddr), func(*visit) (page.Page, error) { return nil, err })
-	case err != nil:
-		return nil, err
-	case !may(v.frame.May):
-		return nil, vault.ErrDenied
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return vault.ErrTooLarge
 	}
-	return v.metered("operator "+v.caller.Tenant+" "+v.caller.Actor(), do)
+	return nil
 }
 
-// metered does it, unless whoever asks does so too often.
-func (v *visit) metered(who string, do serving) (page.Page, error) {
+// serve says who it is, meters them, and does it. What the operator may see of the part is
+// asked here; what they may do, by each act.
+func (v *visit) serve(do serving, may func(page.ConsoleMay) bool) (page.Page, error) {
+	v.named(v.cfg.Tenant)
+	who := "address " + throttle.AddressOf(v.r.RemoteAddr)
+	var err error
+	if may != nil {
+		switch err = v.identify(); {
+		case err == nil:
+			who = "operator " + v.caller.Tenant + " " + v.caller.Actor()
+		case !errors.Is(err, errNoSession):
+			return nil, err
+		}
+	}
 	if _, wait := v.asking.Take(who, v.cfg.Now()); wait > 0 {
 		return nil, &tooManyError{wait}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case may == nil:
+		return do(v)
+	}
+	if err := v.enter(); err != nil {
+		return nil, err
+	}
+	if !may(v.frame.May) {
+		return nil, vault.ErrDenied
 	}
 	return do(v)
 }
 
-// enter says who the session is of, and what they may see.
-func (v *visit) enter() (err error) {
+// identify says who the session is of.
+func (v *visit) identify() (err error) {
 	session := guard.Cookie(v.r, cookieSession)
 	if session == "" {
 		return errNoSession
 	}
-	ctx := v.r.Context()
-	if v.caller, err = v.vault.AtConsole(ctx, session, v.id); err != nil {
+	if v.caller, err = v.vault.AtConsole(v.r.Context(), session, v.id); err != nil {
 		if errors.Is(err, vault.ErrDenied) {
 			guard.Drop(v.w, cookieSession)
 			err = errNoSession
 		}
 		return err
 	}
+	return nil
+}
+
+// enter says what the operator may see.
+func (v *visit) enter() (err error) {
+	ctx := v.r.Context()
 	v.named(v.caller.Tenant)
 	if v.cat == nil {
 		return vault.ErrUnavailable
@@ -258,9 +280,9 @@ func problemOf(err error) (int, page.ProblemKind) {
 		return http.StatusForbidden, page.ProblemSignIn
 	case errors.As(err, &limit):
 		return http.StatusTooManyRequests, page.ProblemTooMany
-	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrGone):
-		return http.StatusNotFound, page.ProblemNotFound
-	case errors.Is(err, vault.ErrDenied), errors.As(err, &bad), errors.Is(err, vault.ErrTooLarge), errors.Is(err, vault.ErrHeld), errors.Is(err, vault.ErrConflict):
+	case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrGone), errors.As(err, &bad):
+		return http.StatusNotFound, page.ProblemNotFound // of what no page of ours asks for
+	case errors.Is(err, vault.ErrDenied), errors.Is(err, vault.ErrTooLarge), errors.Is(err, vault.ErrHeld), errors.Is(err, vault.ErrConflict):
 		return http.StatusForbidden, page.ProblemForbidden
 	case errors.Is(err, vault.ErrUnavailable), errors.Is(err, oidcauth.ErrUnavailable):
 		return http.StatusServiceUnavailable, page.ProblemUnavailable

@@ -125,6 +125,8 @@ type ConsoleRequest struct {
 	Answer  string
 	Steps   []ConsoleRequestStep
 	Told    []ConsoleTold
+	// Erase leads to where the person is erased, which ends a request for erasure. Optional.
+	Erase string
 	// Next are the steps that are possible now; the first is the one to advise.
 	Next []ConsoleStep
 	// Reasons of refusals and Extensions of extensions, as keys of closed sets.

@@ -48,6 +48,8 @@ type ConsolePerson struct {
 	Purpose []Choice      // to read under; none: the operator reads nothing, and Records is empty
 	Read    bool          // a purpose was chosen, and Records is what came of it
 	Limit   bool          // reading was refused: too many people
+	Closed  int           // how many records could not be opened
+	More    bool          // there are more records than are shown
 	// Consents are how the person decided; none for who may not see them.
 	Consents []ConsoleConsent
 	Requests []ConsoleRequestLine
@@ -130,6 +132,9 @@ type ConsoleErased struct {
 	Person string
 	// Waits: more people were erased than one may erase alone.
 	Waits bool
+	// Again is where to ask again, because the erasure is in force and not in the ledger
+	// yet; Reason is what goes with it.
+	Again, Reason string
 	// Certificate leads to the certificate's file, At is when the keys were destroyed.
 	Certificate string
 	At          time.Time

@@ -171,6 +171,7 @@ type ConsoleEvent struct {
 	Purpose string   // its title; may be empty
 	Fields  []string // their titles
 	Pruned  bool     // its text was removed; the log still has its hash
+	Altered bool     // what is stored is not what the log has
 	Link    string   // to ConsoleEventPage
 }
 
