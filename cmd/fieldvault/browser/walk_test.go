@@ -342,11 +342,22 @@ const partners = `  partners:
   analytics:
 `
 
+// A wording is a sentence of marketing, in both languages.
+type wording struct{ english, german string }
+
+// in is the sentence in a language.
+func (w wording) in(lang string) string {
+	if lang == "de" {
+		return w.german
+	}
+	return w.english
+}
+
 // edited is the sample's catalog with one more purpose, and that wording of marketing.
-func edited(t *testing.T, wording string) string {
+func edited(t *testing.T, w wording) string {
 	t.Helper()
 	source := string(sample.Catalog())
-	for old, text := range map[string]string{"  analytics:\n": partners, "We give your address to nobody else": wording} {
+	for old, text := range map[string]string{"  analytics:\n": partners, "We give your address to nobody else": w.english, "Wir geben Ihre Adresse an niemanden weiter": w.german} {
 		if strings.Count(source, old) != 1 {
 			t.Fatalf("the sample has %q not once", old)
 		}
@@ -356,7 +367,7 @@ func edited(t *testing.T, wording string) string {
 }
 
 func (w *walk) signal(t *testing.T) {
-	w.apply(t, edited(t, "We give your address to nobody else"))
+	w.apply(t, edited(t, wording{"We give your address to nobody else", "Wir geben Ihre Adresse an niemanden weiter"}))
 	other := newVisitor(w.root, t, w.manner, network.Headers{"Sec-GPC": "1"})
 	other.open(t, w.link(t, "panel"), http.StatusOK)
 	other.follow(t, `form[action="/me/sign-in"] button`, "/me")
@@ -377,12 +388,13 @@ func (w *walk) signal(t *testing.T) {
 
 func (w *walk) notice(t *testing.T) {
 	w.mustSee(t, marketing, "plain")
-	w.apply(t, edited(t, "We give your address to nobody outside"))
+	next := wording{"We give your address to nobody outside", "Wir geben Ihre Adresse an niemanden außerhalb weiter"}
+	w.apply(t, edited(t, next))
 	w.mustSee(t, marketing, "hidden consent")
 	w.to(t, "/me")
 	w.follow(t, `.banner a[href="/me/notice"]`, "/me/notice")
 	w.look(t, "notice")
-	w.reads(t, "We give your address to nobody outside")
+	w.reads(t, next.in(w.lang))
 	w.follow(t, switchOf("marketing", "grant"), "/me/purposes")
 	w.look(t, "notice-decided")
 	w.mustSee(t, marketing, "plain")
