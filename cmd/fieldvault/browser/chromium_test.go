@@ -208,8 +208,10 @@ func (v *visitor) take(t *testing.T, selector, name string) []byte {
 	v.do(t, v.use(t, selector))
 	path := filepath.Join(v.dir, name)
 	await(t, "the file "+name, func() bool {
-		_, err := os.Stat(path)
-		return err == nil
+		// While it comes, an empty file keeps its name, and another one grows beside it.
+		f, err := os.Stat(path)
+		growing, _ := filepath.Glob(filepath.Join(v.dir, "*.crdownload"))
+		return err == nil && f.Size() > 0 && len(growing) == 0
 	})
 	b, err := os.ReadFile(path)
 	if err != nil {
