@@ -151,7 +151,7 @@ func purposes(c *catalog.Catalog) page.Purposes {
 			card.State, card.Since, card.Until = page.StateOn, day(2026, time.November, 3), day(2028, time.November, 3)
 			card.Receipt = "/me/receipts/1"
 		case "analytics":
-			card.State, card.AskAge, card.Age = page.StateOff, true, page.AgeYoung
+			card.State = page.StateOff
 		}
 		ps.Cards = append(ps.Cards, card)
 	}
@@ -180,6 +180,7 @@ func allStates(c *catalog.Catalog) page.Purposes {
 		},
 		func(p *page.Purpose) { p.State, p.MayObject = page.StateObjected, true },
 		func(p *page.Purpose) { p.Sensitive, p.Consequence = true, "You get no more mail from us about music." },
+		func(p *page.Purpose) { p.State, p.AskAge, p.Age, p.Since = page.StateOff, true, page.AgeYoung, time.Time{} },
 		func(p *page.Purpose) { p.State, p.Basis = page.StateNeeded, page.BasisLegalObligation },
 		func(p *page.Purpose) { p.State, p.Basis = page.StateNeeded, page.BasisVitalInterests },
 		func(p *page.Purpose) { p.State, p.Basis = page.StateNeeded, page.BasisPublicTask },
