@@ -180,7 +180,9 @@ func allStates(c *catalog.Catalog) page.Purposes {
 		},
 		func(p *page.Purpose) { p.State, p.MayObject = page.StateObjected, true },
 		func(p *page.Purpose) { p.Sensitive, p.Consequence = true, "You get no more mail from us about music." },
-		func(p *page.Purpose) { p.State, p.AskAge, p.Age, p.Since = page.StateOff, true, page.AgeYoung, time.Time{} },
+		func(p *page.Purpose) {
+			p.State, p.AskAge, p.Age, p.Since = page.StateOff, true, page.AgeYoung, time.Time{}
+		},
 		func(p *page.Purpose) { p.State, p.Basis = page.StateNeeded, page.BasisLegalObligation },
 		func(p *page.Purpose) { p.State, p.Basis = page.StateNeeded, page.BasisVitalInterests },
 		func(p *page.Purpose) { p.State, p.Basis = page.StateNeeded, page.BasisPublicTask },
