@@ -70,8 +70,12 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 	} else if now != w.s.catalog.Version {
 		return errRestart
 	}
+	rest, err := w.applyNew(ctx, tx)
+	if err != nil {
+		return err
+	}
 	var none nothingError
-	for _, p := range w.people {
+	for _, p := range rest {
 		was := p.live()
 		if err := w.applyPerson(ctx, tx, p); err != nil {
 			return err
@@ -83,10 +87,8 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 	if len(none.people) > 0 {
 		return &none
 	}
-	for _, e := range w.events() {
-		if err := w.v.append(ctx, tx, w.t, e); err != nil {
-			return err
-		}
+	if err := w.v.appendAll(ctx, tx, w.t, w.events()); err != nil {
+		return err
 	}
 	failpoint.Hit("put-stored")
 	return nil
@@ -187,8 +189,13 @@ func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writ
 	if err := tx.PutRecord(ctx, w.t.row.ID, p.subject.UID, next); err != nil {
 		return fmt.Errorf("storing a record: %w", err)
 	}
-	if err := w.index(ctx, tx, p, it, dead, entries); err != nil {
-		return err
+	if rec.Revision == 0 { // it has no entries yet
+		err = tx.ReplaceIndex(ctx, w.t.row.ID, p.subject.UID, ref, []uint32{}, entries)
+	} else {
+		err = w.index(ctx, tx, p, it, dead, entries)
+	}
+	if err != nil {
+		return fmt.Errorf("storing index entries: %w", err)
 	}
 	it.created, it.revision = !stored, next.Revision
 	it.row = audit.Write{Row: next.Row, Revision: next.Revision, Collection: next.Collection}
@@ -347,10 +354,7 @@ func (w *writing) index(ctx context.Context, tx Tx, p *writePerson, it *writeIte
 		}
 	}
 	ref := RecordRef{Collection: it.coll.ID, Record: it.record}
-	if err := tx.ReplaceIndex(ctx, w.t.row.ID, p.subject.UID, ref, fields, entries); err != nil {
-		return fmt.Errorf("storing index entries: %w", err)
-	}
-	return nil
+	return tx.ReplaceIndex(ctx, w.t.row.ID, p.subject.UID, ref, fields, entries)
 }
 
 // Delete removes a record. Its revision goes on over the deletion. ifMatch is the

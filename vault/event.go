@@ -71,6 +71,18 @@ func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) err
 	return tx.AppendEvent(ctx, in)
 }
 
+// appendAll stores events with the transaction.
+func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.Event) error {
+	list := make([]Intake, len(events))
+	for i := range events {
+		var err error
+		if list[i], err = t.intake(&events[i]); err != nil {
+			return err
+		}
+	}
+	return tx.AppendEvents(ctx, list)
+}
+
 // intake is an event as it is stored: with a MAC, so that a row that was written by
 // SQL is not taken into the log. The keeper, who may open no key, makes none.
 func (t *tenant) intake(e *audit.Event) (Intake, error) {

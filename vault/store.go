@@ -50,6 +50,7 @@ type Tx interface {
 	ConsentTx
 	IdempotencyTx
 	EventTx
+	NewPeopleTx
 	SweepTx
 	LedgerTx
 	ErasureTx
@@ -360,6 +361,8 @@ type StoredEvent struct {
 type EventTx interface {
 	// AppendEvent stores an event with the transaction.
 	AppendEvent(ctx context.Context, e Intake) error
+	// AppendEvents stores events with the transaction, in their order.
+	AppendEvents(ctx context.Context, events []Intake) error
 	// Events lists events of a tenant with an id above after, by id.
 	Events(ctx context.Context, tenant int32, after int64, limit int) ([]StoredEvent, error)
 }
@@ -412,6 +415,27 @@ type LoadedItem struct {
 	Consents []Consent // less Evidence and Receipt
 	// Record is the record, or nil when there is none; a deleted one is returned.
 	Record *Record
+}
+
+// A NewPerson is everything that a person's first write stores.
+type NewPerson struct {
+	Subject Subject
+	Keys    []DataKey
+	Records []NewRecord
+}
+
+// A NewRecord is a record with the entries of its fields in the blind indexes.
+type NewRecord struct {
+	Record
+	Entries []IndexEntry
+}
+
+// NewPeopleTx stores in a few statements what would take several for each person.
+type NewPeopleTx interface {
+	// InsertPeople stores people of one tenant whose uids nobody has had, in the order
+	// of their lookups. inserted is false if a lookup is taken: the transaction then
+	// must not be committed. ErrStaleKEK as in InsertKey.
+	InsertPeople(ctx context.Context, tenant int32, people []NewPerson) (inserted bool, err error)
 }
 
 // A ScanPos is a place in a scan of the whole store; the zero value is the start.

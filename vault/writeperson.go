@@ -258,13 +258,21 @@ func (p *writePerson) lock(ctx context.Context, tx Tx, w *writing) error {
 	return p.lockKeys(ctx, tx, w)
 }
 
+// row is the row of a person who is not there yet, sealed and marked.
+func (p *writePerson) row(w *writing) (s Subject, err error) {
+	s = p.subject
+	if s.SealedID, err = sealID(w.t, &s, p.key(identityGroup), p.name); err != nil {
+		return Subject{}, err
+	}
+	s.Mark = w.t.mark(&s, nil)
+	return s, nil
+}
+
 func (p *writePerson) insert(ctx context.Context, tx Tx, w *writing) error {
-	s := p.subject
-	sealed, err := sealID(w.t, &s, p.key(identityGroup), p.name)
+	s, err := p.row(w)
 	if err != nil {
 		return err
 	}
-	s.SealedID, s.Mark = sealed, w.t.mark(&s, nil)
 	inserted, err := tx.InsertSubject(ctx, s)
 	if err != nil {
 		return fmt.Errorf("storing a person: %w", err)

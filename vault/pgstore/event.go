@@ -16,6 +16,23 @@ func (t *tx) AppendEvent(ctx context.Context, e vault.Intake) error {
 	return err
 }
 
+func (t *tx) AppendEvents(ctx context.Context, events []vault.Intake) error {
+	if len(events) == 0 {
+		return nil
+	}
+	tenants, leaves, macs := intakeArrays(events)
+	_, err := t.exec(ctx, appending, insertEvents, tenants, leaves, macs)
+	return err
+}
+
+func intakeArrays(events []vault.Intake) (tenants []int32, leaves, macs [][]byte) {
+	tenants, leaves, macs = make([]int32, len(events)), make([][]byte, len(events)), make([][]byte, len(events))
+	for i, e := range events {
+		tenants[i], leaves[i], macs[i] = e.Tenant, some(e.Leaf), e.MAC
+	}
+	return tenants, leaves, macs
+}
+
 const listEvents = `
 SELECT id, tenant, leaf FROM event_intake WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3`
 
@@ -50,10 +67,7 @@ func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) error {
 
 // insertEvents writes a batch. ctx does not end with any one caller's.
 func (s *Store) insertEvents(ctx context.Context, events []vault.Intake) error {
-	tenants, leaves, macs := make([]int32, len(events)), make([][]byte, len(events)), make([][]byte, len(events))
-	for i, e := range events {
-		tenants[i], leaves[i], macs[i] = e.Tenant, some(e.Leaf), e.MAC
-	}
+	tenants, leaves, macs := intakeArrays(events)
 	err := s.repeat(ctx, appending, func() (bool, error) {
 		err := s.with(ctx, appending, func(ctx context.Context, conn *pgxpool.Conn) error {
 			if _, err := conn.Exec(ctx, insertEvents, tenants, leaves, macs); err != nil {

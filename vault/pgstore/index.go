@@ -10,9 +10,12 @@ import (
 )
 
 const (
+	// deleteIndex compares rows, so that no other index than the primary key's fits:
+	// before the table was analysed, one on the values would look as good, and be walked
+	// over the whole collection.
 	deleteIndex = `
 DELETE FROM search_index
-WHERE tenant = $1 AND uid = $2 AND collection = $3 AND record = $4
+WHERE tenant = $1 AND (uid, collection, record) >= ($2, $3, $4) AND (uid, collection, record) <= ($2, $3, $4)
   AND ($5::bigint[] IS NULL OR field = ANY ($5))`
 
 	insertIndex = `

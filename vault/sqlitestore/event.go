@@ -19,6 +19,15 @@ func (t *tx) AppendEvent(ctx context.Context, e vault.Intake) error {
 	return nil
 }
 
+func (t *tx) AppendEvents(ctx context.Context, events []vault.Intake) error {
+	for _, e := range events {
+		if err := t.AppendEvent(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t *tx) Events(ctx context.Context, tenant int32, after int64, limit int) ([]vault.StoredEvent, error) {
 	out, err := list(ctx, t, `
 		SELECT id, tenant, leaf FROM event_intake WHERE id > ?2 AND tenant = ?1 ORDER BY id LIMIT ?3`,

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Erased", erased},
 		{"Keys", keys},
 		{"Records", records},
+		{"NewPeople", newPeople},
 		{"Index", index},
 		{"Consents", consents},
 		{"Effects", effects},

@@ -43,6 +43,10 @@ func coreWrites() []write {
 			s.Lookup, s.UID = hash("new"), newUID()
 			return insert(tx.InsertSubject(ctx, s))
 		}},
+		{"InsertPeople", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			s.Lookup, s.UID = hash("new people"), newUID()
+			return insert(tx.InsertPeople(ctx, s.Tenant, []vault.NewPerson{{Subject: s, Keys: []vault.DataKey{dataKey(9, 1)}}}))
+		}},
 		{"UpdateSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			s.Held = true
 			return tx.UpdateSubject(ctx, s, s.Generation)
@@ -90,6 +94,9 @@ func coreWrites() []write {
 		}},
 		{"AppendEvent", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.AppendEvent(ctx, vault.Intake{Tenant: s.Tenant, Leaf: []byte("new")})
+		}},
+		{"AppendEvents", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.AppendEvents(ctx, []vault.Intake{{Tenant: s.Tenant, Leaf: []byte("new list")}})
 		}},
 		{"Sweep", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, err := tx.Sweep(ctx, s.Tenant, s.UID, 1000)

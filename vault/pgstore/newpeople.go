@@ -1,0 +1,126 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/fieldvault/fieldvault/vault"
+)
+
+// newKeys stores nothing under a version of the key-encryption key that is no longer
+// taken. It is one statement with what it looks at, as insertKey.
+const newKeys = `
+INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped)
+SELECT t.id, k.uid, k.grp, k.epoch, k.version, k.kek_version, k.wrapped
+FROM tenant t
+CROSS JOIN unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[], $7::bytea[])
+    k(uid, grp, epoch, version, kek_version, wrapped)
+WHERE t.id = $1 AND t.kek_epoch <= k.kek_version`
+
+// InsertPeople adds the directory's rows one by one, in one round trip and in their
+// order, in which concurrent writers of the same people wait for each other; all that
+// hangs on their new uids nobody else can touch, and is copied.
+func (t *tx) InsertPeople(ctx context.Context, tenant int32, people []vault.NewPerson) (bool, error) {
+	if len(people) == 0 {
+		return true, nil
+	}
+	if all, err := t.insertSubjects(ctx, people); err != nil || !all {
+		return false, err
+	}
+	if err := t.insertNewKeys(ctx, tenant, people); err != nil {
+		return false, err
+	}
+	var records, entries [][]any
+	for i := range people {
+		uid := id(people[i].Subject.UID)
+		for j := range people[i].Records {
+			r := &people[i].Records[j]
+			records = append(records, []any{tenant, uid, r.Collection, r.Record.Record, anyID(r.Row), r.Revision, some(r.Sealed)})
+			for _, e := range unique(r.Entries) {
+				entries = append(entries, []any{tenant, uid, r.Collection, r.Record.Record, e.Field, e.Version, some(e.Value)})
+			}
+		}
+	}
+	const doing = "storing the records of new people"
+	if err := t.copyIn(ctx, doing, "record", []string{"tenant", "uid", "collection", "record", "row_id", "revision", "sealed"}, records); err != nil {
+		return false, err
+	}
+	return true, t.copyIn(ctx, doing, "search_index", []string{"tenant", "uid", "collection", "record", "field", "version", "value"}, entries)
+}
+
+// insertSubjects says whether all could be added.
+func (t *tx) insertSubjects(ctx context.Context, people []vault.NewPerson) (bool, error) {
+	bounded, cancel := context.WithDeadline(ctx, t.deadline)
+	defer cancel()
+	var b pgx.Batch
+	for i := range people {
+		b.Queue(insertSubject, subjectArgs(people[i].Subject)...)
+	}
+	r := t.p.SendBatch(bounded, &b)
+	all := true
+	var err error
+	for range people {
+		tag, e := r.Exec()
+		if e != nil {
+			err = e
+			break
+		}
+		all = all && tag.RowsAffected() == 1
+	}
+	if e := r.Close(); err == nil {
+		err = e
+	}
+	return all, t.fail(ctx, "adding people", err)
+}
+
+func (t *tx) insertNewKeys(ctx context.Context, tenant int32, people []vault.NewPerson) error {
+	const doing = "storing the keys of new people"
+	var uids []pgtype.UUID
+	var groups, epochs, versions []uint32
+	var keks []int32
+	var wrapped [][]byte
+	for i := range people {
+		for _, k := range people[i].Keys {
+			uids = append(uids, id(people[i].Subject.UID))
+			groups, epochs, versions = append(groups, k.Group), append(epochs, k.Epoch), append(versions, k.Version)
+			keks, wrapped = append(keks, k.KEKVersion), append(wrapped, some(k.Wrapped))
+		}
+	}
+	if len(uids) == 0 {
+		return nil
+	}
+	n, err := t.exec(ctx, doing, newKeys, tenant, uids, groups, epochs, versions, keks, wrapped)
+	if err == nil && n != int64(len(uids)) {
+		err = fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
+	}
+	return err
+}
+
+// unique drops entries that stand twice, as when two forms of a value have one hash.
+func unique(entries []vault.IndexEntry) []vault.IndexEntry {
+	out := make([]vault.IndexEntry, 0, len(entries))
+next:
+	for _, e := range entries {
+		for _, o := range out {
+			if o.Field == e.Field && o.Version == e.Version && string(o.Value) == string(e.Value) {
+				continue next
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// copyIn copies rows into a table.
+func (t *tx) copyIn(ctx context.Context, doing, table string, columns []string, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	bounded, cancel := context.WithDeadline(ctx, t.deadline)
+	defer cancel()
+	_, err := t.p.CopyFrom(bounded, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+	return t.fail(ctx, doing, err)
+}
