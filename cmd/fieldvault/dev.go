@@ -86,6 +86,7 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	w.collectLess(cfg.Cache.Entries)
 	p, err := openDev(ctx, w, cfg)
 	if err != nil {
 		return err

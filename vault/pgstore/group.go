@@ -22,8 +22,10 @@ const (
 type group[T any] struct {
 	doing string
 	size  func(T) int // of one, in bytes
-	// flush makes all durable, or returns why it could not.
+	// flush makes all durable (or, of loads, reads all), or returns why it could not.
 	flush func(context.Context, []T) error
+	// ends says that a flush for one call alone ends with that call's context.
+	ends bool
 
 	mu      sync.Mutex
 	led     bool // somebody leads, or was told to
@@ -123,7 +125,10 @@ func (g *group[T]) write(ctx context.Context, w *waiter[T]) error {
 		defer g.mu.Unlock()
 		g.next()
 	}()
-	err = g.flush(context.WithoutCancel(ctx), events)
+	if !g.ends || len(followers) > 0 {
+		ctx = context.WithoutCancel(ctx)
+	}
+	err = g.flush(ctx, events)
 	return err
 }
 

@@ -2,8 +2,10 @@ package pgstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -198,4 +200,80 @@ func explain(t *testing.T, c *pgx.Conn, i int, sql string) string {
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// TestLoadsShareStatements: calls that come while one is on its way share the next
+// statement, and each gets its own answer, of people who are not there or of another
+// tenant, too.
+func TestLoadsShareStatements(t *testing.T) {
+	var r trace
+	s, _ := open(t, r.into)
+	const n = 200
+	tenants := []int32{tenant(t, s, "acme"), tenant(t, s, "other")}
+	people := make([]vault.Subject, n)
+	for i := range people {
+		people[i] = person(t, s, tenants[i%2], fmt.Sprint("person ", i))
+	}
+	r.take()
+	var wg sync.WaitGroup
+	for i, p := range people {
+		wg.Go(func() {
+			ref, asks := vault.Ref{Lookup: p.Lookup, Collection: 1, Record: "self"}, p.Tenant
+			if i%5 == 0 { // of the tenant to which the person does not belong
+				asks = tenants[(i+1)%2]
+			}
+			l, err := s.LoadForReveal(t.Context(), vault.LoadQuery{Tenant: asks, Items: []vault.Ref{ref}})
+			switch {
+			case err != nil:
+				t.Error(err)
+			case len(l.Items) != 1 || l.Incarnation == "":
+				t.Errorf("call %d: %d items", i, len(l.Items))
+			case i%5 == 0 && l.Items[0].Subject != nil:
+				t.Errorf("call %d found a person of another tenant", i)
+			case i%5 != 0 && (l.Items[0].Subject == nil || l.Items[0].Subject.UID != p.UID || l.Items[0].Record == nil):
+				t.Errorf("call %d got another's answer", i)
+			}
+		})
+	}
+	wg.Wait()
+	if sql := r.take(); len(sql) == 0 || len(sql) > n {
+		t.Errorf("%d calls sent %d statements", n, len(sql))
+	} else {
+		t.Logf("%d calls sent %d statements", n, len(sql))
+	}
+}
+
+// TestSharedLoadFailures: one that no store can answer does not fail those beside it,
+// and who gives up does not hold the others up.
+func TestSharedLoadFailures(t *testing.T) {
+	s, _ := open(t)
+	id := tenant(t, s, "acme")
+	p := person(t, s, id, "person")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	var wg sync.WaitGroup
+	for i := range 90 {
+		wg.Go(func() {
+			q := vault.LoadQuery{Tenant: id, Items: []vault.Ref{{Lookup: p.Lookup, Collection: 1, Record: "self"}}}
+			switch i % 3 {
+			case 0:
+				q.Items[0].Record = "not\x00text"
+				if _, err := s.LoadForReveal(t.Context(), q); err == nil || errors.Is(err, vault.ErrUnavailable) {
+					t.Errorf("what no text is: %v", err)
+				}
+			case 1:
+				if _, err := s.LoadForReveal(gone, q); !errors.Is(err, context.Canceled) {
+					t.Errorf("who gave up: %v", err)
+				}
+			default:
+				if l, err := s.LoadForReveal(t.Context(), q); err != nil || l.Items[0].Record == nil {
+					t.Errorf("beside them: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := s.LoadForReveal(t.Context(), vault.LoadQuery{Tenant: 9999, Items: []vault.Ref{{Lookup: p.Lookup}}}); !errors.Is(err, vault.ErrNoRow) {
+		t.Errorf("no tenant: %v", err)
+	}
 }

@@ -16,7 +16,10 @@ import (
 type Store struct {
 	*server
 	events group[vault.Intake]
-	news   telling
+	loads  []group[*sharedLoad]
+
+	nextLoad atomic.Uint64
+	news     telling
 
 	appended, batches atomic.Int64
 }
@@ -38,6 +41,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{server: server}
+	s.loads = s.newLoads()
 	s.events = group[vault.Intake]{doing: appending, size: func(e vault.Intake) int { return len(e.Leaf) }, flush: s.insertEvents}
 	return s, nil
 }
