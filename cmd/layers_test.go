@@ -78,7 +78,7 @@ database/sql:                        vault/sqlitestore
 database/sql/driver:                 vault/sqlitestore crypto/secret
 os/exec:                             vault/storetest crypto/transit/transittest cmd/fieldvault
 modernc.org/sqlite:                  vault/sqlitestore
-github.com/jackc/pgx/v5:             vault/pgstore vault/storetest
+github.com/jackc/pgx/v5:             vault/pgstore vault/storetest cmd/fieldvault/bench
 github.com/pressly/goose/v3:         vault/pgstore vault/sqlitestore
 github.com/go-chi/chi/v5:            vault/httpapi vault/portal vault/portal/console
 github.com/danielgtaylor/huma/v2:    vault/httpapi
@@ -88,7 +88,7 @@ github.com/coreos/go-oidc/v3:        accessctl/oidcauth
 golang.org/x/oauth2:                 accessctl/oidcauth
 github.com/cedar-policy/cedar-go:    accessctl
 github.com/hashicorp/vault/api:      crypto/transit crypto/transit/transittest cmd/fieldvault
-github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit crypto/localkek crypto/cryptotest
+github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit crypto/localkek crypto/cryptotest cmd/fieldvault/bench
 github.com/nyaruka/phonenumbers:     vault/catalog
 github.com/gowebpki/jcs:             audit/evidence
 github.com/piprate/json-gold:
@@ -97,7 +97,7 @@ github.com/chromedp:
 github.com/knadh/koanf:              cmd/fieldvault
 github.com/jedib0t/go-pretty/v6:     cmd/fieldvault
 golang.org/x/mod:                    audit/tree cmd/fieldvault
-math/rand:
+math/rand:                           cmd/fieldvault/bench
 unsafe:
 `
 

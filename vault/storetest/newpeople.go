@@ -21,6 +21,19 @@ func (w *world) newPerson(tenant int32) vault.NewPerson {
 	return vault.NewPerson{Subject: s, Keys: []vault.DataKey{dataKey(1, 1), dataKey(2, 1)}, Records: []vault.NewRecord{record("a"), record("b")}}
 }
 
+// listWrites are the methods that write many rows at once.
+func listWrites() []write {
+	return []write{
+		{"InsertPeople", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			s.Lookup, s.UID = hash("new people"), newUID()
+			return insert(tx.InsertPeople(ctx, s.Tenant, []vault.NewPerson{{Subject: s, Keys: []vault.DataKey{dataKey(9, 1)}}}))
+		}},
+		{"AppendEvents", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.AppendEvents(ctx, []vault.Intake{{Tenant: s.Tenant, Leaf: []byte("new list")}})
+		}},
+	}
+}
+
 func newPeople(w *world) {
 	w.run("RoundTrip", newPeopleRoundTrip)
 	w.run("None", func(w *world) {

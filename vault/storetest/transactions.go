@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fieldvault/fieldvault/vault"
@@ -17,7 +18,7 @@ type write struct {
 }
 
 // writes are all writing methods of a Tx.
-func writes() []write { return append(coreWrites(), workWrites()...) }
+func writes() []write { return slices.Concat(coreWrites(), listWrites(), workWrites()) }
 
 func coreWrites() []write {
 	return []write{
@@ -42,10 +43,6 @@ func coreWrites() []write {
 		{"InsertSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			s.Lookup, s.UID = hash("new"), newUID()
 			return insert(tx.InsertSubject(ctx, s))
-		}},
-		{"InsertPeople", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			s.Lookup, s.UID = hash("new people"), newUID()
-			return insert(tx.InsertPeople(ctx, s.Tenant, []vault.NewPerson{{Subject: s, Keys: []vault.DataKey{dataKey(9, 1)}}}))
 		}},
 		{"UpdateSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			s.Held = true
@@ -94,9 +91,6 @@ func coreWrites() []write {
 		}},
 		{"AppendEvent", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.AppendEvent(ctx, vault.Intake{Tenant: s.Tenant, Leaf: []byte("new")})
-		}},
-		{"AppendEvents", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			return tx.AppendEvents(ctx, []vault.Intake{{Tenant: s.Tenant, Leaf: []byte("new list")}})
 		}},
 		{"Sweep", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, err := tx.Sweep(ctx, s.Tenant, s.UID, 1000)

@@ -1,0 +1,71 @@
+package bench_test
+
+import (
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/fieldvault/fieldvault/cmd/fieldvault/bench"
+	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
+	"github.com/fieldvault/fieldvault/crypto/transit/transittest"
+	"github.com/fieldvault/fieldvault/vault/storetest"
+)
+
+var (
+	full   = flag.Bool("bench.full", false, "measure the headline at its full scale, on PostgreSQL and Vault that are started here")
+	growth = flag.Int64("bench.growth", -1, "with -bench.full: the most people of the measurements of growth; 0: none")
+	into   = flag.String("bench.json", "", "file for the report")
+)
+
+func TestMain(m *testing.M) { os.Exit(processtest.Main(m)) }
+
+// headlineKeys are the figures that the suite must give.
+var headlineKeys = []string{
+	"seal_vs_tink", "open_vs_tink", "reveal_single_vs_transit", "reveal_batch_vs_transit_batch", "reveal_batch_vs_limit",
+	"cold_vault_requests_per_subject", "erase_large_over_small", "rewrap_vs_transit_rewrap", "rotation_p99_over_quiet",
+	"reveal_1m_over_10k", "overhead_bytes_per_field", "rss_mib_1m",
+}
+
+// TestHeadline runs the suite on real PostgreSQL, durable, and real Vault: briefly, to
+// see that all of it is measured, or with -bench.full for its figures.
+func TestHeadline(t *testing.T) {
+	processtest.NeedProduction(t)
+	vault := transittest.StartOwn(t, transittest.Options{})
+	// A server of its size, as anybody would set it: the default is for a tenth of it.
+	pg := storetest.StartCluster(t, storetest.ClusterOptions{Durable: true, Settings: map[string]string{"shared_buffers": "2GB", "max_wal_size": "8GB"}})
+	g := &bench.Ground{
+		Program: string(processtest.Build(t)), Dir: t.TempDir(), Store: pg.Database(t),
+		Vault: vault.Address, Auth: vault.RootToken, Mount: vault.Mount, Prefix: "bench-",
+	}
+	scale := bench.Brief()
+	if *full {
+		scale = bench.Full()
+		if *growth >= 0 {
+			scale.Growth = *growth
+		}
+	}
+	r, err := bench.Headline(t.Context(), g, scale, 1, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range headlineKeys {
+		if v, ok := r.Keys[key]; !ok && scale.Growth > 0 || math.IsNaN(v) || v < 0 || ok && v == 0 {
+			t.Errorf("the report has %s %v", key, v)
+		}
+	}
+	if !slices.IsSortedFunc(r.Growth, func(a, b bench.Growth) int { return int(a.People - b.People) }) {
+		t.Error("the sizes of growth are not in order")
+	}
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *into != "" {
+		if err := os.WriteFile(*into, b, 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
