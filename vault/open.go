@@ -85,14 +85,18 @@ func hides(code string) bool {
 
 // An opening is one sealed value to open after the event is durable.
 type opening struct {
-	want    *want
-	answer  int // index in the item's answers
-	person  *person
-	sealed  field.Sealed
-	id      keyring.ID
-	wrapped keyring.Wrapped
-	view    accessctl.View
-	key     int
+	want   *want
+	answer int // index in the item's answers
+	person *person
+	sealed sealedValue
+	view   accessctl.View
+	key    int // index in the keys of openings
+}
+
+// A sealedValue is what of a stored value is not said by its key and its want.
+type sealedValue struct {
+	ciphertext []byte
+	revision   uint64
 }
 
 // openings are all values of a request, with the distinct keys they need.
@@ -106,18 +110,31 @@ type openings struct {
 
 func (o *openings) any() bool { return len(o.list) > 0 }
 
-func (o *openings) add(x opening) {
-	k, ok := o.by[x.id]
+// add plans an opening with a key. The values of a person follow each other, so that
+// the last key is mostly the next.
+func (o *openings) add(x opening, t *tenant, s *Subject, k *DataKey) {
+	if n := len(o.keys); n > 0 && isKey(&o.keys[n-1].ID, s, k) {
+		x.key = n - 1
+		o.list = append(o.list, x)
+		return
+	}
+	id := keyID(t, s, k)
+	at, ok := o.by[id]
 	if !ok {
 		if o.by == nil {
 			o.by = map[keyring.ID]int{}
 		}
-		k = len(o.keys)
-		o.by[x.id] = k
-		o.keys = append(o.keys, keyring.Sealed{ID: x.id, Wrapped: x.wrapped})
+		at = len(o.keys)
+		o.by[id] = at
+		o.keys = append(o.keys, keyring.Sealed{ID: id, Wrapped: wrappedOf(k)})
 	}
-	x.key = k
+	x.key = at
 	o.list = append(o.list, x)
+}
+
+// isKey says whether a key of the request's tenant is that of a person.
+func isKey(id *keyring.ID, s *Subject, k *DataKey) bool {
+	return id.UID == s.UID && id.Group == k.Group && id.Epoch == k.Epoch && id.Version == k.Version
 }
 
 func keyID(t *tenant, s *Subject, k *DataKey) keyring.ID {
@@ -161,10 +178,10 @@ func (r *reading) openAll(ctx context.Context) error {
 
 // openOne opens a value and masks it where the caller gets no more.
 func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
-	f := r.out[o.want.at].Fields[o.answer].Field
+	f, id := r.out[o.want.at].Fields[o.answer].Field, &r.open.keys[o.key].ID
 	place := field.Place{
-		Tenant: r.t.row.Name, UID: o.id.UID, Group: o.id.Group, Epoch: o.id.Epoch,
-		Collection: o.want.coll.ID, Record: o.want.record, Field: f.ID, Revision: o.sealed.Revision,
+		Tenant: r.t.row.Name, UID: id.UID, Group: id.Group, Epoch: id.Epoch,
+		Collection: o.want.coll.ID, Record: o.want.record, Field: f.ID, Revision: o.sealed.revision,
 	}
 	var plain secret.Bytes
 	var err error
@@ -172,7 +189,7 @@ func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
 		place.Record, place.Revision = "", 0
 		plain, err = k.OpenPortable(place, *o.want.portable)
 	} else {
-		plain, err = k.Open(place, o.sealed.Ciphertext)
+		plain, err = k.Open(place, o.sealed.ciphertext)
 	}
 	if err != nil || o.view == accessctl.Plain {
 		return plain, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fieldvault/fieldvault/accessctl"
@@ -24,18 +25,25 @@ func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([
 		return nil, ErrTooLarge
 	}
 	return v.read(ctx, c, accessctl.ActionReveal, len(items), func(r *reading) {
-		seen := map[string]bool{}
+		var seen map[string]bool
+		if len(items) > 1 {
+			seen = make(map[string]bool, len(items))
+		}
+		r.wants = make([]want, 0, len(items))
 		for i := range items {
 			w, err := r.want(&items[i])
 			if err != nil {
 				r.out[i].Err = err
 				continue
 			}
-			if seen[w.key()] {
-				r.out[i].Err = invalid("items", "must name each record once")
-				continue
+			if len(items) > 1 {
+				key := w.key()
+				if seen[key] {
+					r.out[i].Err = invalid("items", "must name each record once")
+					continue
+				}
+				seen[key] = true
 			}
-			seen[w.key()] = true
 			w.at = i
 			r.wants = append(r.wants, w)
 		}
@@ -71,6 +79,7 @@ type want struct {
 	lookup   []byte
 	coll     *catalog.Collection
 	record   string
+	names    []string // as they were asked for; nil: all, or none of a record
 	fields   []*catalog.Field
 	facts    []accessctl.Field
 	all      bool            // "*": what is stored decides fields
@@ -79,6 +88,9 @@ type want struct {
 
 // maxOpened bounds the bytes that one request opens; items beyond are ErrTooLarge.
 const maxOpened = 64 << 20
+
+// maxPlanned bounds for how many openings room is made before they are known.
+const maxPlanned = 10_000
 
 // attempts bounds how often a request begins again because what it decided
 // from has changed meanwhile.
@@ -272,6 +284,11 @@ func (r *reading) wantFields(w *want, names []string) error {
 	if len(names) == 0 {
 		return invalid("fields", "is required: name the fields that you need")
 	}
+	if before := r.last(); before != nil && before.coll == w.coll && slices.Equal(before.names, names) {
+		w.names, w.fields, w.facts = before.names, before.fields, before.facts
+		return nil
+	}
+	w.fields, w.facts = make([]*catalog.Field, 0, len(names)), make([]accessctl.Field, 0, len(names))
 	for i, name := range names {
 		f, ok := w.coll.Field(name)
 		if !ok {
@@ -284,7 +301,16 @@ func (r *reading) wantFields(w *want, names []string) error {
 		}
 		w.add(f, r.c.Purpose)
 	}
+	w.names = names
 	return nil
+}
+
+// last is what the item before asks for, of which this one mostly asks the same fields.
+func (r *reading) last() *want {
+	if len(r.wants) == 0 {
+		return nil
+	}
+	return &r.wants[len(r.wants)-1]
 }
 
 func (w *want) add(f *catalog.Field, p accessctl.Purpose) {
@@ -313,6 +339,10 @@ func (r *reading) decide(w *want, l *LoadedItem) {
 		Consent:    seedConsent(l.Subject.UID, r.t.consentFor(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now())),
 		Restricted: l.Subject.Restricted,
 		Own:        w.own,
+	}
+	r.out[w.at].Fields = make([]Answer, 0, len(w.fields))
+	if p.views == nil {
+		p.views = make(tally, 0, len(w.fields))
 	}
 	for i, f := range w.fields {
 		r.decideField(w, l, p, state, i, find(sealed, f))
@@ -361,10 +391,12 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 			out.Err = ErrTooLarge
 			return
 		}
+		if r.open.list == nil {
+			r.open.list = make([]opening, 0, min(maxPlanned, len(r.wants)*len(w.fields)))
+		}
 		r.open.add(opening{
-			want: w, answer: len(out.Fields), person: p, sealed: *s,
-			id: keyID(r.t, l.Subject, k), wrapped: wrappedOf(k), view: d.View,
-		})
+			want: w, answer: len(out.Fields), person: p, sealed: sealedValue{s.Ciphertext, s.Revision}, view: d.View,
+		}, r.t, l.Subject, k)
 		out.Fields = append(out.Fields, Answer{Field: f, View: d.View})
 	}
 	p.views.add(w.coll.ID, f.ID, d)

@@ -202,8 +202,8 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 		return
 	}
 	p.allowed = true
-	r.open.add(opening{want: w, answer: -1, person: p, sealed: *s, id: keyID(r.t, l.Subject, k), wrapped: wrappedOf(k)})
-	r.open.add(opening{want: w, answer: -2, person: p, id: keyID(r.t, l.Subject, id), wrapped: wrappedOf(id)})
+	r.open.add(opening{want: w, answer: -1, person: p, sealed: sealedValue{s.Ciphertext, s.Revision}}, r.t, l.Subject, k)
+	r.open.add(opening{want: w, answer: -2, person: p}, r.t, l.Subject, id)
 }
 
 // record makes the search durable: an event for each candidate's person, or one
@@ -248,10 +248,11 @@ func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 
 func (sr *searching) match(value, name *opening, keys []*field.Key, l *LoadedItem) (Match, bool, error) {
 	t := sr.r.t
+	id := &sr.r.open.keys[value.key].ID
 	plain, err := keys[value.key].Open(field.Place{
-		Tenant: t.row.Name, UID: value.id.UID, Group: value.id.Group, Epoch: value.id.Epoch,
-		Collection: sr.coll.ID, Record: value.want.record, Field: sr.field.ID, Revision: value.sealed.Revision,
-	}, value.sealed.Ciphertext)
+		Tenant: t.row.Name, UID: id.UID, Group: id.Group, Epoch: id.Epoch,
+		Collection: sr.coll.ID, Record: value.want.record, Field: sr.field.ID, Revision: value.sealed.revision,
+	}, value.sealed.ciphertext)
 	if err != nil {
 		return Match{}, false, err
 	}
@@ -264,11 +265,12 @@ func (sr *searching) match(value, name *opening, keys []*field.Key, l *LoadedIte
 	if !normal.Equal(sr.want) {
 		return Match{}, false, nil
 	}
-	id, err := keys[name.key].Open(identityPlace(t, name.id.UID, name.id.Epoch, placeID), l.Subject.SealedID)
+	id = &sr.r.open.keys[name.key].ID
+	subject, err := keys[name.key].Open(identityPlace(t, id.UID, id.Epoch, placeID), l.Subject.SealedID)
 	if err != nil {
 		return Match{}, false, err
 	}
-	return Match{Subject: string(id.Expose()), Record: value.want.record}, true, nil
+	return Match{Subject: string(subject.Expose()), Record: value.want.record}, true, nil
 }
 
 // A cursor is where the next page begins. It is sealed, and bound to who asked

@@ -62,7 +62,9 @@ func ParsePacked(b []byte, dst []Sealed) ([]Sealed, error) {
 	if r.bad || version != packedVersion || count > maxPacked {
 		return nil, fmt.Errorf("parsing a packed record: %w", ErrFormat)
 	}
-	dst = dst[:0]
+	if dst = dst[:0]; cap(dst) == 0 && count > 0 {
+		dst = make([]Sealed, 0, min(count, uint64(len(r.b)/minSealed+1)))
+	}
 	var last Sealed
 	for range count {
 		f := r.sealed(&last)
@@ -77,6 +79,9 @@ func ParsePacked(b []byte, dst []Sealed) ([]Sealed, error) {
 	}
 	return dst, nil
 }
+
+// minSealed is how many bytes a field has at least: six numbers and a ciphertext.
+const minSealed = 6 + Overhead
 
 // sealed reads the next field. Its id and time stand as differences to the
 // last one's. An id that would overflow stays 0, which follows refuses.

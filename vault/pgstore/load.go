@@ -133,11 +133,12 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 	}
 	defer r.Close()
 	l := &vault.Loaded{Items: make([]vault.LoadedItem, n)}
-	seen := 0
+	seen, place := 0, 0
+	var row loadRow
+	dest := append(row.dest(l), &place)
 	for ; r.Next(); seen++ {
-		var row loadRow
-		var place int
-		if err := r.Scan(append(row.dest(l), &place)...); err != nil {
+		row = loadRow{}
+		if err := r.Scan(dest...); err != nil {
 			return nil, err
 		}
 		if place > n || place == 0 && n > 0 {
