@@ -11,9 +11,17 @@ import (
 // typical is a usual value of each type, by field of the shop.
 func typical() []struct{ name, text string } {
 	return []struct{ name, text string }{
-		{"email", "luisg@embraer.com.br"}, {"phone", "+55 (12) 3923-5555"}, {"full_name", "Luís Gonçalves"}, {"born", "1985-03-31"},
-		{"address", "Av. Brigadeiro Faria Lima, 2170"}, {"tax_id", "12345678Z"}, {"iban", "DE89 3704 0044 0532 0130 00"},
-		{"card", "4242 4242 4242 4242"}, {"notes", "Called about the invoice of May."}, {"points", "1200.5"}, {"adult", "true"},
+		{"email", "luisg@embraer.com.br"},
+		{"phone", "+55 (12) 3923-5555"},
+		{"full_name", "Luís Gonçalves"},
+		{"born", "1985-03-31"},
+		{"address", "Av. Brigadeiro Faria Lima, 2170"},
+		{"tax_id", "12345678Z"},
+		{"iban", "DE89 3704 0044 0532 0130 00"},
+		{"card", "4242 4242 4242 4242"},
+		{"notes", "Called about the invoice of May."},
+		{"points", "1200.5"},
+		{"adult", "true"},
 	}
 }
 
