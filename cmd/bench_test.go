@@ -66,7 +66,7 @@ func benchmarksOf(t *testing.T, pkg string) map[string]bool {
 // comparison is what benchstat writes of two runs.
 const comparison = `goos: linux
 pkg: github.com/fieldvault/fieldvault/audit
-,old.txt,,bench.txt,,,
+,baseline,,now,,,
 ,sec/op,CI,sec/op,CI,vs base,P
 Same,1e-06,1%,1.1e-06,1%,~,p=0.4 n=6
 Little,1e-06,1%,1.1e-06,1%,+10.00%,p=0.002 n=6
@@ -77,13 +77,23 @@ New,,,1e-06,1%
 Gone,1e-06,1%
 geomean,1e-06,,1e-06,,+0.00%,
 
-,old.txt,,bench.txt,,,
+,baseline,,now,,,
 ,allocs/op,CI,allocs/op,CI,vs base,P
 Same,2,0%,2,0%,~,p=1.000 n=6
 Little,1000,0%,1001,0%,+0.10%,p=0.002 n=6
 Slower,0,0%,3,0%,?,p=0.002 n=6
 Faster,4,0%,2,0%,-50.00%,p=0.002 n=6
 geomean,1,,1,,+0.00%,
+
+pkg: github.com/fieldvault/fieldvault/vault/pgstore
+,now,
+,sec/op,CI
+Beside,2e-03,1%
+
+pkg: github.com/fieldvault/fieldvault/vault/api
+,baseline,
+,sec/op,CI
+Elsewhere,2e-03,1%
 `
 
 func TestBenchSaysWhatGotSlower(t *testing.T) {
@@ -92,10 +102,10 @@ func TestBenchSaysWhatGotSlower(t *testing.T) {
 		want   []string
 		not    []string
 	}{
-		"a row":   {comparison, "cpu: x", []string{"slower   audit Slower", "+50 %", "allocs   audit Slower", "allocs   audit Faster", "new      audit New", "gone     audit Gone"}, []string{"Same", "Little", "Unsure", "slower   audit Faster"}},
-		"nothing": {"pkg: github.com/fieldvault/fieldvault/audit\n,sec/op,CI,sec/op,CI,vs base,P\nSame,1e-06,1%,1.1e-06,1%,~,p=0.4 n=6\n", "cpu: x", []string{"bench: nothing got slower\n"}, []string{"Same", "allocations", "both"}},
+		"a row":   {comparison, "cpu: x", []string{"slower   audit Slower", "+50 %", "allocs   audit Slower", "allocs   audit Faster", "new      audit New", "gone     audit Gone", "new      vault/pgstore Beside", "2 ms"}, []string{"Elsewhere", "Same", "Little", "Unsure", "slower   audit Faster"}},
+		"nothing": {"pkg: github.com/fieldvault/fieldvault/audit\n,baseline,,now,,,\n,sec/op,CI,sec/op,CI,vs base,P\nSame,1e-06,1%,1.1e-06,1%,~,p=0.4 n=6\n", "cpu: x", []string{"bench: nothing got slower\n"}, []string{"Same", "allocations", "both"}},
 		"a busy machine": {
-			"pkg: github.com/fieldvault/fieldvault/audit\n,sec/op,CI,sec/op,CI,vs base,P\n" + strings.Repeat("Row,1e-06,1%,1.5e-06,1%,+50.00%,p=0.002 n=6\n", 20) + "Worse,1e-06,1%,2.5e-06,1%,+150.00%,p=0.002 n=6\n",
+			"pkg: github.com/fieldvault/fieldvault/audit\n,baseline,,now,,,\n,sec/op,CI,sec/op,CI,vs base,P\n" + strings.Repeat("Row,1e-06,1%,1.5e-06,1%,+50.00%,p=0.002 n=6\n", 20) + "Worse,1e-06,1%,2.5e-06,1%,+150.00%,p=0.002 n=6\n",
 			"cpu: x",
 			[]string{"1.50 times", "slower   audit Worse"},
 			[]string{"audit Row"},

@@ -11,12 +11,16 @@
 	pkg = $0
 	sub(/^pkg: github.com\/fieldvault\/fieldvault\//, "", pkg)
 }
+/^,(baseline|now),/ {
+	both = $4 == "now" # else a package that only one run had
+	alone = $2 == "now"
+}
 /^,/ { unit = $2 }
 /^[^,:]+,/ && $1 != "geomean" {
 	name = pkg " " $1
-	if (unit == "sec/op" && $2 == "") fresh = fresh "\n  new      " name
-	if (unit == "sec/op" && $4 == "") fresh = fresh "\n  gone     " name
-	if ($2 == "" || $4 == "") next
+	if (unit == "sec/op" && (alone || both && $2 == "")) fresh = fresh sprintf("\n  new      %-44s %10s", name, clock(alone ? $2 : $4))
+	if (unit == "sec/op" && both && $4 == "") fresh = fresh "\n  gone     " name
+	if (!both || $2 == "" || $4 == "") next
 	if (unit == "sec/op" && was == is && $2 > 0) {
 		names[++n] = name
 		old[n] = $2

@@ -7,7 +7,7 @@
 #               set: PKG=./vault/pgstore
 #   BASE        the baseline; default deploy/ci/bench.baseline.txt
 #   BASELINE    not empty: makes the baseline anew instead of comparing
-#   BENCHCOUNT  rounds; default 6, and fewer than 4 prove nothing
+#   BENCHCOUNT  rounds; default 6, and fewer prove nothing
 #   BENCHTIME   how long each benchmark runs in a round; default 100ms
 #   BENCHLIMIT  how many percent count as slower; default 20
 set -euo pipefail
@@ -22,7 +22,12 @@ if [ -n "${BASELINE:-}" ] && [ -n "${PKG:-}" ] && [ -z "${BASE:-}" ]; then
 	echo "bench: a baseline of some packages only needs a file of its own: BASE=..." >&2
 	exit 1
 fi
-case ${PKG:-} in *pgstore*) bash deploy/ci/setup.sh postgres ;; esac
+case ${PKG:-} in
+*pgstore*)
+	bash deploy/ci/setup.sh postgres
+	export FIELDVAULT_E2E=1 # without it they skip
+	;;
+esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -49,6 +54,10 @@ done
 for i in "${!dirs[@]}"; do
 	cat "$work/$i.txt"
 done >bench.txt
+if ! grep -q '^Benchmark' bench.txt; then
+	echo "bench: there are no benchmarks" >&2
+	exit 1
+fi
 
 if [ -n "${BASELINE:-}" ]; then
 	cp bench.txt "$base"
@@ -60,5 +69,5 @@ if [ ! -e "$base" ]; then
 	exit 0
 fi
 cpu() { grep -m 1 '^cpu: ' "$1"; }
-tool benchstat -format csv -ignore cpu "$base" bench.txt 2>/dev/null |
+tool benchstat -format csv -ignore cpu baseline="$base" now=bench.txt 2>/dev/null |
 	awk -F , -v limit="${BENCHLIMIT:-20}" -v was="$(cpu "$base")" -v is="$(cpu bench.txt)" -f deploy/ci/bench.awk
