@@ -5,7 +5,7 @@
 .PHONY: help dev test check lint fmt verify fuzz bench
 
 # Given on the command line, as in `make test PKG=./vault/... RACE=1`.
-export PKG RACE TESTFLAGS FUZZTIME BENCHCOUNT BASE
+export PKG RACE TESTFLAGS FUZZTIME BENCHCOUNT BENCHTIME BENCHLIMIT BASE BASELINE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,5 +31,5 @@ verify: ## check formatting, vet, modules and the static build
 fuzz: ## run every fuzz target for FUZZTIME=10s (PKG="crypto audit")
 	@bash deploy/ci/fuzz.sh
 
-bench: ## run the micro-benchmarks (PKG=..., BENCHCOUNT=6, BASE=old.txt to compare)
+bench: ## say what got slower since the baseline, by micro-benchmarks (PKG=..., BASE=old.txt; BASELINE=1 makes it anew)
 	@bash deploy/ci/bench.sh

@@ -25,7 +25,7 @@ func ParseLeaf(b []byte) (Event, error) {
 	if !p.good || len(p.rest) > 0 {
 		return Event{}, fmt.Errorf("%w: form", ErrLeaf)
 	}
-	again, err := e.AppendLeaf(make([]byte, 0, len(b)))
+	again, err := e.AppendLeaf(nil)
 	if err != nil {
 		return Event{}, fmt.Errorf("%w: content", ErrLeaf)
 	}
@@ -122,13 +122,11 @@ func (p *parser) attr() Attr {
 }
 
 func (p *parser) view() accessctl.View {
-	switch p.str() {
-	case "hidden":
-		return accessctl.Hidden
-	case "masked":
-		return accessctl.Masked
-	case "plain":
-		return accessctl.Plain
+	for _, v := range [...]accessctl.View{accessctl.Plain, accessctl.Masked, accessctl.Hidden} {
+		if p.accept(viewText(v)) {
+			p.expect(`"`)
+			return v
+		}
 	}
 	p.good = false
 	return accessctl.Hidden

@@ -101,3 +101,33 @@ func TestNewEndsWithItsContext(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestARemovedKeyEndsRememberedTokens: theirs that it signed, at the next read of the
+// set; the tokens of a key that is still there are verified once more.
+func TestARemovedKeyEndsRememberedTokens(t *testing.T) {
+	stays, goes := keys()["a-ed"], keys()["a-ec"]
+	c, s := newClock(), newIssuerServer(t, keySet(stays, goes))
+	v := verifier(t, overHTTP(c, s))
+	kept, ended := typical(stays), typical(goes)
+	for range 2 {
+		for _, whole := range []string{kept, ended} {
+			if _, err := v.Verify(t.Context(), whole); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := v.Cached(); n != 2 {
+		t.Fatalf("%d remembered", n)
+	}
+	s.serve(keySet(stays))
+	c.move(time.Minute)
+	if _, err := v.Verify(t.Context(), ended); !errors.Is(err, jwtauth.ErrToken) {
+		t.Errorf("the removed key: %v", err)
+	}
+	if n := v.Cached(); n != 0 {
+		t.Errorf("%d remembered after the change", n)
+	}
+	if _, err := v.Verify(t.Context(), kept); err != nil || v.Cached() != 1 {
+		t.Errorf("the key that is still there: %v, %d remembered", err, v.Cached())
+	}
+}

@@ -15,6 +15,7 @@ events=$(mktemp)
 trap 'rm -f "$events"' EXIT
 status=0
 run() { # a name, flags and packages
+	# shellcheck disable=SC2086 # TESTFLAGS is a list
 	tool gotestsum --format standard-quiet --jsonfile "$events.$1" -- -timeout 60m ${TESTFLAGS:-} "${@:2}" || status=$?
 	cat "$events.$1" >>"$events"
 	rm -f "$events.$1"
@@ -29,6 +30,7 @@ heavy='/cmd/fieldvault/(browser|e2e|killpoints|logscale)$|/vault/portal/page$'
 if [ -n "${RACE:-}" ] && [ -z "${PKG:-}" ]; then
 	run race -race $(go list ./... | grep -Ev "$heavy")
 	run heavy $(go list ./... | grep -E "$heavy")
+	run allocs -run Alloc $(find . -name allocs_test.go -printf '%h\n') # which the race detector leaves out
 else
 	run all ${RACE:+-race} ${PKG:-./...}
 fi

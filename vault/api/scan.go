@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -23,7 +24,7 @@ type scanner struct {
 
 // A step is one part of the path to where the scanner is: a key, or an index.
 type step struct {
-	key   string
+	key   []byte // nil: an index
 	index int
 }
 
@@ -32,13 +33,13 @@ func (s *scanner) fail(rule string) error {
 	var b strings.Builder
 	for _, p := range s.path {
 		switch {
-		case p.key == "":
+		case p.key == nil:
 			b.WriteString("[" + strconv.Itoa(p.index) + "]")
 			continue
 		case b.Len() > 0:
 			b.WriteByte('.')
 		}
-		b.WriteString(p.key)
+		b.WriteString(speakable(p.key))
 	}
 	return &DecodeError{Path: orBody(b.String()), Rule: rule}
 }
@@ -219,7 +220,7 @@ func (s *scanner) object(t reflect.Type) error {
 }
 
 // member scans what follows a key: the colon and the value.
-func (s *scanner) member(t reflect.Type, key string, seen *keys) error {
+func (s *scanner) member(t reflect.Type, key []byte, seen *keys) error {
 	if err := s.count(); err != nil {
 		return err
 	}
@@ -227,7 +228,7 @@ func (s *scanner) member(t reflect.Type, key string, seen *keys) error {
 	if !known {
 		return s.fail("must not have unknown keys; keys are spelt in lower case")
 	}
-	s.path = append(s.path, step{key: speakable(key)})
+	s.path = append(s.path, step{key: key})
 	switch {
 	case !seen.add(key):
 		return s.fail("must stand once; keys that differ only in case count as one")
@@ -245,7 +246,7 @@ func (s *scanner) member(t reflect.Type, key string, seen *keys) error {
 }
 
 // memberType is the type of a member, and whether t may have it at all.
-func (s *scanner) memberType(t reflect.Type, key string) (reflect.Type, bool) {
+func (s *scanner) memberType(t reflect.Type, key []byte) (reflect.Type, bool) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -261,7 +262,7 @@ func (s *scanner) memberType(t reflect.Type, key string) (reflect.Type, bool) {
 		addMembers(members, t)
 		s.names[t] = members
 	}
-	m, known := members[key]
+	m, known := members[string(key)]
 	return m, known
 }
 
@@ -280,8 +281,8 @@ func addMembers(m map[string]reflect.Type, t reflect.Type) {
 
 // speakable is a key as it may stand in an error: only what looks like a name of
 // a catalog, for a key may hold personal data by mistake.
-func speakable(key string) string {
-	if key == "" || len(key) > 63 || key[0] < 'a' || key[0] > 'z' {
+func speakable(key []byte) string {
+	if len(key) == 0 || len(key) > 63 || key[0] < 'a' || key[0] > 'z' {
 		return "?"
 	}
 	for i := range len(key) {
@@ -289,7 +290,7 @@ func speakable(key string) string {
 			return "?"
 		}
 	}
-	return key
+	return string(key)
 }
 
 // number scans a number.
@@ -333,8 +334,9 @@ func (s *scanner) digits() bool {
 	return s.at > from
 }
 
-// text scans a string. Only if decode is set it is returned.
-func (s *scanner) text(decode bool) (string, error) {
+// text scans a string. Only if decode is set it is returned, as a part of the input
+// if nothing in it is escaped; it is never nil then.
+func (s *scanner) text(decode bool) ([]byte, error) {
 	s.at++
 	var b []byte
 	from := s.at
@@ -342,19 +344,23 @@ func (s *scanner) text(decode bool) (string, error) {
 		switch c := s.data[s.at]; {
 		case c == '"':
 			s.at++
-			if !decode {
-				return "", nil
+			switch rest := s.data[from : s.at-1]; {
+			case !decode:
+				return nil, nil
+			case b == nil:
+				return rest, nil
+			default:
+				return append(b, rest...), nil
 			}
-			return string(append(b, s.data[from:s.at-1]...)), nil
 		case c < 0x20:
-			return "", s.fail("must have no raw control characters in strings")
+			return nil, s.fail("must have no raw control characters in strings")
 		case c == '\\':
 			if decode {
 				b = append(b, s.data[from:s.at]...)
 			}
 			r, err := s.escape()
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			if decode {
 				b = utf8.AppendRune(b, r)
@@ -364,7 +370,7 @@ func (s *scanner) text(decode bool) (string, error) {
 			s.at++
 		}
 	}
-	return "", s.fail("must be JSON: it ends too early")
+	return nil, s.fail("must be JSON: it ends too early")
 }
 
 // escape scans one escape sequence, a pair of surrogates as one.
@@ -435,16 +441,16 @@ func (s *scanner) hex4() (rune, bool) {
 
 // keys is the set of an object's keys, without regard to case.
 type keys struct {
-	few  [8]string
+	few  [8][]byte
 	many map[string]struct{}
 	n    int
 }
 
 // add adds a key, and reports whether it is new.
-func (k *keys) add(key string) bool {
+func (k *keys) add(key []byte) bool {
 	if k.many == nil {
 		for _, have := range k.few[:k.n] {
-			if strings.EqualFold(have, key) {
+			if bytes.EqualFold(have, key) {
 				return false
 			}
 		}
@@ -458,19 +464,19 @@ func (k *keys) add(key string) bool {
 			k.many[fold(have)] = struct{}{}
 		}
 	}
-	key = fold(key)
-	if _, ok := k.many[key]; ok {
+	folded := fold(key)
+	if _, ok := k.many[folded]; ok {
 		return false
 	}
-	k.many[key] = struct{}{}
+	k.many[folded] = struct{}{}
 	k.n++
 	return true
 }
 
 // fold maps keys that differ only in case to the same string, as encoding/json
 // does: each rune becomes the least of those it folds with.
-func fold(key string) string {
-	return strings.Map(func(r rune) rune {
+func fold(key []byte) string {
+	return string(bytes.Map(func(r rune) rune {
 		for {
 			next := unicode.SimpleFold(r)
 			if next <= r {
@@ -478,5 +484,5 @@ func fold(key string) string {
 			}
 			r = next
 		}
-	}, key)
+	}, key))
 }

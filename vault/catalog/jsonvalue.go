@@ -23,10 +23,24 @@ func unquote(v []byte) (s, rule string) {
 	if !wellFormed(v) {
 		return "", ruleUTF8
 	}
-	if json.Unmarshal(v, &s) != nil {
+	if inner := v[1 : len(v)-1]; v[len(v)-1] == '"' && verbatim(inner) {
+		return string(inner), ""
+	}
+	var out string
+	if json.Unmarshal(v, &out) != nil {
 		return "", ruleString
 	}
-	return s, ""
+	return out, ""
+}
+
+// verbatim says whether text stands in a JSON string as it is, as most values do.
+func verbatim(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // wellFormed says whether JSON text is UTF-8 and escapes no lone surrogate.

@@ -31,52 +31,53 @@ const hidden = 4
 // seen. It tells neither their length nor, however short they are, all of
 // them.
 func (f *Field) MaskValue(v secret.Bytes) secret.Bytes {
-	return secret.FromString(f.mask(string(v.Expose())))
+	return secret.New(f.mask(string(v.Expose())))
 }
 
-func (f *Field) mask(s string) string {
+func (f *Field) mask(s string) []byte {
+	var room [64]rune // for the characters of most values, so that nothing is allocated for them
 	switch f.Mask {
 	case MaskEmail:
 		return maskEmail(s)
 	case MaskInitial:
-		return initial(s) + dots
+		return []byte(initial(s) + dots)
 	case MaskLast2:
-		return maskEnd(f.tail(s), 2)
+		return maskEnd("", f.tail(room[:0], s), 2)
 	case MaskLast3:
-		return maskEnd(f.tail(s), 3)
+		return maskEnd("", f.tail(room[:0], s), 3)
 	case MaskLast4:
-		return maskEnd(f.tail(s), 4)
+		return maskEnd("", f.tail(room[:0], s), 4)
 	case MaskYear:
 		if validDate(s) {
-			return s[:4]
+			return []byte(s[:4])
 		}
-		return dots
+		return []byte(dots)
 	case MaskIBAN:
 		b, ok := bare(s, "-")
 		if !ok || len(b) < 15 {
-			return dots
+			return []byte(dots)
 		}
-		return b[:2] + " " + maskEnd([]rune(b[2:]), 4)
+		return maskEnd(b[:2]+" ", append(room[:0], []rune(b[2:])...), 4)
 	default:
-		return dots
+		return []byte(dots)
 	}
 }
 
 // maskEmail shows the domain, and the first character of a local part of three
 // or more.
-func maskEmail(s string) string {
+func maskEmail(s string) []byte {
 	local, domain, ok := splitEmail(s)
 	if !ok {
-		return dots
+		return []byte(dots)
 	}
-	return initial(local) + dots + "@" + domain
+	return []byte(initial(local) + dots + "@" + domain)
 }
 
 // initial gives the first letter or digit of a text that has at least three of
 // them. Where a character is a syllable or a word, one is too much: nothing.
 func initial(s string) string {
 	s = norm.NFC.String(strings.TrimSpace(s))
-	first, _ := utf8.DecodeRuneInString(s)
+	first, size := utf8.DecodeRuneInString(s)
 	if !unicode.IsLetter(first) && !unicode.IsDigit(first) || unicode.In(first, unicode.Lo) {
 		return ""
 	}
@@ -89,15 +90,14 @@ func initial(s string) string {
 	if count < 3 {
 		return ""
 	}
-	return string(first)
+	return s[:size]
 }
 
-// tail gives the characters of which a mask may show the last ones.
-func (f *Field) tail(s string) []rune {
+// tail appends the characters of which a mask may show the last ones.
+func (f *Field) tail(out []rune, s string) []rune {
 	if f.Type == TypePhone {
 		s, _ = cutExtension(s)
 	}
-	var out []rune
 	for _, r := range norm.NFC.String(s) {
 		if unicode.IsDigit(r) || f.Type != TypePhone && unicode.IsLetter(r) {
 			out = append(out, r)
@@ -106,11 +106,12 @@ func (f *Field) tail(s string) []rune {
 	return out
 }
 
-// maskEnd shows at most n of the last characters, and hides at least four.
-func maskEnd(s []rune, n int) string {
+// maskEnd shows, after what begins the mask, at most n of the last characters, and
+// hides at least four.
+func maskEnd(begin string, s []rune, n int) []byte {
 	n = min(n, len(s)-hidden)
 	if n <= 0 {
-		return dots
+		return []byte(begin + dots)
 	}
-	return dots + " " + string(s[len(s)-n:])
+	return []byte(begin + dots + " " + string(s[len(s)-n:]))
 }

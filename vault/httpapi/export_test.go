@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/api"
 )
 
@@ -19,4 +20,9 @@ func ReadBody(r *http.Request, limit, budget int64) (body []byte, err error) {
 	body, free, err := bodyReader{semaphore.NewWeighted(budget)}.read(r, limit)
 	free()
 	return body, err
+}
+
+// AppendResults is the body of a reveal, as it is sent.
+func AppendResults(items []vault.Item, out []vault.Revealed) ([]byte, error) {
+	return new(exchange).appendResults(make([]byte, 0, sizeOf(out)), items, out)
 }

@@ -1,0 +1,24 @@
+//go:build !race
+
+package audit_test
+
+import (
+	"testing"
+
+	"github.com/fieldvault/fieldvault/audit"
+)
+
+// TestParseLeafAllocations: the parser, five texts, the list of ten fields as it
+// grows five times, the leaf again to compare with, and nothing for each field. (The
+// race detector allocates as well: hence the build tag.) Those of AppendLeaf are
+// pinned by TestAppendLeafAllocatesOnce.
+func TestParseLeafAllocations(t *testing.T) {
+	text := []byte(leaf(t, tenFields()))
+	if n := testing.AllocsPerRun(200, func() {
+		if _, err := audit.ParseLeaf(text); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 12 {
+		t.Errorf("%v allocations", n)
+	}
+}
