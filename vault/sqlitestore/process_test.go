@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
 )
 
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	pacetest.Draws("25")
 	goleak.VerifyTestMain(m)
 }
 

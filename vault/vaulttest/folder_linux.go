@@ -15,9 +15,9 @@ const (
 	roomy = 1 << 30
 )
 
-// folder returns a folder that is removed after the test. It is in memory where there is
+// Folder returns a folder that is removed after the test. It is in memory where there is
 // room for it: a vault waits for the disk at each commit, which proves nothing here.
-func folder(tb testing.TB) string {
+func Folder(tb testing.TB) string {
 	tb.Helper()
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(inMemory, &s); err != nil || s.Type != tmpfs || s.Bavail*uint64(s.Bsize) < roomy { //nolint:gosec // a block has a size

@@ -4,8 +4,8 @@ package vaulttest
 
 import "testing"
 
-// folder returns a folder that is removed after the test.
-func folder(tb testing.TB) string {
+// Folder returns a folder that is removed after the test.
+func Folder(tb testing.TB) string {
 	tb.Helper()
 	return tb.TempDir()
 }

@@ -115,7 +115,7 @@ func New(tb testing.TB, opts ...Options) *Vault {
 // place chooses where the files will be.
 func (v *Vault) place(tb testing.TB) {
 	tb.Helper()
-	dir := folder(tb)
+	dir := Folder(tb)
 	if v.Store == nil {
 		v.Path = filepath.Join(dir, "vault.db")
 	}
