@@ -108,7 +108,7 @@ func start(t *testing.T, verb, path string) (cmd *exec.Cmd, out *bufio.Reader, e
 
 // Several processes write one file: nothing is lost.
 func TestOtherProcessesWriteTheSameFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s := open(t, path)
 	newTenant(t, s)
 	var children []*exec.Cmd
@@ -141,7 +141,7 @@ func TestOtherProcessesWriteTheSameFile(t *testing.T) {
 // While another process writes, reads go on, and writes give up after the
 // BusyTimeout with ErrUnavailable.
 func TestAnotherProcessHoldsTheFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: path, Now: now, BusyTimeout: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

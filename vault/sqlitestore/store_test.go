@@ -24,8 +24,8 @@ func open(t *testing.T, path string) *sqlitestore.Store {
 	return s
 }
 
-// dir is a folder of the disk; in a quick run, of memory where there is room.
-func dir(t *testing.T) string {
+// folder is one of the disk; in a quick run, of memory where there is room.
+func folder(t *testing.T) string {
 	t.Helper()
 	if pacetest.Thorough() {
 		return t.TempDir()
@@ -35,6 +35,6 @@ func dir(t *testing.T) string {
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) vault.Store {
-		return open(t, filepath.Join(dir(t), "vault.db"))
+		return open(t, filepath.Join(folder(t), "vault.db"))
 	})
 }
