@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
 func checkSample(t testing.TB, text string) []string {
@@ -202,6 +203,7 @@ func TestFindingSaysWhere(t *testing.T) {
 
 // TestCheckIsBounded: a policy with more situations than are walked says so.
 func TestCheckIsBounded(t *testing.T) {
+	pacetest.NeedTime(t)
 	var fields []accessctl.Field
 	var purposes []accessctl.Purpose
 	var text strings.Builder

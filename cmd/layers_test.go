@@ -56,7 +56,8 @@ vault/rights/bundle:          audit/evidence vault/rights
 vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights vault/rights/bundle
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
-vault/storetest:              vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
+vault/pacetest:
+vault/storetest:              vault vault/pacetest accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/throttle:
 vault/httpapi:                vault vault/throttle vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret
 vault/portal/chart:

@@ -134,3 +134,20 @@ func TestNobodySeesAfterErasure(t *testing.T) {
 		t.Errorf("Put after erasure: %v, want ErrGone", err)
 	}
 }
+
+// What one test does no other sees, though their vaults begin alike.
+func TestVaultsOfOneTemplateShareNoState(t *testing.T) {
+	one, other := withCustomer(t), newVault(t)
+	if got := see(t, other, other.As("billing", "billing"), "c-1", "email"); got != "not found" {
+		t.Errorf("another vault: %s", got)
+	}
+	if _, err := one.KEK.Rotate(t.Context(), vaulttest.Tenant); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := other.KEK.Status(t.Context(), vaulttest.Tenant); err != nil || s.Latest != 1 {
+		t.Errorf("another vault's key-encryption key: %+v, %v", s, err)
+	}
+	if one.Path == other.Path || one.LedgerPath == other.LedgerPath {
+		t.Error("two vaults share a file")
+	}
+}

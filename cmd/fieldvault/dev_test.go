@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
 func dev0(t *testing.T, args ...string) *server {
@@ -23,7 +25,7 @@ func dev0(t *testing.T, args ...string) *server {
 
 // The line is a contract that scripts rely on.
 func TestDevPrintsOneLineOnceReady(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", vaulttest.Folder(t))
 	s := dev0(t)
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(s.line, &object); err != nil {
@@ -74,7 +76,7 @@ func TestDevPrintsOneLineOnceReady(t *testing.T) {
 // With --dir what was changed stays changed, who was erased stays erased, and
 // tokens stay good.
 func TestDevKeepsItsFolder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(vaulttest.Folder(t), "data")
 	s := dev0(t, "--dir", dir)
 	tokens := s.Tokens
 	const fields = `{"fields":{"email":"changed@example.org"}}`
@@ -119,7 +121,7 @@ func TestDevKeepsItsFolder(t *testing.T) {
 
 // A catalog and policy that somebody applied are not replaced by the sample's.
 func TestDevKeepsAnotherCatalog(t *testing.T) {
-	dir := t.TempDir()
+	dir := vaulttest.Folder(t)
 	dev0(t, "--dir", dir, "--no-sample").end(t)
 	catalog := filepath.Join(dir, "catalog.yaml")
 	write(t, catalog, []byte(`
@@ -145,7 +147,7 @@ collections:
 }
 
 func TestDevNoSample(t *testing.T) {
-	dir := t.TempDir()
+	dir := vaulttest.Folder(t)
 	s := dev0(t, "--dir", dir, "--no-sample")
 	if status, body := s.email(t, s.Tokens["billing"], "c-1"); status != http.StatusNotFound {
 		t.Errorf("without the sample: %d %s", status, body)
@@ -163,7 +165,7 @@ func TestDevNoSample(t *testing.T) {
 
 // Interrupted before it is ready, it says so, fails, and leaves nothing behind.
 func TestDevInterrupted(t *testing.T) {
-	tmp := t.TempDir()
+	tmp := vaulttest.Folder(t)
 	t.Setenv("TMPDIR", tmp)
 	ctx, interrupt := context.WithCancel(t.Context())
 	watched := make(chan struct{})

@@ -22,6 +22,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault/storetest"
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
 // TestMain makes the program a command of the scripts: this binary, run again.
@@ -46,6 +47,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
+		WorkdirRoot:         vaulttest.Folder(t),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setUpScript,

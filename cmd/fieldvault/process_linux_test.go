@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
 // The process writes no core dump, can be told to stop by either signal, and
@@ -22,7 +24,7 @@ import (
 func TestSignals(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) {
-			tmp := t.TempDir()
+			tmp := vaulttest.Folder(t)
 			cmd := exec.CommandContext(t.Context(), "fieldvault", "dev", "--addr", "127.0.0.1:0", "--json") // TestMain's
 			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 			var stderr bytes.Buffer

@@ -12,14 +12,15 @@ import (
 	"github.com/fieldvault/fieldvault/vault/api"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/processing"
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
 // TestRecordOfAService: asked over HTTP, what is in force gives the same text as the
 // files that it was made from, with a token that may inspect, and with no other.
 func TestRecordOfAService(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", vaulttest.Folder(t))
 	s := dev0(t)
-	dir := t.TempDir()
+	dir := vaulttest.Folder(t)
 	file := func(name string, b []byte) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, b, 0o600); err != nil {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fieldvault/fieldvault/deploy/sample"
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
 // patience bounds what must happen and has no time of its own.
@@ -156,7 +157,7 @@ type installation struct {
 // install makes an installation. The issuer's key set is issuer.jwks.
 func install(t *testing.T) *installation {
 	t.Helper()
-	dir := t.TempDir()
+	dir := vaulttest.Folder(t)
 	in := &installation{dir: dir, environ: []string{
 		"FIELDVAULT_STORE_URL=sqlite:" + filepath.Join(dir, "vault.db"),
 		"FIELDVAULT_KEK_LOCAL_FILE=" + filepath.Join(dir, "kek.json"), "FIELDVAULT_KEK_LOCAL_ALLOW_CLEAR=true", "FIELDVAULT_LEDGER_FILE=" + filepath.Join(dir, "ledger"),

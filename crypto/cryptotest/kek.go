@@ -13,6 +13,7 @@ import (
 	"crypto/cipher"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,6 +70,19 @@ func NewKEK(tb testing.TB) *KEK {
 	k.arrived = sync.NewCond(&k.mu)
 	tb.Cleanup(k.Continue)
 	return k
+}
+
+// Copy returns a KEK with the keys that k has now, of which nothing was asked yet. What
+// is done to the keys of one is not done to those of the other.
+func (k *KEK) Copy(tb testing.TB) *KEK {
+	tb.Helper()
+	c := NewKEK(tb)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for name, e := range k.keys {
+		c.keys[name] = &key{e.KeyStatus, maps.Clone(e.versions)}
+	}
+	return c
 }
 
 // NewRing returns a ring over a KEK of its own. Its clock stands still, so that

@@ -231,3 +231,30 @@ func TestNewRing(t *testing.T) {
 		t.Errorf("%+v, want a hit", s)
 	}
 }
+
+func TestCopyHasTheKeysAndGoesItsOwnWay(t *testing.T) {
+	k := cryptotest.NewKEK(t)
+	w := wrap(t, k, "default")
+	c := k.Copy(t)
+	if got := c.Calls(); got != 0 {
+		t.Errorf("%d calls were asked of a new copy", got)
+	}
+	if got, err := unwrap(c, "default", one, w); err != nil || got != "plain" {
+		t.Errorf("the copy: %q, %v", got, err)
+	}
+	if _, err := c.Rotate(t.Context(), "default"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetMinimum(t.Context(), "default", 2, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unwrap(c, "default", one, w); !errors.Is(err, cryptotest.ErrVersion) {
+		t.Errorf("below the copy's minimum: %v", err)
+	}
+	if got, err := unwrap(k, "default", one, w); err != nil || got != "plain" {
+		t.Errorf("the first, after the copy was rotated: %q, %v", got, err)
+	}
+	if s, err := k.Status(t.Context(), "default"); err != nil || s.Latest != 1 {
+		t.Errorf("the first's status: %+v, %v", s, err)
+	}
+}

@@ -391,6 +391,7 @@ func TestRetriesRespectIdempotency(t *testing.T) {
 		"a redirect is not followed":         {"app", get, []step{{status: 302}}, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it waits
 			g := &gate{steps: c.steps, keys: map[string]bool{}}
 			as := serve(t, g.stand)
 			if _, err := as("app", "support").Put(t.Context(), self, map[string]any{"city": "Oslo"}); err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault/ledger"
 	"github.com/fieldvault/fieldvault/vault/ledger/ledgertest"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
 // childEnv says what this binary does as another process, and to which file.
@@ -141,7 +142,7 @@ func collect(t *testing.T, line string, into map[uuid.UUID]bool) {
 func TestKilledWhileAppending(t *testing.T) {
 	path := newFile(t)
 	acked := map[uuid.UUID]bool{}
-	for round := range 25 {
+	for round := 0; round < 25; round += pacetest.Every(4) {
 		cmd, out := start(t, "append", path)
 		if !out.Scan() {
 			t.Fatal("the other process said nothing")

@@ -19,8 +19,8 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 	"github.com/fieldvault/fieldvault/vault/processing"
-	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -99,7 +99,7 @@ func TestGolden(t *testing.T) {
 // TestSameInputSameBytes: whatever the order of the policies, the version of the
 // policy, and the number that the catalog has as applied.
 func TestSameInputSameBytes(t *testing.T) {
-	storetest.NeedTime(t)
+	pacetest.NeedTime(t)
 	in := clinicInput(t)
 	want := forms(t, in)
 	policies := strings.SplitAfter(read(t, "clinic.cedar"), ";\n")

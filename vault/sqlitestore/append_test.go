@@ -67,7 +67,7 @@ func leaf(tenant int32) []vault.Intake {
 }
 
 func TestConcurrentAppendsShareACommit(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s := open(t, path)
 	tenant := newTenant(t, s)
 	if err := s.Checkpoint(t.Context()); err != nil {
@@ -98,7 +98,7 @@ func TestConcurrentAppendsShareACommit(t *testing.T) {
 // The events of a call that the schema refuses are not stored, none of them,
 // and those of the calls that shared its commit are.
 func TestABadCallIsNoFailureOfOthers(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant := newTenant(t, s)
 	const unknown = 999
 	errs := make([]chan error, 20)
@@ -131,7 +131,7 @@ func TestABadCallIsNoFailureOfOthers(t *testing.T) {
 // A call whose context ends while it waits leaves; who waits with it does not
 // fail, also if it was to write for all.
 func TestACallThatLeavesIsNoFailureOfOthers(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant := newTenant(t, s)
 	const calls = 10
 	left, stayed := make(chan error, calls), make(chan error, calls)
@@ -165,7 +165,7 @@ func TestACallThatLeavesIsNoFailureOfOthers(t *testing.T) {
 }
 
 func TestCloseRefusesWhoWaits(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant := newTenant(t, s)
 	errs, closed := make(chan error, 5), make(chan error, 1)
 	held(t, s, func() {
@@ -188,7 +188,7 @@ func TestCloseRefusesWhoWaits(t *testing.T) {
 // The disk is full: nothing is stored, everybody is told, and the store serves
 // again when there is room.
 func TestFullDisk(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant := newTenant(t, s)
 	pages, err := s.Pragma(t.Context(), true, "page_count")
 	if err != nil {

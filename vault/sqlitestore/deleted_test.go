@@ -137,7 +137,7 @@ func secretsOf(vs []victim) (out [][]byte) {
 // in free pages, not in the gaps of pages, not in the write-ahead log.
 func TestDeletedBytesAreGone(t *testing.T) {
 	storetest.NeedTime(t)
-	dir := t.TempDir()
+	dir := folder(t)
 	path := filepath.Join(dir, "vault.db")
 	s := open(t, path)
 	tenant := newTenant(t, s)
@@ -176,7 +176,7 @@ func TestDeletedBytesAreGone(t *testing.T) {
 
 // The same for what is overwritten without an erasure of the person.
 func TestOverwrittenBytesAreGone(t *testing.T) {
-	dir := t.TempDir()
+	dir := folder(t)
 	s := open(t, filepath.Join(dir, "vault.db"))
 	vs := newVictims(t, s, newTenant(t, s), 40)
 	var old [][]byte
@@ -209,7 +209,7 @@ func TestOverwrittenBytesAreGone(t *testing.T) {
 // A reader that stays in its snapshot needs the log: then Checkpoint says so,
 // and succeeds once the reader has gone.
 func TestCheckpointWaitsForNoReader(t *testing.T) {
-	dir := t.TempDir()
+	dir := folder(t)
 	s := open(t, filepath.Join(dir, "vault.db"))
 	tenant := newTenant(t, s)
 	err := s.View(t.Context(), func(tx vault.Tx) error {

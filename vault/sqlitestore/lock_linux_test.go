@@ -12,7 +12,7 @@ import (
 // store's: another process that ends does not take itself for the last one and
 // remove the log that this one goes on writing to.
 func TestReadingTheFileDropsNoLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s := open(t, path)
 	newTenant(t, s)
 	for range 2 {

@@ -50,7 +50,7 @@ func openError(t *testing.T, path string) error {
 func TestOpenRefusesAGap(t *testing.T) {
 	for name, cfg := range map[string]sqlitestore.Config{
 		"no Path": {Now: now},
-		"no Now":  {Path: filepath.Join(t.TempDir(), "vault.db")},
+		"no Now":  {Path: filepath.Join(folder(t), "vault.db")},
 	} {
 		if s, err := sqlitestore.Open(t.Context(), cfg); err == nil {
 			t.Errorf("%s: Open succeeded", name)
@@ -80,7 +80,7 @@ func modes(t *testing.T, dir string) map[string]fs.FileMode {
 func TestFilesAreTheOwnersAlone(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
-	dir := t.TempDir()
+	dir := folder(t)
 	path := filepath.Join(dir, "vault.db")
 	s := open(t, path)
 	newPerson(t, s, newTenant(t, s))
@@ -161,7 +161,7 @@ func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
 		}, sqlitestore.ErrForeign},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "vault.db")
+			path := filepath.Join(folder(t), "vault.db")
 			c.make(t, path)
 			before, _ := os.ReadFile(path)
 			err := openError(t, path)
@@ -177,7 +177,7 @@ func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
 		})
 	}
 	t.Run("no directory", func(t *testing.T) {
-		if err := openError(t, filepath.Join(t.TempDir(), "none", "vault.db")); !errors.Is(err, vault.ErrUnavailable) || !errors.Is(err, fs.ErrNotExist) {
+		if err := openError(t, filepath.Join(folder(t), "none", "vault.db")); !errors.Is(err, vault.ErrUnavailable) || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -195,7 +195,7 @@ func sameContent(a, b []byte) bool {
 }
 
 func TestOpenOfAnEmptyFileMakesTheStore(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestOpenOfAnEmptyFileMakesTheStore(t *testing.T) {
 
 func TestPathsAreTakenLiterally(t *testing.T) {
 	for _, name := range []string{"a b", "a?mode=memory", "a#b", "a%41", "é", "a&_pragma=x", ":memory:", "file:x"} {
-		dir := t.TempDir()
+		dir := folder(t)
 		s := open(t, filepath.Join(dir, name))
 		tenant := newTenant(t, s)
 		closeAll(t, s)
@@ -224,7 +224,7 @@ func TestPathsAreTakenLiterally(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	defer closeAll(t, s)
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "secure_delete": "1", "foreign_keys": "1", "temp_store": "2",
@@ -249,7 +249,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestCloseLeavesOneFile(t *testing.T) {
-	dir := t.TempDir()
+	dir := folder(t)
 	s := open(t, filepath.Join(dir, "vault.db"))
 	newPerson(t, s, newTenant(t, s))
 	closeAll(t, s)
@@ -259,7 +259,7 @@ func TestCloseLeavesOneFile(t *testing.T) {
 }
 
 func TestSchemaIsMadeOnceByManyProcesses(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	stores := make(chan *sqlitestore.Store, 8)
 	for range cap(stores) {
 		go func() {

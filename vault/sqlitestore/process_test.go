@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
 )
 
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	pacetest.Draws("25")
 	goleak.VerifyTestMain(m)
 }
 
@@ -106,7 +108,7 @@ func start(t *testing.T, verb, path string) (cmd *exec.Cmd, out *bufio.Reader, e
 
 // Several processes write one file: nothing is lost.
 func TestOtherProcessesWriteTheSameFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s := open(t, path)
 	newTenant(t, s)
 	var children []*exec.Cmd
@@ -139,7 +141,7 @@ func TestOtherProcessesWriteTheSameFile(t *testing.T) {
 // While another process writes, reads go on, and writes give up after the
 // BusyTimeout with ErrUnavailable.
 func TestAnotherProcessHoldsTheFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: path, Now: now, BusyTimeout: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func logSize(t *testing.T, path string) int64 {
 // deleted before is then in it at most, never in the file.
 func TestLogStaysShort(t *testing.T) {
 	storetest.NeedTime(t)
-	dir := t.TempDir()
+	dir := folder(t)
 	path := filepath.Join(dir, "vault.db")
 	s := open(t, path)
 	tenant := newTenant(t, s)
@@ -93,7 +93,7 @@ func TestScrubOfAllPages(t *testing.T) {
 		"Close":      (*sqlitestore.Store).Close,
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := folder(t)
 			path := filepath.Join(dir, "vault.db")
 			s := open(t, path)
 			living := secretsOf(newVictims(t, s, newTenant(t, s), 100))

@@ -19,7 +19,7 @@ import (
 
 // The schema holds against SQL too, as long as nobody drops its triggers.
 func TestSchemaRefuses(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s := open(t, path)
 	tenant := newTenant(t, s)
 	live, dead := newPerson(t, s, tenant), newPerson(t, s, tenant)
@@ -93,7 +93,7 @@ func TestSchemaRefuses(t *testing.T) {
 // I3: every table in which a person can have rows is known and swept, one that
 // a later version or somebody else adds, too.
 func TestSubjectTablesAreThoseOfTheSchema(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant, uid := newTenant(t, s), uuid.New()
 	want := []string{"consent", "consent_event", "data_key", "effect", "honey", "record", "request", "reseal", "search_index", "shred", "ticket"}
 	check := func() {
@@ -135,7 +135,7 @@ func hexed(tenant int32, uid uuid.UUID) string {
 
 // A damaged file is an integrity error, without a word of its content.
 func TestDamagedFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vault.db")
+	path := filepath.Join(folder(t), "vault.db")
 	s := open(t, path)
 	tenant := newTenant(t, s)
 	newVictims(t, s, tenant, 50)
@@ -200,7 +200,7 @@ func rootPages(t *testing.T, path string) (pages []int) {
 
 // A row that was changed to what the program cannot read is an integrity error.
 func TestRowThatCannotBeRead(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "vault.db"))
+	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant := newTenant(t, s)
 	p := newPerson(t, s, tenant)
 	err := s.Corrupt(t.Context(), `PRAGMA ignore_check_constraints = on; UPDATE subject SET generation = 1 << 40;

@@ -1,19 +1,17 @@
 package storetest
 
 import (
-	"os"
 	"testing"
+
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
-// Thorough reports whether CI or FIELDVAULT_E2E is set in the environment, as
-// `make test` does: then all tests run. Without, the longest and those on PostgreSQL
-// are left out, so that plain `go test ./...` is quick.
-func Thorough() bool { return os.Getenv("CI") != "" || os.Getenv("FIELDVAULT_E2E") != "" }
+// Thorough is [pacetest.Thorough]. Without it those tests on PostgreSQL are left out
+// too.
+func Thorough() bool { return pacetest.Thorough() }
 
-// NeedTime skips a test that takes long unless [Thorough].
+// NeedTime is [pacetest.NeedTime].
 func NeedTime(tb testing.TB) {
 	tb.Helper()
-	if !Thorough() {
-		tb.Skip("what takes long runs with CI or FIELDVAULT_E2E set, as `make test` does")
-	}
+	pacetest.NeedTime(tb)
 }

@@ -9,6 +9,7 @@ package vaulttest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -22,7 +23,6 @@ import (
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/crypto/cryptotest"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
-	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/erasure"
 	"github.com/fieldvault/fieldvault/vault/ledger"
@@ -84,6 +84,10 @@ type Options struct {
 }
 
 // New makes a vault with the tenant "default". It fails the test if it cannot.
+//
+// The vaults of a test process that have the same catalog and policy begin as copies of
+// one: their first ids and keys are the same, and they share no state. With a store of
+// the test's own the vault is made anew.
 func New(tb testing.TB, opts ...Options) *Vault {
 	tb.Helper()
 	var o Options
@@ -93,27 +97,66 @@ func New(tb testing.TB, opts ...Options) *Vault {
 	if o.Limits == (erasure.Limits{}) {
 		o.Limits = erasure.Limits{PerWindow: -1, PerMille: -1}
 	}
-	v := &Vault{Clock: NewClock(), KEK: cryptotest.NewKEK(tb), Store: o.Store, opts: o}
+	v := &Vault{Clock: NewClock(), Store: o.Store, opts: o}
+	if v.Store == nil {
+		v.copyOf(tb, made.template(tb, kindOf(o)))
+		v.open(tb)
+		v.Vault = v.Node(tb, o.Logger)
+	} else {
+		v.KEK = cryptotest.NewKEK(tb)
+		v.place(tb)
+		v.open(tb)
+		v.begin(tb, kindOf(o))
+	}
+	tb.Cleanup(func() { v.look(tb) })
+	return v
+}
+
+// place chooses where the files will be.
+func (v *Vault) place(tb testing.TB) {
+	tb.Helper()
+	dir := Folder(tb)
+	if v.Store == nil {
+		v.Path = filepath.Join(dir, "vault.db")
+	}
+	if !v.opts.NoLedger {
+		v.LedgerPath = filepath.Join(dir, "ledger")
+	}
+}
+
+// open opens what is in the files, which it makes if they are missing, and a ring.
+func (v *Vault) open(tb testing.TB) {
+	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
 	v.openLedger(tb)
 	if v.Store == nil {
-		v.Path = filepath.Join(tb.TempDir(), "vault.db")
 		s, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: v.Path, Now: v.Clock.Now})
 		must(tb, err)
 		tb.Cleanup(func() { must(tb, s.Close()) })
 		v.Store = s
 	}
 	var err error
-	v.Ring, err = keyring.New(keyring.Config{KEK: v.KEK, Meter: vault.NewMeter(v.Store), Now: v.Clock.Now, MaxAge: o.CacheAge, Timeout: time.Second})
+	v.Ring, err = keyring.New(keyring.Config{KEK: v.KEK, Meter: vault.NewMeter(v.Store), Now: v.Clock.Now, MaxAge: v.opts.CacheAge, Timeout: time.Second})
 	must(tb, err)
 	tb.Cleanup(v.Ring.Close)
+}
+
+// begin makes the tenant in an empty store, and gives it a catalog and a policy.
+func (v *Vault) begin(tb testing.TB, k kind) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
 	must(tb, vault.EnsureSystem(ctx, v.Store, v.Ring, v.KEK))
-	v.Vault = v.Node(tb, o.Logger)
-	_, err = v.CreateTenant(ctx, v.Operator(), v.KEK, Tenant)
+	v.Vault = v.Node(tb, v.opts.Logger)
+	_, err := v.CreateTenant(ctx, v.Operator(), v.KEK, Tenant)
 	must(tb, err)
-	v.apply(tb, o)
-	tb.Cleanup(func() { v.look(tb) })
-	return v
+	if k.catalog != "-" {
+		_, err := v.ApplyCatalog(ctx, v.Operator(), []byte(k.catalog), false)
+		must(tb, err)
+	}
+	if k.policy != "-" {
+		_, _, err := v.ApplyPolicy(ctx, v.Operator(), []byte(k.policy), false)
+		must(tb, err)
+	}
 }
 
 // Node makes another core on the same store and key-encryption key, with the
@@ -136,36 +179,20 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	return n
 }
 
-// openLedger makes the ledger's file.
+// openLedger opens the ledger, which it makes if it is missing.
 func (v *Vault) openLedger(tb testing.TB) {
 	tb.Helper()
-	if v.opts.NoLedger {
+	if v.LedgerPath == "" {
 		return
 	}
-	v.LedgerPath = filepath.Join(tb.TempDir(), "ledger")
-	f, err := ledger.CreateFile(context.WithoutCancel(tb.Context()), v.LedgerPath, NewID(), ledger.FileConfig{})
+	ctx := context.WithoutCancel(tb.Context())
+	f, err := ledger.OpenFile(ctx, v.LedgerPath, ledger.FileConfig{})
+	if errors.Is(err, ledger.ErrMissing) {
+		f, err = ledger.CreateFile(ctx, v.LedgerPath, NewID(), ledger.FileConfig{})
+	}
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, f.Close()) })
 	v.Ledger = f
-}
-
-func (v *Vault) apply(tb testing.TB, o Options) {
-	tb.Helper()
-	ctx := context.WithoutCancel(tb.Context())
-	if o.Catalog == "" {
-		o.Catalog = string(sample.Catalog())
-	}
-	if o.Policy == "" {
-		o.Policy = string(sample.Policy())
-	}
-	if o.Catalog != "-" {
-		_, err := v.ApplyCatalog(ctx, v.Operator(), []byte(o.Catalog), false)
-		must(tb, err)
-	}
-	if o.Policy != "-" {
-		_, _, err := v.ApplyPolicy(ctx, v.Operator(), []byte(o.Policy), false)
-		must(tb, err)
-	}
 }
 
 // look checks the store after the test.

@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
-	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // axeAll makes a long run of it: both looks in both languages.
@@ -78,7 +78,7 @@ func (s *site) shot(w http.ResponseWriter, r *http.Request) {
 // browser starts Chromium. Where there is none, the test is skipped, but in CI it fails.
 func browser(t *testing.T) context.Context {
 	t.Helper()
-	storetest.NeedTime(t)
+	pacetest.NeedTime(t)
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if os.Getenv("CI") != "" {

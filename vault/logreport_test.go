@@ -1,4 +1,4 @@
-package report_test
+package vault_test
 
 import (
 	"context"

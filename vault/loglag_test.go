@@ -1,4 +1,4 @@
-package trail_test
+package vault_test
 
 import (
 	"context"
