@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -120,12 +121,15 @@ func (c *conn) head() (status int, length int, chunked bool, err error) {
 		if len(line) <= 2 {
 			return status, length, chunked, nil
 		}
-		switch name, value, _ := strings.Cut(string(line), ":"); {
-		case strings.EqualFold(name, "Content-Length"):
-			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil || length < 0 {
+		if c := line[0] | 0x20; c != 'c' && c != 't' {
+			continue
+		}
+		switch name, value, _ := bytes.Cut(line, []byte(":")); {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || length < 0 {
 				return 0, 0, false, errors.New("no length")
 			}
-		case strings.EqualFold(name, "Transfer-Encoding"):
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = true
 		}
 	}
