@@ -29,20 +29,22 @@ func newBench(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure a service, beside Vault Transit and raw Tink",
-		Long: `Measures workloads on a service that it starts itself: embedded, or with --store
-and --vault on PostgreSQL and Vault (the token is taken from VAULT_TOKEN); or with
---url on one that runs, with the token of FIELDVAULT_TOKEN, which must be allowed to
-do what is measured. Take a database and a service that are for this alone: people
-who do not exist are stored, read, and left there. They are the same for one --seed.
+		Long: `Measures workloads on a service that it starts itself: embedded, or with
+--store and --vault on PostgreSQL and Vault (the token is taken from
+VAULT_TOKEN); or with --url on one that runs, with the token of
+FIELDVAULT_TOKEN, which must be allowed to do what is measured. Take a database
+and a service that are for this alone: people who do not exist are stored,
+read, and left there. They are the same for one --seed.
 
-Without --rate each workload is driven twice: with --concurrency requests at once as
-fast as can be, and then at 7/10 of that, for its latency. With a rate a request's
-latency counts from when it was due, so that one that waits its turn pays for it.
+Without --rate each workload is driven twice: with --concurrency requests at
+once as fast as can be, and then at 7/10 of that, for its latency. With a rate
+a request's latency counts from when it was due, so that one that waits its
+turn pays for it.
 
-The workloads transit and tink do the same work without Fieldvault, and ratios are
-printed. All figures name the CPU time that the load generator itself took. The suite
-headline measures the figures of deploy/docs/performance.md; it needs --store and
---vault, and takes most of an hour.
+The workloads transit and tink do the same work without Fieldvault, and ratios
+are printed. All figures name the CPU time that the load generator itself took.
+The suite headline measures the figures of deploy/docs/performance.md; it needs
+--store and --vault, and takes most of an hour.
 
 Workloads:
 ` + benchWorkloads(),

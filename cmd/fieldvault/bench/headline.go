@@ -25,14 +25,22 @@ func Headline(ctx context.Context, g *Ground, scale Scale, seed uint64, say func
 	if err := g.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	if l.transit, err = NewTransit(ctx, g.Vault, g.Mount, g.Auth, g.Prefix+"raw"); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if e := l.transit.Close(context.WithoutCancel(ctx)); err == nil {
-			err = e
+	for _, x := range []struct {
+		into    **Transit
+		name    string
+		derived bool
+	}{{&l.transit, "raw", true}, {&l.oneKey, "one", false}} {
+		t, err := NewTransit(ctx, g.Vault, g.Mount, g.Auth, g.Prefix+x.name, x.derived)
+		if err != nil {
+			return nil, err
 		}
-	}()
+		*x.into = t
+		defer func() {
+			if e := t.Close(context.WithoutCancel(ctx)); e != nil {
+				say("a key of Transit stays: %v", e)
+			}
+		}()
+	}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
@@ -41,10 +49,10 @@ func Headline(ctx context.Context, g *Ground, scale Scale, seed uint64, say func
 		{"people", l.load},
 		{"reveals beside Transit", l.reveals},
 		{"cold keys", l.cold},
-		{"erasures", l.erasures},
 		{"rewraps", l.rewraps},
 		{"latency during a rotation", l.rotation},
 		{"growth", l.growth},
+		{"erasures", l.erasures}, // last: what they leave behind is swept for a while
 	} {
 		say("== %s", step.what)
 		if err := step.do(ctx); err != nil {
@@ -80,7 +88,10 @@ func (l *lab) load(ctx context.Context) error {
 	for i := range values {
 		values[i] = l.people.Values(int64(i))[9]
 	}
-	return l.transit.Encrypt(ctx, values)
+	if err := l.transit.Encrypt(ctx, values); err != nil {
+		return err
+	}
+	return l.oneKey.Encrypt(ctx, values)
 }
 
 // hundred begins a batch of a hundred people who stand beside each other.
@@ -100,9 +111,15 @@ func (l *lab) reveals(ctx context.Context) error {
 	if err := l.turns(ctx, "reveal_single_vs_transit", "single fields a second", side{l.t.RevealOne(), one}, side{l.transit.Decrypt(), one}); err != nil {
 		return err
 	}
+	if err := l.turns(ctx, "reveal_single_vs_transit_one_key", "single fields a second", side{l.t.RevealOne(), one}, side{l.oneKey.Decrypt(), one}); err != nil {
+		return err
+	}
 	many := Load{Workers: 4, For: each}
 	thousand := min(1000, l.scale.Raw)
 	if err := l.turns(ctx, "reveal_batch_vs_transit_batch", "fields a second", side{batch, many}, side{l.transit.Batch("decrypt", thousand), many}); err != nil {
+		return err
+	}
+	if err := l.turns(ctx, "reveal_batch_vs_transit_batch_one_key", "fields a second", side{batch, many}, side{l.oneKey.Batch("decrypt", thousand), many}); err != nil {
 		return err
 	}
 	limit, err := newLimit(int(l.scale.People), 24)

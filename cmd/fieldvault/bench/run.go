@@ -46,9 +46,9 @@ func Workloads() [][2]string {
 		{"encrypt", "seal ten values for the application's own tables"},
 		{"decrypt", "open them again"},
 		{"erase", "erase people"},
-		{"mixed", "of a hundred requests: 70 reveal, 15 reveal-person, 5 search, 5 put, 5 encrypt"},
-		{"rotate", "move all keys to a new version of the key-encryption key, with reveals beside it"},
-		{"transit", "Vault's Transit engine: decrypt, singly and in batches of --batch x --fields, and rewrap"},
+		{"mixed", "70 % reveal, 15 reveal-person, 5 search, 5 put, 5 encrypt"},
+		{"rotate", "move all keys to a new version, with reveals beside it"},
+		{"transit", "Vault's Transit: decrypt singly and in --batch x --fields, rewrap"},
 		{"tink", "raw Tink in this process, on all cores: the limit"},
 	}
 }

@@ -15,7 +15,7 @@ func (r *runner) beside(ctx context.Context) (err error) {
 		return errors.New("there is no Vault: give --vault, and VAULT_TOKEN in the environment")
 	}
 	if r.transit == nil {
-		if r.transit, err = NewTransit(ctx, r.g.Vault, r.g.Mount, r.g.Auth, r.g.Prefix+"raw"); err != nil {
+		if r.transit, err = NewTransit(ctx, r.g.Vault, r.g.Mount, r.g.Auth, r.g.Prefix+"raw", true); err != nil {
 			return err
 		}
 		values := make([]string, r.scale.Raw)

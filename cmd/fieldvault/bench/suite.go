@@ -47,7 +47,8 @@ type lab struct {
 	of      shape
 	say     func(format string, args ...any)
 	report  *Report
-	transit *Transit
+	transit *Transit // with a key for each person
+	oneKey  *Transit // with one key for all
 	s       *Service
 	t       *Target
 }
