@@ -48,7 +48,7 @@ func Workloads() [][2]string {
 		{"erase", "erase people"},
 		{"mixed", "70 % reveal, 15 reveal-person, 5 search, 5 put, 5 encrypt"},
 		{"rotate", "move all keys to a new version, with reveals beside it"},
-		{"transit", "Vault's Transit: decrypt singly and in --batch x --fields, rewrap"},
+		{"transit", "Vault's Transit: decrypt singly and in batches, rewrap"},
 		{"tink", "raw Tink in this process, on all cores: the limit"},
 	}
 }
