@@ -70,12 +70,17 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 	} else if now != w.s.catalog.Version {
 		return errRestart
 	}
-	rest, err := w.applyNew(ctx, tx)
-	if err != nil {
-		return err
-	}
 	var none nothingError
-	for _, p := range rest {
+	fresh := crowd{w: w}
+	for _, p := range w.people {
+		if taken, err := fresh.take(ctx, tx, p); err != nil {
+			return err
+		} else if taken {
+			continue
+		}
+		if err := fresh.store(ctx, tx); err != nil {
+			return err
+		}
 		was := p.live()
 		if err := w.applyPerson(ctx, tx, p); err != nil {
 			return err
@@ -83,6 +88,9 @@ func (w *writing) applyAll(ctx context.Context, tx Tx) error {
 		if was && !p.live() {
 			none.people = append(none.people, p)
 		}
+	}
+	if err := fresh.store(ctx, tx); err != nil {
+		return err
 	}
 	if len(none.people) > 0 {
 		return &none

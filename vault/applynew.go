@@ -9,34 +9,46 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 )
 
-// applyNew stores, in a few statements, those people of the request who are not there
-// yet, with all their records, and returns the others. It does what applyPerson would:
-// nobody else can have a row under a uid that is made here, so there is nothing to lock
-// and nothing to merge with.
-func (w *writing) applyNew(ctx context.Context, tx Tx) (rest []*writePerson, err error) {
-	var list []NewPerson
-	for _, p := range w.people {
-		n, ok, err := w.newPerson(p)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			rest = append(rest, p)
-			continue
-		}
-		list = append(list, n)
+// maxNew bounds how many new people are stored at once, so that the transaction does
+// not stand idle while all of their values are sealed.
+const maxNew = 200
+
+// A crowd is new people who follow each other in the request, to be stored in a few
+// statements with all their records. That does what applyPerson would: nobody else can
+// have a row under a uid that is made here, so there is nothing to lock and nothing to
+// merge with.
+type crowd struct {
+	w    *writing
+	list []NewPerson
+}
+
+// take says whether a person is one of them, and stores them when they are many.
+func (c *crowd) take(ctx context.Context, tx Tx, p *writePerson) (bool, error) {
+	n, ok, err := c.w.newPerson(p)
+	if err != nil || !ok {
+		return false, err
 	}
-	if len(list) == 0 {
-		return rest, nil
+	if c.list = append(c.list, n); len(c.list) < maxNew {
+		return true, nil
 	}
-	inserted, err := tx.InsertPeople(ctx, w.t.row.ID, list)
+	return true, c.store(ctx, tx)
+}
+
+// store stores those who were taken. It comes before whoever follows them, so that
+// people are stored and locked in one order by everybody.
+func (c *crowd) store(ctx context.Context, tx Tx) error {
+	if len(c.list) == 0 {
+		return nil
+	}
+	inserted, err := tx.InsertPeople(ctx, c.w.t.row.ID, c.list)
+	c.list = nil
 	switch {
 	case errors.Is(err, ErrStaleKEK), err == nil && !inserted:
-		return nil, errRestart
+		return errRestart
 	case err != nil:
-		return nil, fmt.Errorf("storing people: %w", err)
+		return fmt.Errorf("storing people: %w", err)
 	}
-	return rest, nil
+	return nil
 }
 
 // newPerson is what is to be stored of a person who is not there yet. ok is false for
@@ -57,6 +69,9 @@ func (w *writing) newPerson(p *writePerson) (n NewPerson, ok bool, err error) {
 			return NewPerson{}, false, err
 		}
 		entries, err := w.entries(it)
+		if itemError(err) {
+			return NewPerson{}, false, nil
+		}
 		if err != nil {
 			return NewPerson{}, false, err
 		}

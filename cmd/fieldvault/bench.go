@@ -43,8 +43,8 @@ turn pays for it.
 
 The workloads transit and tink do the same work without Fieldvault, and ratios
 are printed. All figures name the CPU time that the load generator itself took.
-The suite headline measures the figures of deploy/docs/performance.md; it needs
---store and --vault, and takes most of an hour.
+The suite headline measures the figures of deploy/docs/performance.md, at its
+own scale; it needs --store and --vault, and takes most of an hour.
 
 Workloads:
 ` + benchWorkloads(),

@@ -86,7 +86,7 @@ func dev(c *cobra.Command, w world, o devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	w.collectLess(cfg.Cache.Entries)
+	w.collectLess()
 	p, err := openDev(ctx, w, cfg)
 	if err != nil {
 		return err

@@ -1,23 +1,52 @@
 package main
 
-import "runtime/debug"
-
-// What the service needs beside opened keys, and what an opened key holds, in bytes.
-const (
-	memoryBase   = 96 << 20
-	memoryAKey   = 1600
-	garbageRatio = 400
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 )
 
-// collectLess lets garbage grow to four times what lives, instead of as much, up to a
-// size that follows from the number of opened keys that are kept: a small process then
-// spends a quarter of the time on collecting, and a full one no more memory. GOGC and
-// GOMEMLIMIT in the environment keep their meaning.
-func (w world) collectLess(keys int) {
-	if w.getenv("GOGC") == "" {
-		debug.SetGCPercent(garbageRatio)
+// How much garbage may grow between two collections: as much as a half of what lives,
+// and in a small process this many bytes, which Go's own rule would collect several
+// times a second under load.
+const (
+	leastGarbage = 64 << 20
+	garbageShare = 50 // percent of what lives
+	mostGarbage  = 1000
+)
+
+// collectLess has garbage grow to leastGarbage at least. It looks again after each
+// collection, for the rest of the process. GOGC in the environment keeps its meaning;
+// GOMEMLIMIT does too.
+func (w world) collectLess() {
+	if w.getenv("GOGC") != "" {
+		return
 	}
-	if w.getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryBase + int64(keys)*memoryAKey)
+	debug.SetGCPercent(garbagePercent(liveBytes()))
+	afterCollection()
+}
+
+// afterCollection sets the percentage anew when the next collection is over: what it
+// leaves for the collector is found to be garbage by it.
+func afterCollection() {
+	sentinel := new([16]byte)
+	runtime.AddCleanup(sentinel, func(struct{}) {
+		debug.SetGCPercent(garbagePercent(liveBytes()))
+		afterCollection()
+	}, struct{}{})
+}
+
+// garbagePercent is GOGC for so many bytes that live.
+func garbagePercent(live uint64) int {
+	return int(min(mostGarbage, max(garbageShare, leastGarbage*100/max(1, live))))
+}
+
+// liveBytes is what the last collection found to live.
+func liveBytes() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindUint64 {
+		return 0
 	}
+	return s[0].Value.Uint64()
 }

@@ -1,27 +1,48 @@
 package main
 
 import (
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
 
-// TestCollectLess: what the environment says of the memory stands.
+// TestGarbagePercent: a small process collects seldom, a large one holds little more
+// than what lives.
+func TestGarbagePercent(t *testing.T) {
+	for _, c := range []struct {
+		live uint64
+		want int
+	}{{0, 1000}, {1 << 20, 1000}, {16 << 20, 400}, {64 << 20, 100}, {128 << 20, 50}, {1 << 40, 50}} {
+		if got := garbagePercent(c.live); got != c.want {
+			t.Errorf("with %d MiB that live: %d %%, want %d", c.live>>20, got, c.want)
+		}
+	}
+}
+
+// TestCollectLess: what the environment says stands; otherwise the percentage follows
+// what lives, collection after collection.
 func TestCollectLess(t *testing.T) {
-	limit := debug.SetMemoryLimit(-1)
-	percent := debug.SetGCPercent(100)
-	t.Cleanup(func() {
-		debug.SetMemoryLimit(limit)
-		debug.SetGCPercent(percent)
-	})
-	world{environ: []string{"GOGC=50", "GOMEMLIMIT=1GiB"}}.collectLess(100_000)
-	if debug.SetMemoryLimit(-1) != limit || debug.SetGCPercent(100) != 100 {
-		t.Error("the environment does not stand")
+	was := debug.SetGCPercent(77)
+	t.Cleanup(func() { debug.SetGCPercent(was) })
+	world{environ: []string{"GOGC=77"}}.collectLess()
+	if got := debug.SetGCPercent(77); got != 77 {
+		t.Errorf("GOGC of the environment became %d", got)
 	}
-	world{}.collectLess(100_000)
-	if got := debug.SetMemoryLimit(-1); got < 200<<20 || got > 300<<20 {
-		t.Errorf("with 100,000 keys the limit is %d", got)
+	world{}.collectLess()
+	follows := func(what string) {
+		t.Helper()
+		for range 1000 {
+			runtime.GC()
+			now := debug.SetGCPercent(77)
+			if want := garbagePercent(liveBytes()); now != 77 && now <= want+want/10 && now >= want-want/10 {
+				return
+			}
+			runtime.Gosched()
+		}
+		t.Errorf("%s: the percentage does not follow what lives", what)
 	}
-	if got := debug.SetGCPercent(100); got != garbageRatio {
-		t.Errorf("garbage may grow to %d %%", got)
-	}
+	follows("at rest")
+	held := make([]byte, 200<<20)
+	follows("with 200 MiB more")
+	runtime.KeepAlive(held)
 }

@@ -54,7 +54,7 @@ func serve(c *cobra.Command, w world, cfg Config) (err error) {
 	if err := checkListen(cfg); err != nil {
 		return err
 	}
-	w.collectLess(cfg.Cache.Entries)
+	w.collectLess()
 	issuers, err := issuersOf(cfg.Auth)
 	if err != nil {
 		return err

@@ -45,7 +45,8 @@ type Config struct {
 	TransactionTimeout time.Duration
 	// Logger gets what an operator must see: codes, never rows. nil: nothing is logged.
 	Logger *slog.Logger
-	// Tracer sees every statement, for metrics and tests. It must not keep
+	// Tracer sees every statement but those that store new people in bulk, for metrics
+	// and tests. It must not keep
 	// arguments. nil: none.
 	Tracer pgx.QueryTracer
 }

@@ -15,7 +15,7 @@ const (
 	// over the whole collection.
 	deleteIndex = `
 DELETE FROM search_index
-WHERE tenant = $1 AND (uid, collection, record) >= ($2, $3, $4) AND (uid, collection, record) <= ($2, $3, $4)
+WHERE tenant = $1 AND uid = $2 AND (uid, collection, record) >= ($2, $3, $4) AND (uid, collection, record) <= ($2, $3, $4)
   AND ($5::bigint[] IS NULL OR field = ANY ($5))`
 
 	insertIndex = `

@@ -43,30 +43,28 @@ func (s *Store) loadShared(ctx context.Context, q vault.LoadQuery) (*vault.Loade
 	return l.loaded, l.err
 }
 
-// loadTogether answers calls of several tenants with a statement for each tenant. It
+// loadTogether answers the calls of the first one's tenant with one statement. Those of
+// other tenants load by themselves, so that no tenant waits for another's statement. It
 // tells every call its own error.
 func (s *Store) loadTogether(ctx context.Context, calls []*sharedLoad) error {
-	by := map[int32][]*sharedLoad{}
+	q := vault.LoadQuery{Tenant: calls[0].q.Tenant}
+	of := make([]*sharedLoad, 0, len(calls))
 	for _, c := range calls {
-		by[c.q.Tenant] = append(by[c.q.Tenant], c)
-	}
-	for tenant, of := range by {
-		q := vault.LoadQuery{Tenant: tenant, Items: make([]vault.Ref, len(of))}
-		for i, c := range of {
-			q.Items[i] = c.q.Items[0]
+		if c.alone = c.q.Tenant != q.Tenant; !c.alone {
+			q.Items, of = append(q.Items, c.q.Items[0]), append(of, c)
 		}
-		l, err := s.load(ctx, q)
-		for i, c := range of {
-			switch {
-			case err == nil:
-				one := *l
-				one.Items = l.Items[i : i+1 : i+1]
-				c.loaded = &one
-			case len(of) > 1 && !errors.Is(err, vault.ErrUnavailable):
-				c.alone = true // another's row may be what does not fit
-			default:
-				c.err = err
-			}
+	}
+	l, err := s.load(ctx, q)
+	for i, c := range of {
+		switch {
+		case err == nil:
+			one := *l
+			one.Items = l.Items[i : i+1 : i+1]
+			c.loaded = &one
+		case len(of) > 1 && !errors.Is(err, vault.ErrUnavailable):
+			c.alone = true // another's row may be what does not fit
+		default:
+			c.err = err
 		}
 	}
 	return nil

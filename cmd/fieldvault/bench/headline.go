@@ -2,8 +2,9 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
+	"sync/atomic"
 )
 
 // Headline measures the figures that stand for the product, beside Vault's Transit
@@ -236,23 +237,20 @@ func (l *lab) rotation(ctx context.Context) error {
 	return nil
 }
 
-// whileRotating drives a workload while one rotation follows the other.
+// whileRotating drives a workload while one rotation follows the other, and returns when
+// the last of them has ended.
 func (l *lab) whileRotating(ctx context.Context, w Workload, load Load) (Figure, error) {
-	inner, end := context.WithCancel(ctx)
+	var driven atomic.Bool
 	rotated := make(chan error, 1)
 	go func() {
 		for {
-			if _, _, err := l.s.rotate(inner, l.t.Server); err != nil || inner.Err() != nil {
+			if _, _, err := l.s.rotate(ctx, l.t.Server); err != nil || driven.Load() {
 				rotated <- err
 				return
 			}
 		}
 	}()
-	time.Sleep(100 * time.Millisecond)
 	f, err := l.drive(ctx, w, load)
-	end()
-	if e := <-rotated; err == nil && e != nil && inner.Err() == nil {
-		err = e
-	}
-	return f, err
+	driven.Store(true)
+	return f, errors.Join(err, <-rotated)
 }

@@ -127,7 +127,9 @@ func (d *driver) work(ctx context.Context, c *conn, times *hdrhistogram.Histogra
 			if d.l.For > 0 && due.After(d.until) {
 				return nil
 			}
-			time.Sleep(time.Until(due))
+			if err := pause(ctx, time.Until(due)); err != nil {
+				return nil //nolint:nilerr // the cause is told once, by whoever ended it
+			}
 		} else if d.l.For > 0 && due.After(d.until) {
 			return nil
 		}

@@ -56,8 +56,10 @@ var countries = []country{
 // People makes people by their number: for one seed, always the same.
 type People struct{ Seed uint64 }
 
-// ID is the external id of person n.
-func (People) ID(n int64) string { return "p-" + strconv.FormatInt(n, 10) }
+// ID is the external id of person n, which is another for another seed.
+func (p People) ID(n int64) string {
+	return "p" + strconv.FormatUint(p.Seed, 36) + "-" + strconv.FormatInt(n, 10)
+}
 
 // Values are the ten values of person n, in the order of fieldNames. An e-mail address
 // is nobody else's.

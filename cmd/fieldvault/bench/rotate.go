@@ -71,7 +71,11 @@ func tenantRewrap(ctx context.Context, server *Server) (*api.Job, error) {
 	return nil, errors.New("the service names no key of the tenant")
 }
 
+// pause waits, unless the run ends.
 func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -182,7 +182,7 @@ func (r *runner) both(ctx context.Context, w Workload) error {
 			continue
 		}
 		paced := load
-		paced.Rate, paced.Workers = f.PerSecond*share, 2*load.Workers
+		paced.Rate, paced.Workers, paced.First = f.PerSecond*share, 2*load.Workers, load.First+1<<29
 		if _, err := r.drive(ctx, w, paced); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func (r *runner) beside(ctx context.Context) (err error) {
 		}
 		values := make([]string, r.scale.Raw)
 		for i := range values {
-			values[i] = r.people.Values(int64(i))[9]
+			values[i] = r.t.last(int64(i))
 		}
 		if err := r.transit.Encrypt(ctx, values); err != nil {
 			return err
@@ -37,7 +37,7 @@ func (r *runner) beside(ctx context.Context) (err error) {
 
 // rawTink measures what all cores open with raw Tink.
 func (r *runner) rawTink() error {
-	l, err := newLimit(int(max(1, min(r.o.People, 100_000))), 24)
+	l, err := newLimit(int(max(1, min(r.o.People, 100_000))), len(r.t.last(0)))
 	if err != nil {
 		return err
 	}

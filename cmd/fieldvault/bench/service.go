@@ -165,6 +165,7 @@ func (g *Ground) Start(ctx context.Context, over map[string]any) (*Service, erro
 		err = json.Unmarshal(line, &ready)
 	}
 	if err != nil {
+		_ = s.proc.Process.Kill()
 		_ = s.proc.Wait()
 		return nil, fmt.Errorf("the service did not start: %w\n%s", err, s.out)
 	}
@@ -186,7 +187,7 @@ func (s *Service) Stop() error {
 	if s.proc == nil {
 		return nil
 	}
-	if err := s.proc.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.proc.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping the service: %w", err)
 	}
 	if err := <-s.done; err != nil {
