@@ -78,6 +78,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"RevisionsGoOnOverDeletion": TestRevisionsGoOnOverDeletion,
 		"IfMatch":                   TestIfMatch,
 		"Idempotency":               TestIdempotency,
+		"CrowdsOfPeople":            TestCrowdsOfNewAndKnownPeople,
 		"BatchAnswersEachItem":      TestBatchAnswersEachItem,
 		"FiftyFirstWrites":          TestFiftyFirstWritesOfOnePersonMakeOneKey,
 		"Hold":                      TestHold,

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,7 +45,9 @@ func TestDriveSendsEachOnce(t *testing.T) {
 		if n%2 == 0 {
 			w.(http.Flusher).Flush() // chunked
 		}
-		fmt.Fprint(w, long)
+		if _, err := io.WriteString(w, long); err != nil {
+			t.Error(err)
+		}
 	})
 	w.Check = func(n int64, body []byte) error {
 		if len(body) != int(n)*97 {
