@@ -24,7 +24,7 @@ run() { # a name, flags and packages
 # Suites that run the built program, or a browser, for minutes. With the race detector
 # they take three times as long and find little that the others, and the load of
 # cmd/fieldvault/linear on such a program, do not find.
-heavy='/cmd/fieldvault/(browser|e2e|killpoints|logscale)$|/vault/portal/page$'
+heavy='/cmd/fieldvault/(bench|browser|e2e|killpoints|logscale)$|/vault/portal/page$'
 
 # SQLite is C turned into Go. What it keeps is, but for a few globals, outside the memory of
 # Go, where the detector sees nothing; to look there takes three quarters of the time of a
