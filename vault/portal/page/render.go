@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -36,9 +37,16 @@ type Pages struct {
 	words  map[Lang]*words
 }
 
-// New reads the templates, messages and static files that are built in. An error
-// is a fault of this package.
+// New returns the pages of the templates, messages and static files that are
+// built in; they are read once in a process. An error is a fault of this package.
 func New() (*Pages, error) {
+	return builtIn()
+}
+
+var builtIn = sync.OnceValues(read)
+
+// read reads what is built in.
+func read() (*Pages, error) {
 	assets, err := readAssets()
 	if err != nil {
 		return nil, err
