@@ -11,10 +11,6 @@ import (
 	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
-// rewrapBatch is how many data keys one step moves: one request to the
-// key-encryption key, one transaction.
-const rewrapBatch = 500
-
 // The phases of a rewrap. Own and people are a pass, which is repeated until it
 // finds nothing; raise stands between two passes.
 const (
@@ -34,7 +30,8 @@ type rewrapCursor struct {
 	Stuck  int64     `json:"stuck"`  // keys of this pass that do not open
 }
 
-// RewrapStep does one step of a job of the kind JobRewrap: at the end, every
+// RewrapStep does one step of a job of the kind JobRewrap, a short one while requests
+// are under way ([Config.Busy]): at the end, every
 // wrapped key of the tenant stands under the latest version of the key-encryption
 // key, and the database takes no wrap below it. It returns j with new Cursor, Done,
 // Total and Note. A step may be repeated, broken off at any point, or run twice at
@@ -67,7 +64,7 @@ func (v *Vault) RewrapStep(ctx context.Context, j Job) (next Job, done bool, err
 	case rewrapOwn:
 		err = v.rewrapFirst(ctx, k, &cur, &j)
 	case rewrapPeople:
-		done, err = v.rewrapPage(ctx, k, &cur, &j)
+		done, err = v.rewrapPeople(ctx, k, &cur, &j)
 	case rewrapRaise:
 		err = v.raise(ctx, k, &cur, &j)
 	default:
@@ -172,53 +169,6 @@ func (v *Vault) rewrapOwn(ctx context.Context, k kek) (target int32, moved, stuc
 		return 0, 0, 0, fmt.Errorf("storing keys of the tenant: %w", err)
 	}
 	return target, moved, stuck, nil
-}
-
-// rewrapPage moves the next data keys, or ends the pass.
-func (v *Vault) rewrapPage(ctx context.Context, k kek, cur *rewrapCursor, j *Job) (done bool, err error) {
-	page, err := v.keysBelow(ctx, k, cur.Target, KeyPlace{UID: cur.UID, Group: cur.Group}, rewrapBatch)
-	if err != nil {
-		return false, err
-	}
-	if len(page) == 0 {
-		return v.endPass(ctx, k, cur, j)
-	}
-	sealed := make([]keyring.Sealed, len(page))
-	for i := range page {
-		p := &page[i]
-		sealed[i].ID = keyring.ID{Tenant: k.name, UID: p.UID, Group: p.Group, Epoch: p.Epoch, Version: p.Version}
-		sealed[i].Wrapped = wrappedOf(&p.DataKey)
-	}
-	out, errs, err := v.ring.Rewrap(ctx, sealed)
-	if err != nil {
-		return false, unavailable(err)
-	}
-	list := make([]Rewrapped, 0, len(page))
-	for i := range page {
-		if errs != nil && errs[i] != nil {
-			cur.Stuck++
-			continue
-		}
-		p := &page[i]
-		list = append(list, Rewrapped{
-			UID: p.UID, Group: p.Group, Epoch: p.Epoch, Version: p.Version, KEKVersion: p.KEKVersion,
-			Next: int32(out[i].Version), Wrapped: out[i].Bytes, //nolint:gosec // ParseWrapped has bounded it
-		})
-	}
-	failpoint.Hit("rewrap-wrapped")
-	var moved int
-	err = v.store.Update(ctx, func(tx Tx) (err error) {
-		moved, err = tx.RewrapKeys(ctx, k.row, list)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("storing rewrapped keys: %w", err)
-	}
-	failpoint.Hit("rewrap-stored")
-	j.Done += int64(moved)
-	last := page[len(page)-1]
-	cur.UID, cur.Group = last.UID, last.Group
-	return false, nil
 }
 
 // endPass says how to go on after a pass.

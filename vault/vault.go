@@ -104,6 +104,9 @@ type Config struct {
 	ReadLimit ReadLimit
 	// Rights says by which rules people's requests are dealt with.
 	Rights RightsConfig
+	// Busy says whether requests are under way here, to which background work should
+	// leave room: steps are shorter then, and longer than usual when none are. Optional.
+	Busy func() bool
 	// Expired is told of each value that retention removes how long after its time that
 	// was. Optional.
 	Expired func(late time.Duration)
@@ -138,6 +141,7 @@ type Vault struct {
 	watched   bool         // somebody is told what is in the log
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
+	busy      func() bool              // nil: nobody says
 	rights    RightsConfig
 	notices   noticeCache
 	justDone  []chan justDone // by recipient: requests of which it is told at once
@@ -182,7 +186,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		ledger:   cfg.Ledger,
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
 		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin, readLimit: cfg.ReadLimit,
-		watched: cfg.Log.Seen != nil, expired: cfg.Expired,
+		watched: cfg.Log.Seen != nil, expired: cfg.Expired, busy: cfg.Busy,
 	}
 	if v.rights = cfg.Rights; v.rights.Rules.Regime == "" {
 		v.rights.Rules = rights.Default(rights.GDPR)

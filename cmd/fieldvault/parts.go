@@ -45,6 +45,7 @@ type parts struct {
 	kek   kek
 	ring  *keyring.Ring
 	vault *vault.Vault
+	load  *traffic
 
 	ledger vault.Ledger // nil: none
 	alarms *alarms.Alarms
@@ -64,7 +65,7 @@ func openParts(ctx context.Context, cfg Config, log *slog.Logger, create bool) (
 	if fips140.Enforced() {
 		return nil, withHint(errors.New("GODEBUG=fips140=only refuses the encryption that is used here"), "use GODEBUG=fips140=on")
 	}
-	p := &parts{cfg: cfg, log: log}
+	p := &parts{cfg: cfg, log: log, load: &traffic{now: now}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -106,6 +107,7 @@ func (p *parts) openVault(ctx context.Context) (err error) {
 		Keys: keeper(p.kek), ReadLimit: p.cfg.Alarms.limit(),
 		Log:     vault.LogConfig{Origin: p.cfg.Audit.Origin, Seen: p.alarms.Seen, Refused: p.alarms.Refused},
 		Rights:  rights,
+		Busy:    p.load.busy,
 		Expired: func(late time.Duration) { p.late.Observe(late.Seconds()) },
 	})
 	if err != nil {

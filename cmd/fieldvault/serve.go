@@ -157,7 +157,7 @@ func (p *parts) serve(ctx context.Context, on addresses, issuers []jwtauth.Issue
 	if err != nil {
 		return err
 	}
-	listeners := []*listener{{name: "the API", server: httpapi.NewServer(pages, p.log), net: withTLS(on.api, cert), tls: cert != nil}}
+	listeners := []*listener{{name: "the API", server: httpapi.NewServer(p.load.count(pages), p.log), net: withTLS(on.api, cert), tls: cert != nil}}
 	metricsURL := ""
 	if on.metrics != nil {
 		side := &listener{name: "metrics", server: httpapi.NewServer(metricsHandler(metrics), p.log), net: on.metrics}

@@ -158,7 +158,7 @@ type LimitsConfig struct {
 
 // JobsConfig says how background work runs.
 type JobsConfig struct {
-	Pause string `koanf:"pause" help:"rest between two steps of a job, to leave room for requests; 0: none"`
+	Pause string `koanf:"pause" help:"rest between two steps of a job while requests are served; 0: none"`
 }
 
 // KeepConfig says when values are removed whose time has passed.

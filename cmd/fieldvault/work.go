@@ -106,7 +106,8 @@ func (p *parts) runner(keeps bool) (*jobs.Runner, error) {
 		host = "unknown"
 	}
 	r, err := jobs.New(jobs.Config{
-		Source: jobStore{p.store}, Work: work, Owner: fmt.Sprintf("%s/%d", host, os.Getpid()), Now: now, Logger: p.log, Pause: pause,
+		Source: jobStore{p.store}, Work: work, Owner: fmt.Sprintf("%s/%d", host, os.Getpid()), Now: now, Logger: p.log,
+		Pause: pause, Busy: p.load.busy,
 		Ready: func(kind string) bool {
 			// With the keeper's login alone nothing opens, and Vault refuses to rewrap.
 			return !keeps || kind != vault.JobRewrap || p.vault.VerifierKey() != nil

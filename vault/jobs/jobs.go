@@ -108,6 +108,8 @@ type Config struct {
 	// Pause is how long to rest between two steps of a job, to leave room for
 	// requests. 0: not at all.
 	Pause time.Duration
+	// Busy says whether there is anybody to leave room for. nil: there always is.
+	Busy func() bool
 	// MaxRetry bounds the wait between two tries of a step, which begins with a
 	// second and doubles. 0: 30 s.
 	MaxRetry time.Duration

@@ -391,6 +391,24 @@ func TestPauseLeavesRoom(t *testing.T) {
 	})
 }
 
+// Nobody needs room while nothing else is done.
+func TestNoPauseInQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var src table
+		src.add("count")
+		began := time.Now()
+		stop := start(t, &src, "a", count(100), func(c *jobs.Config) {
+			c.Pause = time.Second
+			c.Busy = func() bool { return time.Since(began) < 10*time.Second }
+		})
+		time.Sleep(20500 * time.Millisecond)
+		stop()
+		if n := src.at(0).Done; n != 15 {
+			t.Errorf("%d steps of a second in 20 s, of which 10 are busy, want 15", n)
+		}
+	})
+}
+
 func TestNewRefusesGaps(t *testing.T) {
 	good := jobs.Config{
 		Source: &table{}, Work: map[string]jobs.Worker{"count": count(1)}, Owner: "a", Now: time.Now, Logger: slog.New(slog.DiscardHandler),

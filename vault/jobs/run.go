@@ -76,7 +76,7 @@ func (r *Runner) run(ctx context.Context, j Job) {
 		if err != nil && ctx.Err() != nil {
 			continue // a step that was broken off has not failed
 		}
-		wait := r.cfg.Pause
+		wait := r.rest()
 		shown = next
 		switch {
 		case err != nil:
@@ -94,6 +94,14 @@ func (r *Runner) run(ctx context.Context, j Job) {
 		}
 		sleep(ctx, wait)
 	}
+}
+
+// rest is how long to wait after a step.
+func (r *Runner) rest() time.Duration {
+	if r.cfg.Busy != nil && !r.cfg.Busy() {
+		return 0
+	}
+	return r.cfg.Pause
 }
 
 // failed says what the job shows after err, and how long it waits.

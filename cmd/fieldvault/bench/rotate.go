@@ -37,38 +37,39 @@ func (s *Service) rotate(ctx context.Context, server *Server) (keys int64, took 
 		}
 	}
 	for {
-		rewrap, err := tenantRewrap(ctx, server)
+		rewrap, err := rewrapSince(ctx, server, asked)
 		if err != nil {
 			return 0, 0, err
 		}
 		if rewrap != nil && rewrap.State == "failed" {
 			return 0, 0, errors.New("the rewrap failed: " + rewrap.Note)
 		}
-		if rewrap != nil && !rewrap.Created.Before(asked) && rewrap.State == "done" {
+		if rewrap != nil && rewrap.State == "done" {
 			return rewrap.Done, rewrap.Updated.Sub(rewrap.Created), nil
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := pause(ctx, 100*time.Millisecond); err != nil { // the job says itself how long it took
 			return 0, 0, err
 		}
 	}
 }
 
-// tenantRewrap is the latest job that moved the keys of people.
-func tenantRewrap(ctx context.Context, server *Server) (*api.Job, error) {
-	answer, err := server.once(ctx, "GET", "/v1/keys", nil)
+// rewrapSince is the latest job that moves the keys of people, if it is not older.
+func rewrapSince(ctx context.Context, server *Server, asked time.Time) (*api.Job, error) {
+	answer, err := server.once(ctx, "GET", "/v1/jobs", nil)
 	if err != nil {
 		return nil, err
 	}
-	var keys api.Keys
-	if err := json.Unmarshal(answer, &keys); err != nil {
-		return nil, fmt.Errorf("reading the keys: %w", err)
+	var list api.Jobs
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, fmt.Errorf("reading the jobs: %w", err)
 	}
-	for _, k := range keys.Keys {
-		if k.Key == "default" {
-			return k.Rewrap, nil
+	var latest *api.Job
+	for _, j := range list.Jobs {
+		if j.Kind == "rewrap" && !j.Created.Before(asked) && (latest == nil || j.Created.After(latest.Created)) {
+			latest = &j
 		}
 	}
-	return nil, errors.New("the service names no key of the tenant")
+	return latest, nil
 }
 
 // pause waits, unless the run ends.

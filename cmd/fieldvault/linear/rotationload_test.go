@@ -22,8 +22,8 @@ var (
 	rate     = flag.Int("rotation.rate", 40, "requests a second of its clients together")
 )
 
-// rewrapBatch is how many keys one step of a rewrap moves at most.
-const rewrapBatch = 500
+// rewrapStep is how many keys one step of a rewrap moves at most.
+const rewrapStep = 8000
 
 // TestRotationUnderLoad rotates the key-encryption key while clients read and write
 // at a steady pace, and prints what that does to their latency: times without and with
@@ -137,9 +137,9 @@ func (f *foreground) rewrap(t *testing.T, db *sql.DB, kill bool) (killed int, at
 	if killed < 0 || before.done >= before.total || last.fence != before.fence+1 || last.owner == before.owner {
 		t.Fatalf("the node was not killed within the work, or nobody took it up: %+v, then %+v", before, last)
 	}
-	// What the dead node had stored and not yet said is not counted: one batch at most.
-	if last.done > keys || last.done < keys-rewrapBatch {
-		t.Errorf("%d keys were moved, want %d, or a batch less", last.done, keys)
+	// What the dead node had stored and not yet said is not counted: one step at most.
+	if last.done > keys || last.done < keys-rewrapStep {
+		t.Errorf("%d keys were moved, want %d, or a step less", last.done, keys)
 	}
 	t.Logf("killed at %d of %d keys, went on there, done after %.1f s (the dead node's lease of up to 30 s among them); %d moved by both",
 		before.done, before.total, took.Seconds(), last.done)

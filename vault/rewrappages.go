@@ -1,0 +1,169 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/fieldvault/fieldvault/crypto/keyring"
+	"github.com/fieldvault/fieldvault/vault/failpoint"
+)
+
+// rewrapBatch is how many data keys one request to the key-encryption key and one
+// transaction move. While requests are under way it is rewrapBusy, since they may wait
+// for a processor that long, and a step is one batch; in quiet it is rewrapPages.
+const (
+	rewrapBatch = 500
+	rewrapBusy  = 100
+	rewrapPages = 16
+)
+
+// A rewrapPass is a step of a pass over the data keys. What it does for one page
+// overlaps with the others: while the key-encryption key works on a page, the next is
+// read and the last is stored.
+type rewrapPass struct {
+	v       *Vault
+	k       kek
+	target  int32
+	size    int // of a page
+	under   sync.WaitGroup
+	storing <-chan rewrapStored
+	moved   int64
+	stuck   int64
+}
+
+type rewrapRead struct {
+	keys []PlacedKey
+	err  error
+}
+
+type rewrapStored struct {
+	moved int
+	err   error
+}
+
+// rewrapPeople moves the next data keys, or ends the pass. On an error cur and j say
+// less than was moved: what was moved is not found again.
+func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *Job) (done bool, err error) {
+	p := &rewrapPass{v: v, k: k, target: cur.Target, size: rewrapBatch}
+	pages := 1
+	if v.busy != nil && v.busy() {
+		p.size = rewrapBusy
+	} else if v.busy != nil {
+		pages = rewrapPages
+	}
+	last, ended, err := p.run(ctx, KeyPlace{UID: cur.UID, Group: cur.Group}, pages)
+	if err != nil {
+		return false, err
+	}
+	j.Done += p.moved
+	cur.UID, cur.Group = last.UID, last.Group
+	cur.Stuck += p.stuck
+	if ended {
+		return v.endPass(ctx, k, cur, j)
+	}
+	return false, nil
+}
+
+// run moves keys after a place, and says up to which, and whether there are no more. It
+// does fewer pages when requests come.
+func (p *rewrapPass) run(ctx context.Context, after KeyPlace, pages int) (last KeyPlace, ended bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer p.under.Wait()
+	defer cancel()
+	next := p.read(ctx, after)
+	for ; ; pages-- {
+		page := <-next
+		if page.err != nil {
+			return after, false, page.err
+		}
+		if len(page.keys) == 0 {
+			return after, true, p.settled()
+		}
+		end := page.keys[len(page.keys)-1]
+		after = KeyPlace{UID: end.UID, Group: end.Group}
+		more := pages > 1 && !p.v.busy()
+		if more {
+			next = p.read(ctx, after)
+		}
+		list, err := p.rewrap(ctx, page.keys)
+		if err != nil {
+			return after, false, err
+		}
+		if err := p.settled(); err != nil {
+			return after, false, err
+		}
+		p.store(ctx, list)
+		if !more {
+			return after, false, p.settled()
+		}
+	}
+}
+
+// read begins to read the keys after a place.
+func (p *rewrapPass) read(ctx context.Context, after KeyPlace) <-chan rewrapRead {
+	c := make(chan rewrapRead, 1)
+	p.under.Go(func() {
+		keys, err := p.v.keysBelow(ctx, p.k, p.target, after, p.size)
+		c <- rewrapRead{keys, err}
+	})
+	return c
+}
+
+// rewrap has the key-encryption key wrap keys anew. Those that do not open are stuck.
+func (p *rewrapPass) rewrap(ctx context.Context, keys []PlacedKey) ([]Rewrapped, error) {
+	sealed := make([]keyring.Sealed, len(keys))
+	for i := range keys {
+		d := &keys[i]
+		sealed[i].ID = keyring.ID{Tenant: p.k.name, UID: d.UID, Group: d.Group, Epoch: d.Epoch, Version: d.Version}
+		sealed[i].Wrapped = wrappedOf(&d.DataKey)
+	}
+	out, errs, err := p.v.ring.Rewrap(ctx, sealed)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	list := make([]Rewrapped, 0, len(keys))
+	for i := range keys {
+		if errs != nil && errs[i] != nil {
+			p.stuck++
+			continue
+		}
+		d := &keys[i]
+		list = append(list, Rewrapped{
+			UID: d.UID, Group: d.Group, Epoch: d.Epoch, Version: d.Version, KEKVersion: d.KEKVersion,
+			Next: int32(out[i].Version), Wrapped: out[i].Bytes, //nolint:gosec // ParseWrapped has bounded it
+		})
+	}
+	failpoint.Hit("rewrap-wrapped")
+	return list, nil
+}
+
+// store begins to store a page. One is stored at a time.
+func (p *rewrapPass) store(ctx context.Context, list []Rewrapped) {
+	c := make(chan rewrapStored, 1)
+	p.storing = c
+	p.under.Go(func() {
+		var s rewrapStored
+		err := p.v.store.Update(ctx, func(tx Tx) (err error) {
+			s.moved, err = tx.RewrapKeys(ctx, p.k.row, list)
+			return err
+		})
+		if err != nil {
+			s.err = fmt.Errorf("storing rewrapped keys: %w", err)
+		} else {
+			failpoint.Hit("rewrap-stored")
+		}
+		c <- s
+	})
+}
+
+// settled waits until the last page is stored.
+func (p *rewrapPass) settled() error {
+	if p.storing == nil {
+		return nil
+	}
+	s := <-p.storing
+	p.storing = nil
+	p.moved += int64(s.moved)
+	return s.err
+}
