@@ -29,16 +29,19 @@ func openHandle(h *keyset.Handle) (*field.Key, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var plain bytes.Buffer
-	if err := insecurecleartextkeyset.Write(h, keyset.NewBinaryWriter(&plain)); err != nil {
-		return nil, nil, fmt.Errorf("writing a keyset: %w", err)
+	plain, err := writeKeyset(h)
+	if err != nil {
+		return nil, nil, err
 	}
-	return key, plain.Bytes(), nil
+	return key, plain, nil
 }
 
-// readKeyset reads a keyset in clear. What Tink says about bytes that are not a
-// keyset is dropped: it may quote them.
+// readKeyset reads a keyset in clear, in either form. What Tink says about bytes that
+// are not a keyset is dropped: it may quote them.
 func readKeyset(plain []byte) (*keyset.Handle, error) {
+	if len(plain) > 0 && plain[0] == compactForm {
+		return readCompact(plain)
+	}
 	h, err := insecurecleartextkeyset.Read(keyset.NewBinaryReader(bytes.NewReader(plain)))
 	if err != nil {
 		return nil, ErrUnwrap
@@ -50,6 +53,17 @@ func readKeyset(plain []byte) (*keyset.Handle, error) {
 // failure is [ErrUnwrap].
 func openKeyset(plain []byte) (*field.Key, error) {
 	defer clear(plain)
+	if len(plain) == 1+idSize+keySize && plain[0] == compactForm { // nearly all
+		keys, err := compactKeys(plain)
+		if err != nil {
+			return nil, err
+		}
+		a, err := aesgcm.NewAEAD(keys[0])
+		if err != nil {
+			return nil, ErrUnwrap
+		}
+		return field.NewKey(a), nil
+	}
 	h, err := readKeyset(plain)
 	if err != nil {
 		return nil, err
