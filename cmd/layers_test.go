@@ -29,6 +29,7 @@ crypto/transit/transittest:   crypto/transit
 crypto/transit/transittest/build: crypto/transit/transittest
 crypto/localkek:
 crypto/cryptotest:            crypto/keyring
+crypto/fpe:
 accessctl:
 accessctl/consent:            accessctl
 accessctl/jwtauth:            accessctl
