@@ -154,7 +154,7 @@ func TestWorkIsInProportion(t *testing.T) {
 			t.Errorf("%s: %d bytes of memory, and %d for an eighth of the text", name, a, b)
 		}
 	}
-	if t.Logf("at most %.0f steps a byte (%s)", most, worst); most > 400 {
+	if t.Logf("at most %.0f steps a byte (%s)", most, worst); most > 120 {
 		t.Errorf("%s: %.0f steps a byte", worst, most)
 	}
 }
@@ -191,7 +191,7 @@ func check(tb interface{ Fatalf(string, ...any) }, d *freetext.Detector, text st
 	if len(found) == 0 && red != strings.ToValidUTF8(text, "\uFFFD") {
 		tb.Fatalf("nothing is found, yet the text is another")
 	}
-	if steps := d.Steps(text); steps > 400*(len(text)+50) {
+	if steps := d.Steps(text); steps > 120*(len(text)+50) {
 		tb.Fatalf("%d steps for %d bytes", steps, len(text))
 	}
 }

@@ -32,27 +32,44 @@ func (s *scan) card(i int) {
 		return // the middle of something else
 	}
 	var number [maxCard]byte
-	n, end, sep := 0, 0, ""
-	for j := i; j < len(s.groups) && s.groups[j].digits; j++ {
+	n, last := 0, -1
+	for j := i; j < len(s.groups) && s.cardGroup(i, j); j++ {
 		s.steps++
-		if j > i {
-			if gap := s.between(j); j == i+1 && (gap == " " || gap == "-" || gap == "\u00a0") {
-				sep = gap
-			} else if j == i+1 || gap != sep {
-				break
-			}
-		}
-		if size := s.len(j); n+size > maxCard || size < 2 {
+		if n+s.len(j) > maxCard {
 			break
 		}
 		n += copy(number[n:], s.text[s.groups[j].start:s.groups[j].end])
 		if digits := string(number[:n]); issued(digits) && catalog.IsCard(digits) {
-			end = s.groups[j].end
+			last = j
 		}
 	}
-	if end > 0 {
-		s.add(Card, s.groups[i].start, end, Checked, "the digits and length of an issuer, and the Luhn check digit")
+	if last >= 0 && (last == i || !s.listed(i, last)) {
+		s.add(Card, s.groups[i].start, s.groups[last].end, Checked, "the digits and length of an issuer, and the Luhn check digit")
 	}
+}
+
+// cardGroup says whether group j may be one of a number that begins with group i: cards are printed in
+// groups of 3 to 7 digits, first of 4, with a space or a hyphen between.
+func (s *scan) cardGroup(i, j int) bool {
+	if !s.groups[j].digits {
+		return false
+	}
+	if j == i {
+		return true
+	}
+	gap := s.between(j)
+	return (gap == " " || gap == "-" || gap == "\u00a0") && gap == s.between(i+1) && s.len(i) == 4 && s.len(j) >= 3 && s.len(j) <= 7
+}
+
+// listed says whether groups i to last are part of a longer row of groups of four.
+func (s *scan) listed(i, last int) bool {
+	gap := s.between(last)
+	return i > 0 && s.len(i-1) == 4 && s.hasDigit(i-1) && s.between(i) == gap ||
+		last+1 < len(s.groups) && s.len(last+1) == 4 && s.hasDigit(last+1) && s.between(last+1) == gap
+}
+
+func (s *scan) hasDigit(i int) bool {
+	return strings.ContainsAny(s.text[s.groups[i].start:s.groups[i].end], "0123456789")
 }
 
 // issued says whether digits begin as an issuer's do and are as long (ISO/IEC 7812).

@@ -101,7 +101,7 @@ func (s *scan) phoneAt(start, i, last int) bool {
 	switch {
 	case abroad:
 		region = "ZZ"
-	case region == "" || s.notPhone(start):
+	case region == "" || decimal(written) || postcode(written) || s.notPhone(start):
 		return false
 	case !s.near(start, 30, phoneWords()...) && !nationalForm(written):
 		return false
@@ -137,9 +137,17 @@ func nationalForm(s string) bool {
 	return len(s) == 12 && s[3] == s[7] && (s[3] == '-' || s[3] == '.') // 202-555-0143
 }
 
+// decimal says whether s is two groups with a dot between, as an amount or a version.
+func decimal(s string) bool {
+	return strings.Count(s, ".") == 1 && !strings.ContainsAny(s, " -/()\u00a0")
+}
+
+// postcode says whether s is written like a ZIP code of the US with its four digits.
+func postcode(s string) bool { return len(s) == 10 && s[5] == '-' && strings.Count(s, "-") == 1 }
+
 func phoneWords() []string {
 	return []string{
-		"tel", "phone", "call", "mobile", "mobil", "cell", "fax", "handy", "ruf", "anruf", "erreich", "dial", "text", "whatsapp",
+		"tel", "phone", "call", "mobile", "mobil", "cell", "fax", "handy", "ruf", "anruf", "erreich", "dial", "text me", "whatsapp",
 		"sms", "durchwahl", "festnetz", "ring me",
 	}
 }
