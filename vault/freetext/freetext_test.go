@@ -28,6 +28,9 @@ func TestRedact(t *testing.T) {
 		{"ada@example.org", "[e-mail]", nil},
 		{"Frau Dr. Meitner, geb. 7.11.1978", "Frau Dr. [name], geb. [date of birth]", nil},
 		{"Jörg Müller 😀 käthe@müller-beispiel.example 😀", "[name] 😀 [e-mail] 😀", nil},
+		{strings.Repeat("a", 64) + "@example.org", "[e-mail]", nil},
+		{strings.Repeat("a", 66) + "@example.org", "aa[e-mail]", nil}, // of no valid address the longest valid part
+		{"ada@" + strings.Repeat("a.", 200) + "org", "ada@" + strings.Repeat("a.", 200) + "org", nil},
 		{"\xff ada@example.org \xfe", "\uFFFD [e-mail] \uFFFD", nil},
 		{"x\xff@example.org", "x\uFFFD@example.org", nil},
 	} {
