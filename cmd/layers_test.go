@@ -29,6 +29,7 @@ crypto/transit/transittest:   crypto/transit
 crypto/transit/transittest/build: crypto/transit/transittest
 crypto/localkek:
 crypto/cryptotest:            crypto/keyring
+crypto/fpe:
 accessctl:
 accessctl/consent:            accessctl
 accessctl/jwtauth:            accessctl
@@ -42,6 +43,7 @@ audit/watch:                  accessctl audit
 audit/tiledir:                audit/tree
 audit/trail:                  audit audit/tree
 vault/catalog:                crypto/secret
+vault/freetext:               vault/catalog
 vault/processing:             accessctl vault/catalog
 vault/api:
 vault/client:                 vault/api
@@ -90,7 +92,7 @@ golang.org/x/oauth2:                 accessctl/oidcauth
 github.com/cedar-policy/cedar-go:    accessctl
 github.com/hashicorp/vault/api:      crypto/transit crypto/transit/transittest cmd/fieldvault
 github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit crypto/localkek crypto/cryptotest cmd/fieldvault/bench
-github.com/nyaruka/phonenumbers:     vault/catalog
+github.com/nyaruka/phonenumbers:     vault/catalog vault/freetext
 github.com/gowebpki/jcs:             audit/evidence
 github.com/piprate/json-gold:
 github.com/spf13/cobra:              cmd/fieldvault
