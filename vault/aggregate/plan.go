@@ -15,6 +15,22 @@ type law interface {
 	Deviation() float64
 }
 
+// A memo is a law that remembers its quantiles, which take a while to find and are asked
+// for again in each group and bin.
+type memo struct {
+	law
+	known map[float64]int64
+}
+
+func (m memo) Quantile(alpha float64) int64 {
+	k, ok := m.known[alpha]
+	if !ok {
+		k = m.law.Quantile(alpha)
+		m.known[alpha] = k
+	}
+	return k
+}
+
 // A plan is the noise of an answer: which laws, and from which number of people on a
 // group is shown.
 //
@@ -71,7 +87,7 @@ func (q Query) parts() int {
 func (q Query) peopleOnly() bool { return q.Open() && q.Measure == Count && q.Records == 1 }
 
 // levels is the height of the tree over the bins: see quantile.go.
-func (q Query) levels() int { return max(1, bits.Len(uint(len(q.Edges)-2))) } //nolint:gosec // there are two edges at least
+func (q Query) levels() int { return max(1, bits.Len(uint(len(q.Edges)-2))) }
 
 // law returns the noise of one of so many parts, which a person changes by at most l1
 // in sum and by the root of l2 in Euclidean distance.
@@ -82,10 +98,12 @@ func (q Query) law(parts, l1, l2 int64) (law, error) {
 func (q Query) lawBig(parts int64, l1, l2 *big.Int) (law, error) {
 	each := big.NewRat(parts*int64(unitEpsilon), int64(q.Epsilon)) // parts/epsilon
 	if q.Mechanism == LaplaceNoise {
-		return noise.NewLaplace(each.Mul(each, new(big.Rat).SetInt(l1)))
+		l, err := noise.NewLaplace(each.Mul(each, new(big.Rat).SetInt(l1)))
+		return memo{l, map[float64]int64{}}, err
 	}
 	each.Mul(each, each).Quo(each, big.NewRat(parts, 1)) // parts/epsilon²
-	return noise.NewGaussian(each.Mul(each, new(big.Rat).SetInt(l2)))
+	g, err := noise.NewGaussian(each.Mul(each, new(big.Rat).SetInt(l2)))
+	return memo{g, map[float64]int64{}}, err
 }
 
 // threshold returns the least noisy number of people at which a group is shown: see

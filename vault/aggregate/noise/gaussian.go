@@ -11,6 +11,7 @@ import (
 // differentially private (CKS, theorems 4 and 14).
 type Gaussian struct {
 	sigma float64 // for probabilities only
+	norm  float64 // the sum of exp(-x²/(2σ²)) over all integers
 	lap   Laplace // of scale t = ⌊σ⌋+1, from which draws are accepted or not
 
 	// A draw y is accepted with probability exp(-(|y|·bt - a)²/den), where σ² = a/b,
@@ -32,10 +33,12 @@ func NewGaussian(variance *big.Rat) (Gaussian, error) {
 	den := new(big.Int).Mul(a, bt)
 	den.Mul(den, t).Lsh(den, 1)
 	v, _ := variance.Float64()
-	return Gaussian{
-		sigma: math.Sqrt(v), lap: Laplace{t: t.Uint64(), s: 1},
-		a: a, bt: bt, den: den,
-	}, nil
+	g := Gaussian{sigma: math.Sqrt(v), lap: Laplace{t: t.Uint64(), s: 1}, a: a, bt: bt, den: den}
+	g.norm = math.Sqrt(2*math.Pi) * g.sigma
+	if g.sigma <= small {
+		g.norm = 1 + 2*g.sum(1)
+	}
+	return g, nil
 }
 
 // Draw makes one draw: CKS, algorithm 3.
@@ -61,14 +64,6 @@ func (g Gaussian) Draw(src *Source) (int64, error) {
 // digits than float64 has (Poisson's summation formula).
 const small = 64
 
-// norm returns the sum of exp(-x²/(2σ²)) over all integers.
-func (g Gaussian) norm() float64 {
-	if g.sigma > small {
-		return math.Sqrt(2*math.Pi) * g.sigma
-	}
-	return 1 + 2*g.sum(1)
-}
-
 // sum returns the sum of exp(-x²/(2σ²)) over x >= m, for m at least 1.
 func (g Gaussian) sum(m int64) float64 {
 	total := 0.0
@@ -83,7 +78,7 @@ func (g Gaussian) sum(m int64) float64 {
 
 // Mass returns P(X = x), as near as float64 comes.
 func (g Gaussian) Mass(x int64) float64 {
-	return math.Exp(-float64(x)*float64(x)/(2*g.sigma*g.sigma)) / g.norm()
+	return math.Exp(-float64(x)*float64(x)/(2*g.sigma*g.sigma)) / g.norm
 }
 
 // Tail returns an upper bound on P(X >= m) for m at least 1: the sum itself where σ
@@ -92,7 +87,7 @@ func (g Gaussian) Tail(m int64) float64 {
 	if g.sigma > small {
 		return upward(math.Erfc(float64(m-1)/(g.sigma*math.Sqrt2)) / 2)
 	}
-	return upward(g.sum(m) / g.norm())
+	return upward(g.sum(m) / g.norm)
 }
 
 // Quantile returns the least k for which [Gaussian.Tail] shows that P(|X| > k) is at

@@ -71,7 +71,7 @@ func (l Laplace) magnitude(src *Source) (int64, error) {
 	if y > maxDraw {
 		return 0, ErrRange
 	}
-	return int64(y), nil //nolint:gosec // at most maxDraw
+	return int64(y), nil
 }
 
 // remainder draws u below t with probability in proportion to exp(-u/t).

@@ -157,8 +157,10 @@ func TestBernoulliIsExactAtItsEdges(t *testing.T) {
 		words words
 		want  bool
 	}{
-		{words{third - 1}, true}, {words{third + 1}, false},
-		{words{third, third - 1}, true}, {words{third, third + 1}, false},
+		{words{third - 1}, true},
+		{words{third + 1}, false},
+		{words{third, third - 1}, true},
+		{words{third, third + 1}, false},
 		{words{third, third, third, third - 1}, true},
 	} {
 		got, err := noise.NewSource(&c.words).Bernoulli(1, 3)
