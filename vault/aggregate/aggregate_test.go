@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fieldvault/fieldvault/vault/aggregate"
+	"github.com/fieldvault/fieldvault/vault/aggregate/noise"
 )
 
 // stream is an endless stream of bytes that is the same in every run.
@@ -257,6 +258,72 @@ func TestASharpAnswerIsRight(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, values, c.want)
 			}
 		}
+	}
+}
+
+// TestAForecastIsWhatTheAnswerSays: for what can be known without the data.
+func TestAForecastIsWhatTheAnswerSays(t *testing.T) {
+	for _, edit := range []func(*aggregate.Query){gaussian, sum, histogram, open} {
+		q := question(edit)
+		f, err := q.Forecast()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ask(t, q, make(people, 50), stream(10))
+		if f.Cost != got.Cost || f.Threshold != got.Threshold {
+			t.Errorf("%s: %v, got %v", q.Measure, f, got)
+		}
+		for _, g := range got.Groups {
+			if e := g.Values[0]; e.Error != f.Error || e.High-e.Raw != f.Width {
+				t.Errorf("%s: %v, got %v", q.Measure, f, e)
+			}
+		}
+	}
+	if _, err := (aggregate.Query{}).Forecast(); !errors.Is(err, aggregate.ErrQuery) {
+		t.Errorf("of nothing: %v", err)
+	}
+}
+
+// TestQuantilesLieInTheirIntervals: for bins and data of any shape, with little noise,
+// against the sorted values. The shapes and the noise are the same in every run.
+func TestQuantilesLieInTheirIntervals(t *testing.T) {
+	src, rand, asked, missed := noise.NewSource(stream(11)), stream(12), 0, 0
+	upTo := func(n uint64) int64 {
+		x, err := src.Uniform(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int64(x)
+	}
+	for round := range 200 {
+		edges := []int64{-20}
+		for range 1 + upTo(40) {
+			edges = append(edges, edges[len(edges)-1]+1+upTo(5))
+		}
+		q := question(sharp, quantiles, func(q *aggregate.Query) { q.Edges, q.Confidence = edges, 990 })
+		if round%2 == 0 {
+			gaussian(&q)
+		}
+		values := make([]int64, 30+upTo(200))
+		all := make(people, len(values))
+		for i := range values {
+			values[i] = edges[0] + upTo(uint64(edges[len(edges)-1]-edges[0]))
+			all[i] = one(values[i])
+		}
+		slices.Sort(values)
+		for i, e := range ask(t, q, all, rand).Groups[0].Values {
+			at := (len(values)*q.Quantiles[i] + 999) / 1000 // the least with so many at or below it
+			want := float64(values[at-1])
+			if asked++; e.Low > want || want > e.High {
+				missed++
+			}
+			if e.Value < e.Low || e.Value > e.High {
+				t.Errorf("%v is outside of its interval", e)
+			}
+		}
+	}
+	if missed > asked/100 {
+		t.Errorf("%d of %d are outside", missed, asked)
 	}
 }
 

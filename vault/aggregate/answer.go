@@ -43,8 +43,8 @@ type Estimate struct {
 	// Raw is the noisy number itself, which averages out to the true one for a count
 	// and a sum.
 	Raw float64
-	// Low and High contain the true number with the query's confidence at least. For a
-	// quantile they are edges of bins.
+	// Low and High contain the true number with the query's confidence at least, each
+	// estimate for itself. For a quantile they are edges of bins.
 	Low, High float64
 	// Error is the root of the expected square of Raw's error, or close above it. For
 	// a quantile it is half the width of the interval.

@@ -55,68 +55,78 @@ func (t tree) cover(low, high int, add func(noisy int64)) {
 	}
 }
 
-// A side is how certainly, and how far, an edge lies above or below a quantile.
-type side struct {
-	excess int64   // noisy: in thousandths of a record, above 0 when the edge is above
-	width  float64 // the noise of excess is within it
+// A split is what the tree says of the records below an edge and of those above it.
+type split struct {
+	below, above           int64   // noisy
+	nodesBelow, nodesAbove float64 // how many noisy counts each is the sum of
 }
 
-// at weighs edge i, with leaves below and above, for a quantile of q thousandths:
-// 1000·(below - q/1000·(below + above)).
-func (a *Accumulator) at(t tree, i, q int) side {
-	var s side
-	var square, weights, nodes float64
-	sum := func(weight int64) func(int64) {
-		return func(noisy int64) {
-			s.excess += weight * noisy
-			square += float64(weight * weight)
-			weights += math.Abs(float64(weight))
-			nodes++
-		}
+// splits returns one for each inner edge of so many bins.
+func (t tree) splits(bins int) []split {
+	all := make([]split, bins-1)
+	for i := range all {
+		s := &all[i]
+		t.cover(0, i+1, func(noisy int64) { s.below += noisy; s.nodesBelow++ })
+		t.cover(i+1, 1<<t.height, func(noisy int64) { s.above += noisy; s.nodesAbove++ })
 	}
-	t.cover(0, i, sum(int64(1000-q)))
-	t.cover(i, 1<<t.height, sum(int64(-q)))
-	each := a.query.alpha() / float64(len(a.query.Edges)) // all edges hold together
+	return all
+}
+
+// excess returns how far an edge weighs above a quantile of q thousandths, in thousandths
+// of a record: 1000·(below - q/1000·(below + above)).
+func (s split) excess(q int) float64 {
+	return float64(int64(1000-q)*s.below - int64(q)*s.above)
+}
+
+// width returns what the noise of excess is within, but with probability alpha.
+func (a *Accumulator) width(s split, q int, alpha float64) float64 {
+	u, v := float64(1000-q), float64(q)
 	if a.query.Mechanism == GaussianNoise {
-		// A discrete Gaussian is sub-Gaussian with its σ² (CKS 2020, lemma on its moment
-		// generating function), hence so is a weighted sum with that times the square.
-		s.width = a.plan.count.Deviation() * math.Sqrt(2*square*math.Log(2/each)) * (1 + 1e-9)
-	} else {
-		s.width = weights * float64(a.plan.count.Quantile(each/nodes))
+		// A discrete Gaussian is sub-Gaussian with its own σ² (Canonne, Kamath, Steinke
+		// 2020, section 2), hence so is a weighted sum of them with σ² times the squares.
+		square := u*u*s.nodesBelow + v*v*s.nodesAbove
+		return a.plan.count.Deviation() * math.Sqrt(2*square*math.Log(2/alpha)) * (1 + 1e-9)
 	}
-	return s
+	nodes := s.nodesBelow + s.nodesAbove // each within its own share of alpha
+	return (u*s.nodesBelow + v*s.nodesAbove) * float64(a.plan.count.Quantile(alpha/nodes))
 }
 
-// quantiles finds each quantile: the value lies in the bin that has as many inner edges
-// below it as weigh below it. Its interval goes from the highest edge that is
-// certainly below to the lowest that is certainly above; it misses only if the noise
-// of some edge is beyond its width, of which the probabilities add up to alpha.
+// quantiles finds each quantile in one tree of the cell's bins.
 func (a *Accumulator) quantiles(c *cell) ([]Estimate, error) {
 	t, err := a.grow(c.bins)
 	if err != nil {
 		return nil, err
 	}
-	edges := a.query.Edges
+	splits := t.splits(len(c.bins))
 	all := make([]Estimate, len(a.query.Quantiles))
-	for n, q := range a.query.Quantiles {
-		bin, low, high := 0, 0, len(edges)-1
-		for i := 1; i < len(edges)-1; i++ {
-			s := a.at(t, i, q)
-			if s.excess <= 0 {
-				bin++
-			}
-			if float64(s.excess) < -s.width {
-				low = i
-			}
-			if float64(s.excess) > s.width && high == len(edges)-1 {
-				high = i
-			}
-		}
-		e := Estimate{Low: float64(edges[min(low, high)]), High: float64(edges[max(low, high)])}
-		e.Raw = (float64(edges[bin]) + float64(edges[bin+1]-1)) / 2
-		e.Value = min(max(e.Raw, e.Low), e.High)
-		e.Error = (e.High - e.Low) / 2
-		all[n] = e
+	for i, q := range a.query.Quantiles {
+		all[i] = a.quantile(splits, q)
 	}
 	return all, nil
+}
+
+// quantile takes the bin with as many inner edges below it as weigh below the quantile.
+// The interval goes from the highest edge that is certainly below to the lowest that is
+// certainly above; it misses only if the noise of some edge is beyond its width, and
+// the probabilities of that add up to alpha.
+func (a *Accumulator) quantile(splits []split, q int) Estimate {
+	edges, each := a.query.Edges, a.query.alpha()/float64(len(splits)+1)
+	bin, low, high := 0, 0, len(edges)-1
+	for i, s := range splits {
+		x, w := s.excess(q), a.width(s, q, each)
+		if x <= 0 {
+			bin++
+		}
+		if x < -w {
+			low = i + 1
+		}
+		if x > w {
+			high = min(high, i+1)
+		}
+	}
+	e := Estimate{Low: float64(edges[min(low, high)]), High: float64(edges[max(low, high)])}
+	e.Raw = (float64(edges[bin]) + float64(edges[bin+1]-1)) / 2
+	e.Value = min(max(e.Raw, e.Low), e.High)
+	e.Error = (e.High - e.Low) / 2
+	return e
 }

@@ -40,6 +40,7 @@ const (
 	maxBins      = 1 << 10
 	maxValue     = 1 << 36 // times records, of a value in the bounds
 	maxQuantiles = 99
+	maxClosed    = 1 << 16
 )
 
 // A Key names a group by up to two of its fields; what is not used is empty.
@@ -97,6 +98,42 @@ func (q Query) Cost() (Cost, error) {
 		return Cost{}, err
 	}
 	return Cost{Rho: q.Epsilon.Rho(), Delta: q.Delta}, nil
+}
+
+// A Forecast is what is known of an answer before it is paid for.
+type Forecast struct {
+	Cost Cost
+	// Threshold is that of the answer.
+	Threshold int64
+	// Error is that of each estimate, for Count, Sum and Histogram. For Mean it is that
+	// of the sum of distances from the middle of the bounds, to be divided by the
+	// number of records; for Quantiles that of one node of the tree, in records.
+	Error float64
+	// Width is how far each interval goes to either side, for Count, Sum and Histogram.
+	Width float64
+}
+
+// Forecast says how far off an answer to the query will be, so that an asker can choose
+// an epsilon before any is spent. It does not depend on data. It is ErrQuery if
+// the query is not valid.
+func (q Query) Forecast() (Forecast, error) {
+	cost, err := q.Cost()
+	if err != nil {
+		return Forecast{}, err
+	}
+	p, err := newPlan(q)
+	if err != nil {
+		return Forecast{}, err
+	}
+	l := p.count
+	if q.Measure == Sum || q.Measure == Mean {
+		l = p.sum
+	}
+	f := Forecast{Cost: cost, Threshold: p.threshold, Error: l.Deviation()}
+	if q.Measure != Mean && q.Measure != Quantiles {
+		f.Width = float64(l.Quantile(q.alpha()))
+	}
+	return f, nil
 }
 
 // Validate returns ErrQuery, with the reason, unless the query can be answered.
@@ -164,6 +201,8 @@ func (q Query) checkGroups() error {
 		return refused("open groups need a delta, up to 0.001, and a least number of people")
 	case !q.Open() && (q.Delta != 0 || q.MinPeople != 0):
 		return refused("closed groups are all shown: delta and a least number of people have no meaning")
+	case len(q.Closed) > maxClosed:
+		return refused("there are more than 65536 closed groups")
 	}
 	seen := make(map[Key]bool, len(q.Closed))
 	for _, k := range q.Closed {
