@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"testing"
@@ -197,6 +198,23 @@ func TestContributionsAreBounded(t *testing.T) {
 		if slack := c.most * 1.5; total > c.most+slack || touched > c.groups+6 {
 			t.Errorf("%s: one person moved %v, in %d groups", c.name, total, touched)
 		}
+	}
+}
+
+// TestAPersonIsInSoManyGroups: 1000 people with a record in each of 20 groups, of whom
+// each is counted in three.
+func TestAPersonIsInSoManyGroups(t *testing.T) {
+	var everywhere []aggregate.Record
+	for i := range 20 {
+		everywhere = append(everywhere, aggregate.Record{Group: aggregate.Key{string(rune('a' + i))}})
+	}
+	times, count := 0.0, 0.0
+	for _, g := range ask(t, question(sharp, open, gaussian, records(6, 3)), slices.Repeat(people{everywhere}, 1000), stream(13)).Groups {
+		times += g.People.Raw
+		count += g.Values[0].Raw
+	}
+	if math.Abs(times-3000) > 20 || math.Abs(count-3000) > 40 {
+		t.Errorf("1000 people are counted %v times, with %v records", times, count)
 	}
 }
 

@@ -159,6 +159,37 @@ func TestTheEstimateFindsABrokenMechanism(t *testing.T) {
 	}
 }
 
+// farMean is a mean close to one of its bounds, where the noise of the count tells most.
+func farMean(q *aggregate.Query) { mean(q); q.High = 1000 }
+
+// TestPartsAddUpToTheEpsilon: what one person changes each part of an answer by, over the
+// noise that the part says it has.
+func TestPartsAddUpToTheEpsilon(t *testing.T) {
+	all := slices.Repeat(people{one(5)}, 3000)
+	vague := func(q *aggregate.Query) { q.Epsilon = 20_000 } // 0.02: scales so wide that they are close to continuous
+	for _, c := range []struct {
+		name string
+		edit func(*aggregate.Query)
+		most float64
+	}{{"count", records(2, 2), 2}, {"sum", sum, 10}, {"histogram", histogram, 1}} {
+		for law, edit := range map[string]func(*aggregate.Query){"laplace": func(*aggregate.Query) {}, "gaussian": gaussian} {
+			g := ask(t, question(vague, c.edit, open, edit), all, stream(23)).Groups[0]
+			groups := 1.0 // the change of the counts of people, squared or in sum
+			if c.name == "count" {
+				groups = 2
+			}
+			x, y := math.Sqrt(groups)/g.People.Error, c.most/g.Values[0].Error
+			got := math.Hypot(x, y)
+			if law == "laplace" { // whose deviation is nearly sqrt(2) times its scale
+				got = math.Sqrt2 * (groups/g.People.Error + y)
+			}
+			if math.Abs(got-0.02) > 1e-5 {
+				t.Errorf("%s, %s: the parts come to %.5f and not to 0.02", c.name, law, got)
+			}
+		}
+	}
+}
+
 // TestIntervalsCoverAtTheStatedRate: for every measure and both laws. Where one law alone
 // makes the interval it is not much wider than needed either.
 func TestIntervalsCoverAtTheStatedRate(t *testing.T) {
@@ -183,7 +214,7 @@ func TestIntervalsCoverAtTheStatedRate(t *testing.T) {
 	slices.Sort(sorted)
 	truth[aggregate.Quantiles] = []float64{sorted[29], sorted[149], sorted[269]}
 	n := 3000 / pacetest.Every(3)
-	for _, edit := range []func(*aggregate.Query){func(*aggregate.Query) {}, sum, mean, histogram, quantiles} {
+	for _, edit := range []func(*aggregate.Query){func(*aggregate.Query) {}, sum, mean, farMean, histogram, quantiles} {
 		for _, law := range []func(*aggregate.Query){func(*aggregate.Query) {}, gaussian} {
 			for _, confidence := range []int{500, 900, 990} {
 				q := question(edit, law, func(q *aggregate.Query) { q.Confidence = confidence })
