@@ -82,8 +82,9 @@ func (s split) excess(q int) float64 {
 func (a *Accumulator) width(s split, q int, alpha float64) float64 {
 	u, v := float64(1000-q), float64(q)
 	if a.query.Mechanism == GaussianNoise {
-		// A discrete Gaussian is sub-Gaussian with its own σ² (Canonne, Kamath, Steinke
-		// 2020, section 2), hence so is a weighted sum of them with σ² times the squares.
+		// E exp(tX) is exp(t²σ²/2) times the sum of the bell moved by tσ² over the sum of
+		// the bell at 0, which is the larger one: a discrete Gaussian is sub-Gaussian with
+		// its own σ², and a weighted sum of them with σ² times the squares.
 		square := u*u*s.nodesBelow + v*v*s.nodesAbove
 		return a.plan.count.Deviation() * math.Sqrt(2*square*math.Log(2/alpha)) * (1 + 1e-9)
 	}

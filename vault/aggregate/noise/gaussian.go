@@ -82,7 +82,7 @@ func (g Gaussian) Mass(x int64) float64 {
 }
 
 // Tail returns an upper bound on P(X >= m) for m at least 1: the sum itself where σ
-// is small, otherwise that of the continuous law from m-1 on (CKS, proposition 25).
+// is small, otherwise that of the continuous law from m-1 on (CKS, section 3, on utility).
 func (g Gaussian) Tail(m int64) float64 {
 	if g.sigma > small {
 		return upward(math.Erfc(float64(m-1)/(g.sigma*math.Sqrt2)) / 2)
@@ -94,5 +94,5 @@ func (g Gaussian) Tail(m int64) float64 {
 // most alpha. alpha must be more than 0 and less than 1.
 func (g Gaussian) Quantile(alpha float64) int64 { return quantile(g.Tail, alpha) }
 
-// Deviation returns σ, an upper bound on the root of the variance (CKS, corollary 9).
+// Deviation returns σ, an upper bound on the root of the variance (CKS, section 3).
 func (g Gaussian) Deviation() float64 { return g.sigma }
