@@ -116,8 +116,7 @@ func (b Budget) Spend(c Cost) (Budget, error) {
 //	epsilon = alpha rho + ln(1 - 1/alpha) + (ln(1/d) - ln alpha)/(alpha - 1)
 //
 // which is proposition 12 (section 2.3) of Canonne, Kamath, Steinke 2020, solved for
-// epsilon. The
-// search for the best alpha need not be exact for the result to hold.
+// epsilon. The search for the best alpha need not be exact for the result to hold.
 func (c Cost) Epsilon(d Delta) Epsilon {
 	if c.Rho == 0 {
 		return 0

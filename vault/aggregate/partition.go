@@ -20,7 +20,7 @@ import "slices"
 // Partition Selection, PoPETs 2022. MinPeople raises the threshold, which takes
 // nothing from the proof.
 
-// keys returns the keys of the groups to look at, in ascending order: the order in
+// sortedKeys returns the keys of the groups to look at, in ascending order: the order in
 // which people came is not told.
 func (a *Accumulator) sortedKeys() []Key {
 	keys := make([]Key, 0, len(a.cells))
