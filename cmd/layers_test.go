@@ -55,6 +55,8 @@ vault/ledger/ledgertest:      vault/ledger
 vault/erasure:                audit audit/evidence accessctl
 vault/rights:
 vault/rights/bundle:          audit/evidence vault/rights
+vault/aggregate/noise:
+vault/aggregate:              vault/aggregate/noise
 vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights vault/rights/bundle
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
