@@ -57,6 +57,8 @@ vault/rights:
 vault/rights/bundle:          audit/evidence vault/rights
 vault/aggregate/noise:
 vault/aggregate:              vault/aggregate/noise
+vault/release:
+vault/release/parquetfile:
 vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/catalog vault/erasure vault/failpoint vault/ledger vault/rights vault/rights/bundle
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
@@ -97,6 +99,7 @@ github.com/tink-crypto/tink-go/v2:   crypto/field crypto/keyring crypto/transit 
 github.com/nyaruka/phonenumbers:     vault/catalog vault/freetext
 github.com/gowebpki/jcs:             audit/evidence
 github.com/piprate/json-gold:
+github.com/parquet-go/parquet-go:    vault/release/parquetfile
 github.com/spf13/cobra:              cmd/fieldvault
 github.com/chromedp:
 github.com/knadh/koanf:              cmd/fieldvault
