@@ -11,30 +11,39 @@ import (
 
 // rewrapBatch is how many data keys one request to the key-encryption key and one
 // transaction move. While requests are under way it is rewrapBusy, since they may wait
-// for a processor that long, and a step is one batch; in quiet it is rewrapPages.
+// for a processor that long, and a step is one batch; in quiet it is rewrapPages, of
+// which rewrapAtOnce are with the key-encryption key at the same time.
 const (
-	rewrapBatch = 500
-	rewrapBusy  = 100
-	rewrapPages = 16
+	rewrapBatch  = 500
+	rewrapBusy   = 100
+	rewrapPages  = 16
+	rewrapAtOnce = 2
 )
 
 // A rewrapPass is a step of a pass over the data keys. What it does for one page
-// overlaps with the others: while the key-encryption key works on a page, the next is
+// overlaps with the others: while the key-encryption key works on some, the next is
 // read and the last is stored.
 type rewrapPass struct {
-	v       *Vault
-	k       kek
-	target  int32
-	size    int // of a page
-	under   sync.WaitGroup
-	storing <-chan rewrapStored
-	moved   int64
-	stuck   int64
+	v        *Vault
+	k        kek
+	target   int32
+	size     int // of a page
+	under    sync.WaitGroup
+	wrapping []<-chan rewrapWrapped // in the order of the pages
+	storing  <-chan rewrapStored    // nil: no page is being stored
+	moved    int64
+	stuck    int64
 }
 
 type rewrapRead struct {
 	keys []PlacedKey
 	err  error
+}
+
+type rewrapWrapped struct {
+	list  []Rewrapped
+	stuck int64 // that do not open
+	err   error
 }
 
 type rewrapStored struct {
@@ -78,7 +87,7 @@ func (p *rewrapPass) run(ctx context.Context, after KeyPlace, pages int) (last K
 			return after, false, page.err
 		}
 		if len(page.keys) == 0 {
-			return after, true, p.settled()
+			return after, true, p.finish(ctx, 0)
 		}
 		end := page.keys[len(page.keys)-1]
 		after = KeyPlace{UID: end.UID, Group: end.Group}
@@ -86,18 +95,35 @@ func (p *rewrapPass) run(ctx context.Context, after KeyPlace, pages int) (last K
 		if more {
 			next = p.read(ctx, after)
 		}
-		list, err := p.rewrap(ctx, page.keys)
-		if err != nil {
-			return after, false, err
-		}
-		if err := p.settled(); err != nil {
-			return after, false, err
-		}
-		p.store(ctx, list)
+		p.wrap(ctx, page.keys)
 		if !more {
-			return after, false, p.settled()
+			return after, false, p.finish(ctx, 0)
+		}
+		if err := p.finish(ctx, rewrapAtOnce-1); err != nil {
+			return after, false, err
 		}
 	}
+}
+
+// finish stores wrapped pages until no more than left are with the key-encryption key;
+// with none left, all are stored when it returns.
+func (p *rewrapPass) finish(ctx context.Context, left int) error {
+	for len(p.wrapping) > left {
+		w := <-p.wrapping[0]
+		p.wrapping = p.wrapping[1:]
+		if w.err != nil {
+			return w.err
+		}
+		p.stuck += w.stuck
+		if err := p.settled(); err != nil {
+			return err
+		}
+		p.store(ctx, w.list)
+	}
+	if left > 0 {
+		return nil
+	}
+	return p.settled()
 }
 
 // read begins to read the keys after a place.
@@ -110,8 +136,21 @@ func (p *rewrapPass) read(ctx context.Context, after KeyPlace) <-chan rewrapRead
 	return c
 }
 
-// rewrap has the key-encryption key wrap keys anew. Those that do not open are stuck.
-func (p *rewrapPass) rewrap(ctx context.Context, keys []PlacedKey) ([]Rewrapped, error) {
+// wrap begins to have the key-encryption key wrap keys anew.
+func (p *rewrapPass) wrap(ctx context.Context, keys []PlacedKey) {
+	c := make(chan rewrapWrapped, 1)
+	p.wrapping = append(p.wrapping, c)
+	p.under.Go(func() {
+		w := p.rewrapped(ctx, keys)
+		if w.err == nil {
+			failpoint.Hit("rewrap-wrapped")
+		}
+		c <- w
+	})
+}
+
+// rewrapped asks the key-encryption key. Keys that do not open are stuck.
+func (p *rewrapPass) rewrapped(ctx context.Context, keys []PlacedKey) (w rewrapWrapped) {
 	sealed := make([]keyring.Sealed, len(keys))
 	for i := range keys {
 		d := &keys[i]
@@ -120,22 +159,21 @@ func (p *rewrapPass) rewrap(ctx context.Context, keys []PlacedKey) ([]Rewrapped,
 	}
 	out, errs, err := p.v.ring.Rewrap(ctx, sealed)
 	if err != nil {
-		return nil, unavailable(err)
+		return rewrapWrapped{err: unavailable(err)}
 	}
-	list := make([]Rewrapped, 0, len(keys))
+	w.list = make([]Rewrapped, 0, len(keys))
 	for i := range keys {
 		if errs != nil && errs[i] != nil {
-			p.stuck++
+			w.stuck++
 			continue
 		}
 		d := &keys[i]
-		list = append(list, Rewrapped{
+		w.list = append(w.list, Rewrapped{
 			UID: d.UID, Group: d.Group, Epoch: d.Epoch, Version: d.Version, KEKVersion: d.KEKVersion,
 			Next: int32(out[i].Version), Wrapped: out[i].Bytes, //nolint:gosec // ParseWrapped has bounded it
 		})
 	}
-	failpoint.Hit("rewrap-wrapped")
-	return list, nil
+	return w
 }
 
 // store begins to store a page. One is stored at a time.

@@ -24,7 +24,13 @@ const (
 type laneID struct {
 	op  operation
 	key string
+	n   uint32 // of the lanes of one operation and key
 }
+
+// rewrapLanes is how many requests to rewrap under one key may be under way at once: Vault
+// works on the items of a request one after the other. What must be answered soon, opening
+// keys, is of short requests, which it works on beside these.
+const rewrapLanes = 2
 
 // lane is what waits for one operation under one key. At most one of its
 // requests is under way, and what comes meanwhile goes together in the next.

@@ -69,6 +69,7 @@ type KEK struct {
 	guard   guard
 
 	requests, items atomic.Int64
+	nextRewrap      atomic.Uint32
 
 	ctx    context.Context // of the requests, which belong to no one caller
 	cancel context.CancelFunc

@@ -38,7 +38,7 @@ func (k *KEK) Wrap(ctx context.Context, key string, contexts, plaintexts [][]byt
 	if err := k.checkSound(ctx, key); err != nil {
 		return nil, fmt.Errorf("wrapping: %w", err)
 	}
-	out, err := k.all(ctx, laneID{encrypt, key}, items)
+	out, err := k.all(ctx, laneID{op: encrypt, key: key}, items)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping: %w", err)
 	}
@@ -61,7 +61,7 @@ func (k *KEK) Wrap(ctx context.Context, key string, contexts, plaintexts [][]byt
 // of any item: ErrNoKey, ErrUnavailable, ErrInput, or ctx's error when ctx is
 // cancelled.
 func (k *KEK) Unwrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (plaintexts [][]byte, errs []error, err error) {
-	out, errs, err := k.each(ctx, laneID{decrypt, key}, contexts, wrapped)
+	out, errs, err := k.each(ctx, laneID{op: decrypt, key: key}, contexts, wrapped)
 	if err != nil {
 		return nil, nil, fmt.Errorf("unwrapping: %w", err)
 	}
@@ -75,7 +75,7 @@ func (k *KEK) Unwrap(ctx context.Context, key string, contexts [][]byte, wrapped
 // Rewrap has Vault open wrapped keys and wrap them under the key's latest
 // version, without showing what they wrap. Its results are like Unwrap's.
 func (k *KEK) Rewrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (rewrapped []string, errs []error, err error) {
-	out, errs, err := k.each(ctx, laneID{rewrap, key}, contexts, wrapped)
+	out, errs, err := k.each(ctx, laneID{rewrap, key, k.nextRewrap.Add(1) % rewrapLanes}, contexts, wrapped)
 	if err != nil {
 		return nil, nil, fmt.Errorf("rewrapping: %w", err)
 	}

@@ -95,8 +95,9 @@ func guessLimit(rho aggregate.Rho, guesses int) float64 {
 // TestDifferencingFailsAtTheBudgetsLimit: one pair of sharp questions or many vague ones
 // come to the same. Without noise one pair is enough.
 func TestDifferencingFailsAtTheBudgetsLimit(t *testing.T) {
+	pacetest.NeedTime(t)
 	const limit = 100_000_000 // rho 0.1
-	rounds := 1500 / pacetest.Every(5)
+	rounds := 1500
 	for _, e := range []aggregate.Epsilon{316_000, 100_000, 50_000} {
 		src, rand := noise.NewSource(stream(30)), stream(31)
 		right, sure := 0, 0
@@ -121,6 +122,7 @@ func TestDifferencingFailsAtTheBudgetsLimit(t *testing.T) {
 
 // TestAveragingWithoutABudgetFindsTheSecret: it is the budget that stops the attack.
 func TestAveragingWithoutABudgetFindsTheSecret(t *testing.T) {
+	pacetest.NeedTime(t)
 	const rounds = 40
 	src, rand, right := noise.NewSource(stream(32)), stream(33), 0
 	for range rounds {
@@ -200,6 +202,7 @@ func solve(m [][]float64, b []float64) []float64 {
 // TestReconstructionFailsAtTheBudgetsLimit: without noise, and with noise but no budget
 // to speak of, it finds nearly everyone's secret.
 func TestReconstructionFailsAtTheBudgetsLimit(t *testing.T) {
+	pacetest.NeedTime(t)
 	const n, rounds, limit = 64, 25, 100_000_000
 	for _, c := range []struct {
 		name        string

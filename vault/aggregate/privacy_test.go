@@ -74,7 +74,7 @@ func excess(p, q []float64, epsilon, delta float64) float64 {
 // epsilon with Laplace noise, and the conversion of its cost, at three deltas, else.
 func loss(tb testing.TB, c neighbour, claim aggregate.Query) float64 {
 	tb.Helper()
-	rand, n := stream(20), 60_000/pacetest.Every(6)
+	rand, n := stream(20), 60_000
 	p, q := trials(tb, c.q, c.with, c.look, rand, n), trials(tb, c.q, c.without, c.look, rand, n)
 	cost, err := claim.Cost()
 	if err != nil {
@@ -127,6 +127,7 @@ func neighbours() []neighbour {
 // TestPrivacyLossStaysUnderEpsilon estimates, for each measure, how well an asker can
 // tell two data sets apart that differ by one person.
 func TestPrivacyLossStaysUnderEpsilon(t *testing.T) {
+	pacetest.NeedTime(t)
 	for _, c := range neighbours() {
 		if x := loss(t, c, c.q); x > 0 {
 			t.Errorf("%s: the privacy loss is more than promised, by %.4f", c.name, x)
@@ -137,6 +138,7 @@ func TestPrivacyLossStaysUnderEpsilon(t *testing.T) {
 // TestTheEstimateFindsABrokenMechanism: noise of half the scale, a bound on
 // contributions that is not kept, and a threshold that is too low.
 func TestTheEstimateFindsABrokenMechanism(t *testing.T) {
+	pacetest.NeedTime(t)
 	for _, c := range neighbours()[:6] {
 		broken := c
 		broken.q.Epsilon *= 2
@@ -193,6 +195,7 @@ func TestPartsAddUpToTheEpsilon(t *testing.T) {
 // TestIntervalsCoverAtTheStatedRate: for every measure and both laws. Where one law alone
 // makes the interval it is not much wider than needed either.
 func TestIntervalsCoverAtTheStatedRate(t *testing.T) {
+	pacetest.NeedTime(t)
 	all := people{}
 	for i := range int64(300) {
 		all = append(all, one(i*i%100))
@@ -213,7 +216,7 @@ func TestIntervalsCoverAtTheStatedRate(t *testing.T) {
 	}
 	slices.Sort(sorted)
 	truth[aggregate.Quantiles] = []float64{sorted[29], sorted[149], sorted[269]}
-	n := 3000 / pacetest.Every(3)
+	n := 3000
 	for _, edit := range []func(*aggregate.Query){func(*aggregate.Query) {}, sum, mean, farMean, histogram, quantiles} {
 		for _, law := range []func(*aggregate.Query){func(*aggregate.Query) {}, gaussian} {
 			for _, confidence := range []int{500, 900, 990} {
