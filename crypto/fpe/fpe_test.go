@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fieldvault/fieldvault/crypto/fpe"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
 const nistKey = "2B7E151628AED2A6ABF7158809CF4F3CEF4359D8D580AA4F7F036D6F04FC6A94"
@@ -149,6 +150,7 @@ func TestWidths(t *testing.T) {
 // TestPermutation enumerates a whole domain: a million texts become a million texts, all different,
 // and the cycle that begins at each comes back to it.
 func TestPermutation(t *testing.T) {
+	pacetest.NeedTime(t)
 	c := newCipher(t, unhex(t, nistKey), fpe.Digits)
 	const domain = 1_000_000
 	next := make([]int32, domain)

@@ -113,7 +113,7 @@ func jobs(rows [][]string) (counts []int) {
 // TestAttacksFail: the linkage attack of Sweeney, and the homogeneity and background
 // knowledge attacks of Machanavajjhala et al., on everyone in the table.
 func TestAttacksFail(t *testing.T) {
-	n := adults(3000)
+	n := adults(3000 / pacetest.Every(4))
 	for _, m := range []release.Model{
 		{K: 10, L: 1, T: 1, MaxSuppression: 0.02},
 		{K: 5, L: 4, T: 1, MaxSuppression: 0.02},

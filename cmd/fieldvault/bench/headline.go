@@ -215,6 +215,9 @@ func (l *lab) rotation(ctx context.Context) error {
 	if err := l.start(ctx, nil); err != nil {
 		return err
 	}
+	if _, err := Drive(ctx, l.t.RevealBatch(100, l.t.hundred), Load{Workers: 4, Count: l.t.N / 10}); err != nil { // the keys are warm now
+		return err
+	}
 	w := l.t.RevealOne()
 	top, err := l.drive(ctx, w, Load{Workers: 16, For: l.scale.Each / 2})
 	if err != nil {
