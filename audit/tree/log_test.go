@@ -5,11 +5,11 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/fieldvault/fieldvault/audit/tree"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
 const (
@@ -39,9 +39,7 @@ type failer interface {
 // long skips a test that takes seconds, unless it is asked for.
 func long(t testing.TB) {
 	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FIELDVAULT_E2E") == "" {
-		t.Skip("runs where CI or FIELDVAULT_E2E is set")
-	}
+	pacetest.NeedTime(t)
 }
 
 // memlog is a log in memory, as an honest service writes it. A test then changes it.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/watch"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
 var began = time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)
@@ -332,9 +332,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // long skips a test that takes seconds, unless all are wanted.
 func long(t *testing.T) {
 	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FIELDVAULT_E2E") == "" {
-		t.Skip("a long test: set CI or FIELDVAULT_E2E")
-	}
+	pacetest.NeedTime(t)
 }
 
 func heap() int64 {

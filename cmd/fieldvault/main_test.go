@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 //	sql statement            changes the SQLite file behind the program's back
 //	mode file octal          the file has this mode
 //
-// Scripts of many processes run where the condition [thorough] holds: with CI or
-// FIELDVAULT_E2E set, as `make test` does.
+// Scripts of many processes run where the condition [thorough] holds: with
+// -tags e2e, as in `make test`.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

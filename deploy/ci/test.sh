@@ -16,7 +16,7 @@ trap 'rm -f "$events"' EXIT
 status=0
 run() { # a name, flags and packages
 	# shellcheck disable=SC2086 # TESTFLAGS is a list
-	tool gotestsum --format standard-quiet --jsonfile "$events.$1" -- -timeout 60m ${TESTFLAGS:-} "${@:2}" || status=$?
+	tool gotestsum --format standard-quiet --jsonfile "$events.$1" -- -tags e2e -timeout 60m ${TESTFLAGS:-} "${@:2}" || status=$?
 	cat "$events.$1" >>"$events"
 	rm -f "$events.$1"
 }

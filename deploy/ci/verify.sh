@@ -10,7 +10,7 @@ if [ -n "$unformatted" ]; then
 	printf 'verify: not formatted by gofmt:\n%s\n' "$unformatted" >&2
 	exit 1
 fi
-go vet ./...
+go vet -tags e2e ./...
 go mod tidy -diff
 go mod verify
 out=$(mktemp -d)

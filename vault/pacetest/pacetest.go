@@ -1,8 +1,9 @@
 // Package pacetest tells a quick run of the tests from a thorough one.
 //
-// With CI or FIELDVAULT_E2E in the environment, as `make test` sets it, all tests run in
-// full. Without, as in plain `go test ./...`, the longest are left out or do less, so that
-// it is quick. The package imports nothing, so that a test of a small package stays small.
+// With the build tag e2e (`go test -tags e2e`), with which `make test` builds them, or CI or
+// FIELDVAULT_E2E in the environment, all tests run in full. Without, as in plain
+// `go test ./...`, the longest are left out or do less, so that it is quick; suites that are
+// of such tests only are not even built. The package imports nothing, so that a test of a small package stays small.
 package pacetest
 
 import (
@@ -12,13 +13,13 @@ import (
 )
 
 // Thorough reports whether this run is thorough.
-func Thorough() bool { return os.Getenv("CI") != "" || os.Getenv("FIELDVAULT_E2E") != "" }
+func Thorough() bool { return tagged || os.Getenv("CI") != "" || os.Getenv("FIELDVAULT_E2E") != "" }
 
 // NeedTime skips a test that takes long unless [Thorough].
 func NeedTime(tb testing.TB) {
 	tb.Helper()
 	if !Thorough() {
-		tb.Skip("what takes long runs with CI or FIELDVAULT_E2E set, as `make test` does")
+		tb.Skip("what takes long runs with -tags e2e, as in `make test`")
 	}
 }
 

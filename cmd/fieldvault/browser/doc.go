@@ -37,8 +37,8 @@
 //
 // The tests need Chromium and run where the thorough ones do:
 //
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/browser
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/browser -run 'TestWalk/mouse' -screenshots=DIR
+//	go test -tags e2e ./cmd/fieldvault/browser
+//	go test -tags e2e ./cmd/fieldvault/browser -run 'TestWalk/mouse' -screenshots=DIR
 //
 // The second puts a picture of each view into DIR, at the widths of a phone and a desk, in
 // light and dark.

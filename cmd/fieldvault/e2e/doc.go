@@ -12,13 +12,12 @@
 //     deploy/vault/node.hcl gives it. With CI set the absence of PostgreSQL or Vault
 //     is a failure.
 //
-// They run when CI or FIELDVAULT_E2E is set in the environment, so that plain
-// `go test ./...` stays quick.
+// They are built with -tags e2e only, so that plain `go test ./...` stays quick.
 //
 // # Cases
 //
 // Every case has a number, so that it can be named in an issue or a commit and
-// run alone: FIELDVAULT_E2E=1 go test ./cmd/fieldvault/e2e -run '/A07'. The letters are
+// run alone: go test -tags e2e ./cmd/fieldvault/e2e -run '/A07'. The letters are
 //
 //	D  the command dev: its curl lines, the bytes it leaves on disk
 //	W  who sees what

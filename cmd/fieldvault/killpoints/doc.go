@@ -30,7 +30,7 @@
 // # Running it
 //
 // As one of the tests it runs one round of each point, where the production parts do
-// (CI or FIELDVAULT_E2E set). The long run is one flag:
+// (-tags e2e). The long run is one flag:
 //
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/killpoints -run TestKillPoints -v -timeout 3h -killpoints.rounds=20
+//	go test -tags e2e ./cmd/fieldvault/killpoints -run TestKillPoints -v -timeout 3h -killpoints.rounds=20
 package killpoints

@@ -30,10 +30,10 @@
 //
 // # Running it
 //
-// As one of the tests it runs where the production parts do (CI or FIELDVAULT_E2E
-// set), for a minute. The long run is one flag:
+// As one of the tests it runs where the production parts do (-tags
+// e2e), for a minute. The long run is one flag:
 //
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/linear -run TestLinearizable -v -timeout 3h -linear.ops=200000
+//	go test -tags e2e ./cmd/fieldvault/linear -run TestLinearizable -v -timeout 3h -linear.ops=200000
 //
 // TestRotationUnderLoad is apart from that: it stores people, rotates the
 // key-encryption key beside clients that read and write at a steady pace, kills the

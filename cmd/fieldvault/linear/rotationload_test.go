@@ -1,3 +1,5 @@
+//go:build e2e
+
 package linear_test
 
 import (
@@ -31,7 +33,7 @@ const rewrapStep = 8000
 // killed (kill -9): another goes on from where it was, and no request fails but
 // those that were under way at the dead node. At full size:
 //
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/linear -run TestRotationUnderLoad -v -timeout 2h -rotation.subjects=100000
+//	go test -tags e2e ./cmd/fieldvault/linear -run TestRotationUnderLoad -v -timeout 2h -rotation.subjects=100000
 func TestRotationUnderLoad(t *testing.T) {
 	g := newGrounds(t)
 	still, pause := 3*time.Second, "100ms" // between steps, so that few people are a rewrap that can be broken off

@@ -23,10 +23,10 @@
 //
 // # Running it
 //
-// As some of the tests they run small, where the production parts do (CI or
-// FIELDVAULT_E2E set). The long runs are flags:
+// As some of the tests they run small, where the production parts do
+// (-tags e2e). The long runs are flags:
 //
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/logscale -run TestLongLog -v -timeout 1h -events=1000000
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/logscale -run TestSequencingLag -v -lag.for=60s
-//	FIELDVAULT_E2E=1 go test ./cmd/fieldvault/logscale -run TestTreeCost -v -cost.rounds=15 -cost.round=3s
+//	go test -tags e2e ./cmd/fieldvault/logscale -run TestLongLog -v -timeout 1h -events=1000000
+//	go test -tags e2e ./cmd/fieldvault/logscale -run TestSequencingLag -v -lag.for=60s
+//	go test -tags e2e ./cmd/fieldvault/logscale -run TestTreeCost -v -cost.rounds=15 -cost.round=3s
 package logscale

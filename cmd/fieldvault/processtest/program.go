@@ -50,12 +50,12 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// NeedProduction skips a test that needs PostgreSQL and Vault where neither CI nor
-// FIELDVAULT_E2E is set in the environment, so that plain `go test ./...` is quick.
+// NeedProduction skips a test that needs PostgreSQL and Vault unless the tests
+// are built with -tags e2e, so that plain `go test ./...` is quick.
 func NeedProduction(tb testing.TB) {
 	tb.Helper()
 	if !storetest.Thorough() {
-		tb.Skip("the production parts run with CI or FIELDVAULT_E2E set, as `make test` does")
+		tb.Skip("the production parts run with -tags e2e, as in `make test`")
 	}
 }
 

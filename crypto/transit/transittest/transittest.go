@@ -6,7 +6,7 @@
 //
 // The process is deploy/devvault, built once on a machine; see Build. Where it has
 // not been built, tests that need it are skipped, or, if the environment variable
-// CI is set, build it. They are skipped also unless CI or FIELDVAULT_E2E is set, as
+// CI is set, build it. They are skipped also unless they are built with -tags e2e, as
 // `make test` does, so that plain `go test ./...` is quick. FIELDVAULT_TEST_VAULT_ADDR and FIELDVAULT_TEST_VAULT_TOKEN
 // (a root token) make Start use another Vault or OpenBao instead, in a Transit
 // mount of the test's own; tests that stop, seal or kill theirs use StartOwn.
@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/crypto/transit"
+	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
 
 // Server is a Vault for one test.
@@ -83,8 +84,8 @@ func Start(tb testing.TB) *Server {
 // the package comment says.
 func StartOwn(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FIELDVAULT_E2E") == "" {
-		tb.Skip("tests on a Vault run with CI or FIELDVAULT_E2E set, as `make test` does")
+	if !pacetest.Thorough() {
+		tb.Skip("tests on a Vault run with -tags e2e, as in `make test`")
 	}
 	path := binary(tb)
 	if o.TLS && o.Dir == "" {
