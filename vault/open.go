@@ -194,7 +194,7 @@ func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
 	if err != nil || o.view == accessctl.Plain {
 		return plain, err
 	}
-	masked := f.MaskValue(plain)
+	masked := r.s.masked(f, plain)
 	plain.Wipe()
 	return masked, nil
 }

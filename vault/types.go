@@ -7,6 +7,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/freetext"
 )
 
 // Limits of the input. A transport refuses what is larger before it reads it.
@@ -45,7 +46,15 @@ type Write struct {
 type Written struct {
 	Revision uint64
 	Created  bool
+	Warnings []Warning // in the order of the collection's fields
 	Err      error
+}
+
+// A Warning says that a text holds personal data of kinds that the catalog does not
+// announce. It was stored all the same.
+type Warning struct {
+	Field string          // "customer.note"
+	Kinds []freetext.Kind // in the order of [freetext.Kinds]
 }
 
 // An Idempotency makes a repeated request have one effect, for 24 hours: the

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
@@ -170,7 +171,7 @@ func (v *visit) correcting(q url.Values) (page.Correct, *vault.Manifest, error) 
 	for j := range m.Records[i].Fields {
 		f := &m.Records[i].Fields[j]
 		out.Inputs = append(out.Inputs, page.Input{
-			Name: f.Field.Name, Title: f.Field.TitleIn(string(v.frame.Lang)), Value: value(f), Kind: inputKind(f.Field.Type), Fixed: !may(f.Field),
+			Name: f.Field.Name, Title: f.Field.TitleIn(string(v.frame.Lang)), Value: value(f), Kind: inputKind(f.Field.Type), Fixed: !may(f.Field) || f.Answer == nil || f.Answer.View != accessctl.Plain,
 		})
 	}
 	return out, m, nil
