@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -174,6 +175,36 @@ func TestTextWarnings(t *testing.T) {
 	for _, k := range kinds {
 		if strings.Contains(log.String(), k.canary) {
 			t.Errorf("the log holds a text: %s", k.kind)
+		}
+	}
+}
+
+// TestRedactingIsBounded: of more text than one request may redact, the rest is too large
+// to the masked role; to the plain one it is not.
+func TestRedactingIsBounded(t *testing.T) {
+	v := textVault(t, nil)
+	const most = 2 << 20 / catalog.MaxValue
+	text := strings.Repeat("w", catalog.MaxValue-100) // what is sealed is a little longer
+	var writes []vault.Write
+	var items []vault.Item
+	for i := range most + 1 {
+		w := letter(map[string]string{"note": text})
+		w.Record = fmt.Sprint("r", i)
+		writes = append(writes, w)
+		items = append(items, vault.Item{Subject: "c-1", Collection: "letter", Record: w.Record, Fields: []string{"note"}})
+	}
+	if _, err := v.PutBatch(t.Context(), v.As("app", "support"), writes, vault.Idempotency{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []accessctl.Role{"support", "app"} {
+		out, err := v.Reveal(t.Context(), v.As(role, "support"), items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range out {
+			if tooLarge := errors.Is(out[i].Err, vault.ErrTooLarge); tooLarge != (role == "support" && i == most) || !tooLarge && len(out[i].Fields[0].Value.Expose()) != len(text) {
+				t.Errorf("%s, item %d: %v", role, i, out[i].Err)
+			}
 		}
 	}
 }

@@ -133,7 +133,7 @@
 // place of a phone, and so on for every kind, announced or not. Everything else of the text is
 // seen, and so is what was not found: a name that is on no list, an address, what the text says.
 // That is why redact is never a default. It is for texts that a role could not do its work
-// without; who must not see the text gets full.
+// without; who must not see the text gets full. One request redacts at most 2 MiB of text.
 //
 // A mask hides at least four characters of what it shows an end of, and shows
 // nothing of a value too short for that. No error of this package contains a
