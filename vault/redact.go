@@ -49,7 +49,7 @@ func hasText(c *catalog.Catalog) bool {
 // [catalog.MaxValue] bytes.
 func (s *settings) masked(f *catalog.Field, v secret.Bytes) secret.Bytes {
 	if f.Mask == catalog.MaskRedact && s.texts != nil {
-		return secret.FromString(s.texts.Redact(string(v.Expose())))
+		return secret.FromString(s.texts.Redact(string(v.Expose()))) //nolint:forbidigo // only what Redact leaves of it goes on
 	}
 	return f.MaskValue(v)
 }
@@ -63,7 +63,8 @@ func (s *settings) warnings(it *writeItem) (list []Warning) {
 			continue
 		}
 		found := map[freetext.Kind]bool{}
-		for _, x := range s.texts.Find(string(it.fields[i].value.Expose())) {
+		text := string(it.fields[i].value.Expose()) //nolint:forbidigo // only the kinds of what is found go on
+		for _, x := range s.texts.Find(text) {
 			found[x.Kind] = true
 		}
 		var kinds []freetext.Kind
