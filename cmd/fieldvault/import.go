@@ -39,8 +39,10 @@ the store itself and acts as local:<user>, in events.
 
 Bad rows are reported on standard error by line and rule, never by value, and do
 not stop the others; the exit code is then 1. Texts with personal data that the
-catalog does not announce are stored, and counted in the end. How far the import has come is kept
-in FILE.progress, so that running it again goes on behind the last batch.`,
+catalog does not announce are stored, and counted in the end.
+
+How far the import has come is kept in FILE.progress, so that running it again
+goes on behind the last batch.`,
 		Example: `  fieldvault import customers.csv --mapping customers.import.yaml --config serve.yaml`,
 		Args:    cobra.ExactArgs(1),
 	}
