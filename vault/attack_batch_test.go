@@ -24,7 +24,7 @@ func TestABatchThatNamesARecordTwiceHasOneEffect(t *testing.T) {
 			first = out
 		}
 		for i := range out {
-			if out[i].Err != nil || out[i] != first[i] || out[i].Revision != uint64(i+2) {
+			if out[i].Err != nil || out[i].Created != first[i].Created || out[i].Revision != uint64(i+2) {
 				t.Errorf("item %d: %+v, at first %+v", i, out[i], first[i])
 			}
 		}

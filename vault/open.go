@@ -105,10 +105,20 @@ type openings struct {
 	keys []keyring.Sealed
 	by   map[keyring.ID]int
 
-	bytes int // of ciphertext
+	bytes    int // of ciphertext
+	redacted int // of these, of texts that are redacted
 }
 
 func (o *openings) any() bool { return len(o.list) > 0 }
+
+// room takes the bytes of one more value, and says whether it is within the limits.
+func (o *openings) room(bytes int, redact bool) bool {
+	o.bytes += bytes
+	if redact {
+		o.redacted += bytes
+	}
+	return o.bytes <= maxOpened && o.redacted <= maxRedacted
+}
 
 // add plans an opening with a key. The values of a person follow each other, so that
 // the last key is mostly the next.
@@ -194,7 +204,7 @@ func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
 	if err != nil || o.view == accessctl.Plain {
 		return plain, err
 	}
-	masked := f.MaskValue(plain)
+	masked := r.s.masked(f, plain)
 	plain.Wipe()
 	return masked, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/freetext"
 )
 
 // settings are the catalog and policy that decide, of one pair of versions.
@@ -17,8 +18,9 @@ import (
 type settings struct {
 	catalog *catalog.Catalog
 	policy  *accessctl.Policy
-	fields  []accessctl.Field // every field of the catalog, all purposes listed
-	indexes []string          // labels of the index keys it needs
+	fields  []accessctl.Field  // every field of the catalog, all purposes listed
+	indexes []string           // labels of the index keys it needs
+	texts   *freetext.Detector // of personal data in text; nil without fields of that type
 }
 
 // current returns the tenant's settings as last seen, or ErrUnavailable when the
@@ -96,7 +98,7 @@ func (v *Vault) loadCurrent(ctx context.Context, t *tenant) error {
 	if err != nil {
 		return err
 	}
-	s, err := newSettings(c, p)
+	s, err := v.newSettings(c, p)
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (t *tenant) adopt(s *settings) {
 	}
 }
 
-func newSettings(c, p Document) (*settings, error) {
+func (v *Vault) newSettings(c, p Document) (*settings, error) {
 	cat, err := catalog.Unmarshal(c.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the stored catalog", ErrIntegrity)
@@ -129,7 +131,11 @@ func newSettings(c, p Document) (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the stored policy", ErrIntegrity)
 	}
-	return &settings{catalog: cat, policy: pol, fields: describeAll(cat), indexes: indexLabels(cat)}, nil
+	texts, err := v.detectors.of(cat)
+	if err != nil {
+		return nil, err
+	}
+	return &settings{catalog: cat, policy: pol, fields: describeAll(cat), indexes: indexLabels(cat), texts: texts}, nil
 }
 
 // pinIndexKeys opens index keys that a newer catalog brought, if there are any.

@@ -7,6 +7,7 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/freetext"
 )
 
 // Limits of the input. A transport refuses what is larger before it reads it.
@@ -45,7 +46,16 @@ type Write struct {
 type Written struct {
 	Revision uint64
 	Created  bool
+	Warnings []Warning // in the order of the collection's fields
 	Err      error
+}
+
+// A Warning says that a text holds personal data of kinds that the catalog does not
+// announce. It was stored all the same. That there is none says little: not everything is
+// found, and once the call's context has ended no further text is looked at.
+type Warning struct {
+	Field string          // "customer.note"
+	Kinds []freetext.Kind // in the order of [freetext.Kinds]
 }
 
 // An Idempotency makes a repeated request have one effect, for 24 hours: the
@@ -72,7 +82,8 @@ type Item struct {
 
 // A Revealed answers an Item: the record's revision, and the fields that were asked
 // for, less those that the caller may see and that are not stored. A record named
-// twice in a batch is refused, and what is beyond 64 MiB of one batch is ErrTooLarge.
+// twice in a batch is refused, and what is beyond 64 MiB of one batch, or beyond 2 MiB of
+// texts to redact, is ErrTooLarge.
 // Err is nil or one of this package's errors; there are no fields then.
 type Revealed struct {
 	Revision uint64

@@ -144,6 +144,7 @@ type Vault struct {
 	busy      func() bool              // nil: nobody says
 	rights    RightsConfig
 	notices   noticeCache
+	detectors detectors
 	justDone  []chan justDone // by recipient: requests of which it is told at once
 
 	requestStats atomic.Pointer[RequestStats]

@@ -51,6 +51,9 @@ func (v *Vault) PutBatch(ctx context.Context, c accessctl.Caller, ws []Write, id
 	for i := range w.items {
 		it := &w.items[i]
 		out[i] = Written{Revision: it.revision, Created: it.created, Err: it.err}
+		if it.err == nil && ctx.Err() == nil {
+			out[i].Warnings = w.s.warnings(it)
+		}
 	}
 	return out, nil
 }

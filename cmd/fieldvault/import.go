@@ -38,8 +38,11 @@ the mapping says (deploy/sample/customers.import.yaml is an example). It opens
 the store itself and acts as local:<user>, in events.
 
 Bad rows are reported on standard error by line and rule, never by value, and do
-not stop the others; the exit code is then 1. How far the import has come is kept
-in FILE.progress, so that running it again goes on behind the last batch.`,
+not stop the others; the exit code is then 1. Texts with personal data that the
+catalog does not announce are stored, and counted in the end.
+
+How far the import has come is kept in FILE.progress, so that running it again
+goes on behind the last batch.`,
 		Example: `  fieldvault import customers.csv --mapping customers.import.yaml --config serve.yaml`,
 		Args:    cobra.ExactArgs(1),
 	}
@@ -115,13 +118,25 @@ func importFile(c *cobra.Command, w world, p *parts, path string, o importOption
 		return withHint(err, fmt.Sprintf("%d rows are stored; run the same command again to go on", sum.Written+sum.Skipped))
 	}
 	words := fmt.Sprintf("%d rows stored, %d refused, %d passed over: an earlier run read them", sum.Written, sum.Bad, sum.Skipped)
-	if err := answer(c, sum, words); err != nil {
+	if err := answer(c, sum, words+warningWords(sum.Warnings)); err != nil {
 		return err
 	}
 	if sum.Bad > 0 {
 		return withHint(fmt.Errorf("%d rows are not stored", sum.Bad), "correct these rows and import them as a file of their own")
 	}
 	return nil
+}
+
+// warningWords says what the texts hold that nobody announced, a line each, or nothing.
+func warningWords(list []importer.Warning) string {
+	if len(list) == 0 {
+		return ""
+	}
+	words := "\nstored, but the catalog does not announce this personal data in texts:"
+	for _, w := range list {
+		words += fmt.Sprintf("\n  %s: %s in %d rows", w.Field, w.Kind, w.Rows)
+	}
+	return words
 }
 
 // importOptions prepares an import by the tenant's catalog.

@@ -23,6 +23,22 @@ type Write struct {
 // A Written answers a write. The revision is the ETag too.
 type Written struct {
 	Revision uint64 `json:"revision" minimum:"1" doc:"Rises with every write of the record, over its deletion too"`
+
+	Warnings []TextWarning `json:"warnings,omitempty" doc:"Texts that hold personal data which the catalog does not announce. They were stored"`
+}
+
+// A TextWarning says that a text holds personal data of kinds that the catalog does not
+// announce: never what, nor where. Not every datum is found, and not all that is found is
+// one.
+type TextWarning struct {
+	Field string   `json:"field" doc:"collection.field, of type text"`
+	Kinds []string `json:"kinds" minItems:"1" enum:"e-mail,IBAN,card,national id,phone,IP address,date of birth,name"`
+}
+
+// TextKinds lists the kinds of personal data that are found in texts. A masked text has
+// one of them in brackets, such as [phone], where a value of it stood.
+func TextKinds() []string {
+	return []string{"e-mail", "IBAN", "card", "national id", "phone", "IP address", "date of birth", "name"}
 }
 
 // A Record is what a caller may see of one record.
@@ -86,7 +102,8 @@ type BatchWritten struct {
 // A WriteResult answers a WriteItem: status 201 for a new record, else 200.
 type WriteResult struct {
 	Outcome
-	Revision uint64 `json:"revision,omitempty"`
+	Revision uint64        `json:"revision,omitempty"`
+	Warnings []TextWarning `json:"warnings,omitempty" doc:"As in the answer to a PUT"`
 }
 
 // A RevealRequest is the body of POST /v1/reveal: up to [MaxItems] records.

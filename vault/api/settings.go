@@ -69,6 +69,7 @@ type CollectionField struct {
 	Mask           string            `json:"mask" doc:"What is shown of it where it is shown masked"`
 	Searchable     bool              `json:"searchable"`
 	RetentionDays  int               `json:"retention_days,omitempty" doc:"How long it is kept after it was written; absent: no limit of its own"`
+	Expects        []string          `json:"expects,omitempty" doc:"Kinds of personal data that a text is meant to hold, or any alone"`
 }
 
 // A CatalogApplied answers PUT /v1/catalog.

@@ -141,6 +141,10 @@ type Field struct {
 	// Schema is the JSON Schema of a field of type json, or nil.
 	Schema json.RawMessage `json:"schema,omitempty"`
 
+	// Expects are the kinds of personal data, of TextKinds, that a field of type text is
+	// meant to hold, or AnyKind alone. To store others gives a warning.
+	Expects []string `json:"expects,omitempty"`
+
 	// Titles are translations of Title, by language.
 	Titles map[string]string `json:"titles,omitempty"`
 
@@ -256,6 +260,12 @@ func (c *Collection) FieldByID(id uint32) (*Field, bool) {
 
 // Lists says whether the field may be read for the purpose.
 func (f *Field) Lists(purpose string) bool { return slices.Contains(f.Purposes, purpose) }
+
+// Announces says whether the catalog says of a field that it may hold personal data
+// of the kind.
+func (f *Field) Announces(kind string) bool {
+	return slices.Contains(f.Expects, kind) || slices.Contains(f.Expects, AnyKind)
+}
 
 // Collection is the name of the collection that the field is in.
 func (f *Field) Collection() string { return f.collection }

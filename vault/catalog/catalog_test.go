@@ -150,7 +150,7 @@ func TestConcurrentUse(t *testing.T) {
 				if n, err := f.Normalise(v); err != nil || string(n.Expose()) != tt.normal {
 					t.Errorf("%s: %v", tt.json, err)
 				}
-				f.AppendMasked(nil, v)
+				f.MaskValue(v)
 			}
 			if _, err := c.Assign(c); err != nil {
 				t.Error(err)

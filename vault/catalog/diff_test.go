@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,6 +100,18 @@ func TestDiffOfTheFirst(t *testing.T) {
 		`! collections.customer.fields.email: field email is new: email, for support`,
 	}
 	if diff := cmp.Diff(want, words(catalog.Diff(nil, assign(t, nil, base)))); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+func TestDiffOfTexts(t *testing.T) {
+	with := strings.Replace(base, "type: email", "type: text, mask: redact, expects: [phone, e-mail]", 1)
+	first, next := assign(t, nil, strings.Replace(base, "type: email", "type: text", 1)), parse(t, with)
+	want := []string{
+		`collections.customer.fields.email.mask: its mask changes from "full" to "redact"`,
+		`collections.customer.fields.email.expects: the personal data expected in it is now "phone, e-mail"`,
+	}
+	if diff := cmp.Diff(want, words(catalog.Diff(first, next))); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }

@@ -58,6 +58,11 @@
 //	        type: national_id
 //	        purposes: [support]
 //	        region: ES                   # check digits of this country
+//	      note:
+//	        type: text
+//	        purposes: [support]
+//	        mask: redact                 # of type text only; see Free text
+//	        expects: [name, phone]       # of type text only; see Free text
 //	      preferences:
 //	        type: json
 //	        purposes: [support]
@@ -112,6 +117,23 @@
 //	boolean      true, false                     the same                    ••••
 //	json         any JSON, or by schema          canonical white space       ••••
 //	bytes        base64                          the bytes                   ••••
+//
+// A text may have the masks of a name and of numbers, too, or redact.
+//
+// # Free text
+//
+// In what people write as text there may be personal data that nobody asked for. Package
+// freetext finds some of it, of the kinds of [TextKinds], with the telephone numbers of
+// the catalog's region. It serves twice, and both times misses what has no form of its own.
+//
+// On writing, an answer warns of the kinds that a field of type text holds and does not
+// announce. expects announces them, "any" alone announces all. The value is stored.
+//
+// On reading, a field with the mask redact is shown masked as its text with [phone] in the
+// place of a phone, and so on for every kind, announced or not. Everything else of the text is
+// seen, and so is what was not found: a name that is on no list, an address, what the text says.
+// That is why redact is never a default. It is for texts that a role could not do its work
+// without; who must not see the text gets full. One request redacts at most 2 MiB of text.
 //
 // A mask hides at least four characters of what it shows an end of, and shows
 // nothing of a value too short for that. No error of this package contains a

@@ -135,11 +135,6 @@ func (f *Field) AppendJSON(dst []byte, v secret.Bytes) []byte {
 	}
 }
 
-// AppendMasked appends the mask of stored bytes as a JSON string.
-func (f *Field) AppendMasked(dst []byte, v secret.Bytes) []byte {
-	return AppendString(dst, f.MaskValue(v).Expose())
-}
-
 // AppendString appends text as a JSON string, byte for byte as encoding/json
 // writes it: safe inside HTML, and with U+FFFD for what is not UTF-8.
 func AppendString(dst, s []byte) []byte {

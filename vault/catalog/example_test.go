@@ -43,14 +43,14 @@ collections:
 	}
 	fmt.Println(v)
 	fmt.Println(string(email.AppendJSON(nil, v)))
-	fmt.Println(string(email.AppendMasked(nil, v)))
+	fmt.Println(string(email.MaskValue(v).Expose()))
 	fmt.Println(string(n.Expose()))
 	_, err = email.Encode(json.RawMessage(`"ann at example.org"`))
 	fmt.Println(err)
 	// Output:
 	// [redacted]
 	// "Ann@Example.org"
-	// "A••••@Example.org"
+	// A••••@Example.org
 	// ann@example.org
 	// customer.email: must be an e-mail address such as name@example.org
 }

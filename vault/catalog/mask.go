@@ -20,6 +20,7 @@ const (
 	MaskLast4   = "last4"         // •••• 5555
 	MaskYear    = "year"          // 1985
 	MaskIBAN    = "country_last4" // DE •••• 3000
+	MaskRedact  = "redact"        // call [name] back: [phone]
 )
 
 const dots = "••••"
@@ -29,7 +30,8 @@ const hidden = 4
 
 // MaskValue gives the text that stands for stored bytes where they may not be
 // seen. It tells neither their length nor, however short they are, all of
-// them.
+// them. Of a field with MaskRedact it tells nothing: to redact a text is not
+// this package's, and where that was forgotten nothing is shown.
 func (f *Field) MaskValue(v secret.Bytes) secret.Bytes {
 	return secret.New(f.mask(string(v.Expose())))
 }

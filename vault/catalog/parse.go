@@ -169,7 +169,7 @@ func (r *reader) collection(e entry, region string) Collection {
 
 func (r *reader) field(e entry, region string) Field {
 	o := r.object(e.value, e.path, "type", "title", "titles", "classification", "purposes", "group", "index", "mask",
-		"retention", "region", "schema", "renamed_from")
+		"retention", "region", "schema", "expects", "renamed_from")
 	f := Field{
 		Name:           e.key,
 		Title:          titleOr(o, e.key),
@@ -181,6 +181,7 @@ func (r *reader) field(e entry, region string) Field {
 		Mask:           o.text("mask"),
 		Retention:      o.days("retention"),
 		Region:         o.text("region"),
+		Expects:        o.list("expects"),
 		RenamedFrom:    o.text("renamed_from"),
 	}
 	if masks := f.Type.masks(); f.Mask == "" && len(masks) > 0 {

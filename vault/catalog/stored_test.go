@@ -57,6 +57,27 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestAnnounces: what a text is meant to hold survives storing.
+func TestAnnounces(t *testing.T) {
+	for expects, want := range map[string]map[string]bool{
+		"":                    {"phone": false, "name": false, catalog.AnyKind: false},
+		", expects: [phone]":  {"phone": true, "name": false, catalog.AnyKind: false},
+		", expects: [any]":    {"phone": true, "name": true, catalog.AnyKind: true},
+		", expects: []":       {"phone": false, catalog.AnyKind: false},
+		", expects: [e-mail]": {"e-mail": true, "phone": false},
+	} {
+		c, err := catalog.Unmarshal(marshal(t, assign(t, nil, strings.Replace(base, "type: email", "type: text"+expects, 1))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for kind, is := range want {
+			if f := field(t, c, "customer.email"); f.Announces(kind) != is {
+				t.Errorf("%q announces %s: %v", expects, kind, !is)
+			}
+		}
+	}
+}
+
 // TestUnmarshalKeepsBehaviour checks what is computed, not stored.
 func TestUnmarshalKeepsBehaviour(t *testing.T) {
 	c, err := catalog.Unmarshal(marshal(t, shop(t)))

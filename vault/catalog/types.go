@@ -52,6 +52,15 @@ func Bases() []string {
 	}
 }
 
+// AnyKind announces that a text may hold personal data of every kind.
+const AnyKind = "any"
+
+// TextKinds lists the kinds of personal data that are looked for in texts, as package
+// freetext names them.
+func TextKinds() []string {
+	return []string{"e-mail", "IBAN", "card", "national id", "phone", "IP address", "date of birth", "name"}
+}
+
 // masks lists the masks that a field of the type may have, its default first.
 func (t Type) masks() []string {
 	switch t {
@@ -68,7 +77,7 @@ func (t Type) masks() []string {
 	case TypeDate:
 		return []string{MaskYear, MaskFull}
 	case TypeText:
-		return []string{MaskFull, MaskInitial, MaskLast4, MaskLast3, MaskLast2}
+		return []string{MaskFull, MaskInitial, MaskLast4, MaskLast3, MaskLast2, MaskRedact}
 	case TypeAddress, TypeNumber, TypeBoolean, TypeJSON, TypeBytes:
 		return []string{MaskFull}
 	default:

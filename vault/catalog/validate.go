@@ -168,6 +168,7 @@ func (k *checker) field(path string, f *Field) {
 		k.add(path+".region", "is only for phone and national_id")
 	}
 	k.fieldSchema(path+".schema", f)
+	k.expects(path+".expects", f)
 }
 
 func (k *checker) fieldType(path string, f *Field) {
@@ -245,6 +246,26 @@ func (k *checker) fieldSchema(path string, f *Field) {
 			k.add(path, err.Error())
 		}
 		f.schema = s
+	}
+}
+
+// expects checks the kinds that a text may hold.
+func (k *checker) expects(path string, f *Field) {
+	if len(f.Expects) > 0 && f.Type != TypeText {
+		k.add(path, "is only for text")
+		return
+	}
+	known := append(TextKinds(), AnyKind)
+	for i, kind := range f.Expects {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		switch {
+		case !slices.Contains(known, kind):
+			k.add(at, "must be one of "+strings.Join(known, ", ")+suggest(kind, known))
+		case slices.Contains(f.Expects[:i], kind):
+			k.add(at, "stands twice")
+		case kind == AnyKind && len(f.Expects) > 1:
+			k.add(at, "is every kind: name no other beside it")
+		}
 	}
 }
 

@@ -13,6 +13,20 @@ import (
 // mask is what every mask of hidden characters holds.
 const mask = "••••"
 
+// masked says whether a text holds a mask, or a mark such as [phone] in the place of
+// what was taken out of it.
+func masked(s string) bool {
+	if strings.Contains(s, mask) {
+		return true
+	}
+	for _, kind := range api.TextKinds() {
+		if strings.Contains(s, "["+kind+"]") {
+			return true
+		}
+	}
+	return false
+}
+
 // encode gives a field's JSON, or nil if it is not to be sent. merge is for PATCH,
 // where null removes.
 func (m *member) encode(v reflect.Value, merge bool) (json.RawMessage, error) {
@@ -42,7 +56,7 @@ func (m *member) encode(v reflect.Value, merge bool) (json.RawMessage, error) {
 		}
 		return x, nil
 	}
-	if v.Kind() == reflect.String && strings.Contains(v.String(), mask) {
+	if v.Kind() == reflect.String && masked(v.String()) {
 		return nil, ErrMasked
 	}
 	b, err := json.Marshal(v.Interface())

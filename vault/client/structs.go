@@ -43,8 +43,9 @@ type Seen struct {
 //	pointers to these                         nil: not stored
 //
 // With ",omitempty" a zero value is not stored either. A string that holds a mask
-// (••••), and a Value that is not plain, is ErrMasked: a struct that came from
-// [Client.Reveal] with less than plain views must not be stored over the values.
+// (••••, or [phone] in the place of what a text held), and a Value that is not plain,
+// is ErrMasked: a struct that came from [Client.Reveal] with less than plain views must
+// not be stored over the values. A text that is meant to hold such a mark goes in a Value.
 func (c *Client) Protect(ctx context.Context, subject, record string, v any, opts ...Option) (api.Written, error) {
 	return c.protect(ctx, http.MethodPut, Ref{Subject: subject, Record: record}, v, opts)
 }

@@ -214,6 +214,41 @@ func TestStructsThatAreNoRecord(t *testing.T) {
 	}
 }
 
+// TestRedactedTextsAreNotStored: a struct that came back with marks in the place of what
+// its text held does not go over the text; a Value that says it is plain does.
+func TestRedactedTextsAreNotStored(t *testing.T) {
+	type letter struct {
+		Text string       `fieldvault:"thing.text"`
+		Mail client.Value `fieldvault:"thing.maybe,omitempty"`
+	}
+	as := serve(t, nil, vaulttest.Options{Catalog: strings.Replace(thingCatalog, "text: {type: text,", "text: {type: text, mask: redact,", 1), Policy: thingPolicy})
+	app, in := as("app", "support"), letter{Text: "Spoke to Nikola Tesla, see nikola@example.net"}
+	w, err := app.Protect(t.Context(), "c-1", "one", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]api.TextWarning{{Field: "thing.text", Kinds: []string{"e-mail", "name"}}}, w.Warnings); d != "" {
+		t.Errorf("warnings (-want +got):\n%s", d)
+	}
+	var out letter
+	if _, err := as("support", "support").Reveal(t.Context(), "c-1", "one", &out); err != nil || out.Text != "Spoke to [name], see [e-mail]" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if _, err := app.Protect(t.Context(), "c-1", "one", out); !errors.Is(err, client.ErrMasked) {
+		t.Errorf("a redacted text was stored over the text: %v", err)
+	}
+	if _, err := app.Update(t.Context(), "c-1", "one", out); !errors.Is(err, client.ErrMasked) {
+		t.Errorf("a redacted text was stored over the text: %v", err)
+	}
+	in = letter{Text: "a [form] for all"}
+	if in.Mail, err = client.Plain("Dear [name],"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.Protect(t.Context(), "c-1", "one", in); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestValuesOfAnotherType(t *testing.T) {
 	app := things(t)("app", "support")
 	if _, err := app.Put(t.Context(), client.Ref{Subject: "c-1", Collection: "thing", Record: "one"}, map[string]any{"text": "kanarienvogel"}); err != nil {

@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/fieldvault/fieldvault/vault/api"
+	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/freetext"
 	"github.com/fieldvault/fieldvault/vault/pacetest"
 )
@@ -43,6 +45,19 @@ func TestRedact(t *testing.T) {
 
 // TestOverlapsBecomeOne: what one rule finds inside or beside what another finds is one finding, of the
 // longest's kind, so that nothing of either is left.
+// The catalog and the API name the kinds without importing this package.
+func TestKindsHaveOneName(t *testing.T) {
+	var want []string
+	for _, k := range freetext.Kinds() {
+		want = append(want, string(k))
+	}
+	for where, got := range map[string][]string{"catalog": catalog.TextKinds(), "api": api.TextKinds()} {
+		if !slices.Equal(got, want) {
+			t.Errorf("%s names %q, want %q", where, got, want)
+		}
+	}
+}
+
 func TestOverlapsBecomeOne(t *testing.T) {
 	d, err := freetext.New(freetext.Options{Region: "DE", Names: []string{"Noether Verein", "example"}})
 	if err != nil {

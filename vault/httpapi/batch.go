@@ -48,7 +48,7 @@ func (x *exchange) putRecords() (answer, error) {
 	}
 	out := api.BatchWritten{Results: make([]api.WriteResult, len(written))}
 	for i, w := range written {
-		out.Results[i] = api.WriteResult{Outcome: x.outcome(w.Err, writtenStatus(w)), Revision: w.Revision}
+		out.Results[i] = api.WriteResult{Outcome: x.outcome(w.Err, writtenStatus(w)), Revision: w.Revision, Warnings: warningsOf(w.Warnings)}
 		if w.Err != nil {
 			out.Results[i].Revision = 0
 		}

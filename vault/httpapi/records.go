@@ -15,13 +15,13 @@ func recordRoutes() []route {
 	return []route{
 		{
 			method: http.MethodPut, path: recordPath, id: "putRecord", tag: "Fields", summary: "Store a record",
-			detail: "Replaces what stands. The first write of a person makes the person.",
+			detail: "Replaces what stands. The first write of a person makes the person. Texts with personal data that the catalog does not announce are stored, and warned of.",
 			in:     api.Write{}, ifMatch: true, once: true, purpose: optional, serve: (*exchange).putRecord,
 			out: []result{{200, "Replaced", written, ""}, {201, "New", written, ""}},
 		},
 		{
 			method: http.MethodPatch, path: recordPath, id: "patchRecord", tag: "Fields", summary: "Change fields of a record",
-			detail: "Merges with what stands; null removes a field.",
+			detail: "Merges with what stands; null removes a field. It warns of texts as a PUT does.",
 			in:     api.Write{}, ifMatch: true, once: true, purpose: optional, serve: (*exchange).patchRecord,
 			out: []result{{200, "Changed", written, ""}},
 		},
@@ -71,9 +71,21 @@ func (x *exchange) write(patch bool) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := encoded(writtenStatus(w), api.Written{Revision: w.Revision})
+	a, err := encoded(writtenStatus(w), api.Written{Revision: w.Revision, Warnings: warningsOf(w.Warnings)})
 	a.etag = w.Revision
 	return a, err
+}
+
+// warningsOf are the warnings of a write as wire types.
+func warningsOf(list []vault.Warning) (out []api.TextWarning) {
+	for _, w := range list {
+		kinds := make([]string, len(w.Kinds))
+		for i, k := range w.Kinds {
+			kinds[i] = string(k)
+		}
+		out = append(out, api.TextWarning{Field: w.Field, Kinds: kinds})
+	}
+	return out
 }
 
 func writtenStatus(w vault.Written) int {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 	"github.com/fieldvault/fieldvault/vault/portal/page"
@@ -170,13 +171,17 @@ func (v *visit) correcting(q url.Values) (page.Correct, *vault.Manifest, error) 
 	for j := range m.Records[i].Fields {
 		f := &m.Records[i].Fields[j]
 		out.Inputs = append(out.Inputs, page.Input{
-			Name: f.Field.Name, Title: f.Field.TitleIn(string(v.frame.Lang)), Value: value(f), Kind: inputKind(f.Field.Type), Fixed: !may(f.Field),
+			Name: f.Field.Name, Title: f.Field.TitleIn(string(v.frame.Lang)), Value: value(f), Kind: inputKind(f.Field.Type, value(f)), Fixed: !may(f.Field) || f.Answer == nil || f.Answer.View != accessctl.Plain,
 		})
 	}
 	return out, m, nil
 }
 
-func inputKind(t catalog.Type) page.InputKind {
+// inputKind is the control for a value: one that has lines needs one that keeps them.
+func inputKind(t catalog.Type, value string) page.InputKind {
+	if t == catalog.TypeText && strings.ContainsAny(value, "\r\n") {
+		return page.InputLong
+	}
 	switch t {
 	case catalog.TypeEmail:
 		return page.InputEmail
@@ -212,11 +217,11 @@ func (v *visit) corrected() (page.Page, error) {
 	for i := range out.Inputs {
 		in := &out.Inputs[i]
 		given, has := v.r.PostForm["value."+in.Name]
-		if !has || in.Fixed || given[0] == in.Value {
+		if !has || in.Fixed || lines(given[0]) == lines(in.Value) {
 			continue
 		}
 		f, _ := coll.Field(in.Name)
-		in.Value = strings.TrimSpace(given[0])
+		in.Value = strings.TrimSpace(lines(given[0]))
 		text := f.FromText(in.Value)
 		if in.Error = inputError(f, in.Value, text); in.Error == page.InputGood {
 			w.Fields[in.Name] = text
@@ -233,6 +238,9 @@ func (v *visit) corrected() (page.Page, error) {
 	v.to(page.PathOverview, page.Flash{Kind: page.FlashCorrected})
 	return nil, nil
 }
+
+// lines is a text with its line breaks as they are stored; a form sends others.
+func lines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 
 // inputError says what is wrong with a value.
 func inputError(f *catalog.Field, text string, v json.RawMessage) page.InputError {

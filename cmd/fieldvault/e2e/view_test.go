@@ -92,6 +92,42 @@ func viewCases() []testCase {
 				}
 			}
 		}},
+		{name: "W07_masked_texts_are_redacted", run: textsAreRedacted},
+	}
+}
+
+// textsAreRedacted: what a person of the house wrote about somebody is warned of when it
+// holds personal data, and shown to the masked role without it. The data are canaries: they
+// are in no log, metric or file, which the world's last case looks at.
+func textsAreRedacted(t *testing.T, w *world) {
+	const number = "+49 30 23125 417"
+	mail := w.canary("w07") + "@example.net"
+	w.plant(number)
+	app, support := w.token(t, "app", of("lab")), w.token(t, "support", of("lab"))
+	text, seen := "Nikola Tesla asks for "+mail+" or "+number+".", "[name] asks for [e-mail] or [phone]."
+	put := call{token: app, method: "PUT", path: recordPath("w07", "customer", "self"), body: fields{"fields": fields{"note": text}}}
+	a := w.do(t, put).want(t, "storing", "201")
+	if !strings.Contains(string(a.body), `"warnings":[{"field":"customer.note","kinds":["e-mail","phone","name"]}]`) {
+		t.Errorf("the answer does not warn: %s", a.body)
+	}
+	for token, want := range map[string]string{app: "plain: " + text, support: "masked: " + seen} {
+		if got := w.see(t, token, "support", "w07", "note"); got != want {
+			t.Errorf("seen as %q, want %q", got, want)
+		}
+	}
+	item := fields{"subject": "w07", "collection": "customer", "record": "self", "fields": []string{"note"}}
+	sealed := w.do(t, call{token: app, purpose: "support", method: "POST", path: "/v1/encrypt", body: fields{"items": []fields{{"subject": "w07", "field": "customer.note", "plaintext": text}}}})
+	var kept struct{ Results []struct{ Ciphertext string } }
+	sealed.want(t, "sealing", "200").decode(t, &kept)
+	cipher := fields{"subject": "w07", "field": "customer.note", "ciphertext": kept.Results[0].Ciphertext}
+	for what, b := range map[string]answer{
+		"a batch":      w.do(t, call{token: support, purpose: "support", method: "POST", path: "/v1/reveal", body: fields{"items": []fields{item}}}),
+		"a ciphertext": w.do(t, call{token: support, purpose: "support", method: "POST", path: "/v1/decrypt", body: fields{"items": []fields{cipher}}}),
+	} {
+		if body := string(b.want(t, what, "200").body); !strings.Contains(body, seen) {
+			t.Errorf("%s: %s", what, body)
+		}
+		w.clean(t, what, b.body)
 	}
 }
 

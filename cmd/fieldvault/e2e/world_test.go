@@ -45,12 +45,13 @@ collections:
       email: {title: E-mail, type: email, purposes: [support], index: {kind: equality}}
       last_name: {title: Name, type: name, purposes: [support], index: {kind: equality}}
       city: {title: City, type: text, purposes: [support]}
-      note: {title: Note, type: text, purposes: [support], group: care}
+      note: {title: Note, type: text, purposes: [support], group: care, mask: redact}
 `
 
 const labPolicy = `
 @id("all") permit(principal in Role::"app", action, resource);
 @id("officer") permit(principal in Role::"dpo", action, resource);
+@id("helps") permit(principal in Role::"support", action == Action::"reveal_masked", resource);
 @id("runs") permit(principal in Role::"operator", action in [Action::"configure", Action::"inspect"], resource);
 `
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/fieldvault/fieldvault/vault"
@@ -55,6 +56,16 @@ type Summary struct {
 	Bad     int `json:"bad"`     // rows refused
 	Skipped int `json:"skipped"` // rows that an earlier run had written
 	Line    int `json:"line"`    // the last line read
+
+	Warnings []Warning `json:"warnings,omitempty"` // by field and kind
+}
+
+// A Warning counts rows that were stored with personal data of a kind in a text that the
+// catalog does not announce there.
+type Warning struct {
+	Field string `json:"field"` // "customer.note"
+	Kind  string `json:"kind"`  // "phone"
+	Rows  int    `json:"rows"`
 }
 
 // A Row is one row of the input: its columns by name, and the line it begins on.
@@ -150,6 +161,21 @@ func (r *run) bad(line int, problem string) {
 	}
 }
 
+// warn counts a row's warnings.
+func (r *run) warn(list []vault.Warning) {
+	for _, w := range list {
+		for _, kind := range w.Kinds {
+			same := func(x Warning) bool { return x.Field == w.Field && x.Kind == string(kind) }
+			i := slices.IndexFunc(r.sum.Warnings, same)
+			if i < 0 {
+				i = len(r.sum.Warnings)
+				r.sum.Warnings = append(r.sum.Warnings, Warning{Field: w.Field, Kind: string(kind)})
+			}
+			r.sum.Warnings[i].Rows++
+		}
+	}
+}
+
 // flush writes the batch and reports the rows that were refused.
 func (r *run) flush(ctx context.Context) error {
 	if len(r.items) == 0 {
@@ -168,6 +194,7 @@ func (r *run) flush(ctx context.Context) error {
 			r.bad(r.lines[i], out[i].Err.Error())
 		} else {
 			r.sum.Written++
+			r.warn(out[i].Warnings)
 		}
 	}
 	if r.Saved != nil {

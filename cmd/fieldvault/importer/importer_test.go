@@ -14,6 +14,7 @@ import (
 	"github.com/fieldvault/fieldvault/deploy/sample"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/catalog"
+	"github.com/fieldvault/fieldvault/vault/freetext"
 )
 
 func customers(t *testing.T) (importer.Mapping, *catalog.Collection) {
@@ -110,6 +111,31 @@ func TestAnInterruptedImportGoesOn(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s was written %d times", subject, n)
 		}
+	}
+}
+
+// Warnings are counted by field and kind, over all batches.
+func TestWarningsAreCounted(t *testing.T) {
+	m, c := customers(t)
+	rows, err := importer.CSV(strings.NewReader(string(sample.Customers())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := func(_ context.Context, items []vault.Write, _ string) ([]vault.Written, error) {
+		out := make([]vault.Written, len(items))
+		for i := range items {
+			out[i].Warnings = []vault.Warning{{Field: "customer.note", Kinds: []freetext.Kind{freetext.Phone}}}
+		}
+		out[0].Warnings = append(out[0].Warnings, vault.Warning{Field: "customer.memo", Kinds: []freetext.Kind{freetext.Phone, freetext.Name}})
+		return out, nil
+	}
+	sum, err := importer.Run(t.Context(), importer.Options{Mapping: m, Collection: c, Rows: rows, Sink: sink, Batch: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []importer.Warning{{"customer.note", "phone", 59}, {"customer.memo", "phone", 3}, {"customer.memo", "name", 3}}
+	if diff := cmp.Diff(want, sum.Warnings); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
