@@ -67,6 +67,9 @@ func (w *world) stageWork(s vault.Subject) {
 		if _, err := tx.LockTally(ctx, s.Tenant, hash("staged"), instant(1)); err != nil {
 			return err
 		}
+		if err := insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, "staged", 1))); err != nil {
+			return err
+		}
 		if err := tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1, Destroyed: instant(1)}); err != nil {
 			return err
 		}
@@ -140,6 +143,16 @@ func erasureWrites() []write {
 		}},
 		{"PutTally", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.PutTally(ctx, vault.Tally{Tenant: s.Tenant, Key: hash("staged"), Since: instant(1), Count: 3})
+		}},
+		{"InsertBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, "new", 1)))
+		}},
+		{"LockBudget with ExclusiveLock", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			_, err := tx.LockBudget(ctx, s.Tenant, 1, "staged")
+			return err
+		}},
+		{"PutBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.PutBudget(ctx, budgetOf(s.Tenant, 1, "staged", 2))
 		}},
 		{"InsertApproval", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, _, err := tx.InsertApproval(ctx, approvalOf(s.Tenant, "new", 1))
@@ -238,6 +251,7 @@ type workDump struct {
 	Requests  []vault.RequestRow
 	Logs      []vault.RequestLog
 	Tallies   []vault.Tally
+	Budgets   []vault.BudgetRow
 	Approvals []vault.Approval
 	Jobs      []vault.Job
 	Lives     []vault.KeyLife
@@ -255,6 +269,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	d.Requests, d.Logs = w.requestsOf(s.Tenant, s.UID), w.requestLogs(vault.RequestLogQuery{Tenant: s.Tenant, Limit: 100})
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)
+	d.Budgets = w.budgets(s.Tenant)
 	last, err := w.lastErasure(stagedErasure(s))
 	w.is("LastErasure", err, nil)
 	d.Last = last
