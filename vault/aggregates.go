@@ -315,6 +315,9 @@ func (g *grouping) label(part string) string {
 	return g.labels[n]
 }
 
+// attrAnswer says in an event which answer of its budget was paid for: 1, 2, and so on.
+const attrAnswer = "answer"
+
 // record is the event of the question: about nobody, with what it asks and costs.
 func (a *aggregating) record(answers int64) audit.Event {
 	e := a.v.event(a.t, a.s, a.c, accessctl.ActionAggregate)
@@ -323,7 +326,7 @@ func (a *aggregating) record(answers int64) audit.Event {
 	}
 	slices.SortFunc(e.Fields, audit.FieldView.Compare)
 	e.Subject = []audit.Attr{
-		{Key: "answer", Value: strconv.FormatInt(answers, 10)},
+		{Key: attrAnswer, Value: strconv.FormatInt(answers, 10)},
 		{Key: "delta", Value: strconv.FormatInt(int64(a.cost.Delta), 10) + "e-15"},
 		{Key: "epsilon", Value: strconv.FormatInt(a.q.Epsilon, 10) + "e-6"},
 		{Key: "measure", Value: a.q.Measure},

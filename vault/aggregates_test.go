@@ -392,6 +392,34 @@ func TestABudgetIsNotResetBySQL(t *testing.T) {
 	}
 }
 
+// TestAnEarlierBudgetIsFound: a row that is put back as it once was bears its MAC, and fsck
+// finds it by the log.
+func TestAnEarlierBudgetIsFound(t *testing.T) {
+	v := statsVault(t, 1, 0)
+	q := vault.AggregateRequest{Measure: "count", GroupBy: []string{"country"}, Epsilon: 500_000}
+	asks(t, v, "analytics", q)
+	db := open(t, v)
+	for _, sql := range []string{"CREATE TABLE kept AS SELECT * FROM budget", "DROP TRIGGER budget_stays"} {
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asks(t, v, "analytics", q)
+	report, err := v.Fsck(t.Context(), v.Operator(), nil)
+	if err != nil || len(report.Findings) != 0 {
+		t.Errorf("before: %+v, %v", report.Findings, err)
+	}
+	for _, sql := range []string{"DELETE FROM budget", "INSERT INTO budget SELECT * FROM kept", "DROP TABLE kept"} {
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err = v.Fsck(t.Context(), v.Operator(), nil)
+	if err != nil || len(report.Findings) != 1 || !strings.Contains(report.Findings[0].What, "fewer answers than the log") {
+		t.Errorf("after: %+v, %v", report.Findings, err)
+	}
+}
+
 // TestABudgetOutlivesItsDeclaration: what was spent stays spent when the catalog drops
 // the budget and has it again, and a lower one leaves nothing.
 func TestABudgetOutlivesItsDeclaration(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/google/uuid"
+
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/vault/aggregate"
@@ -262,4 +264,31 @@ func (a *aggregating) take(row *BudgetRow) (*BudgetError, error) {
 	a.t.sealBudget(row)
 	a.state, err = budgetState(a.coll, a.declare, row)
 	return nil, err
+}
+
+// budgets checks the budgets of a tenant: each bears its MAC and has paid for at least the
+// answers that the log has.
+func (f *checking) budgets(ctx context.Context, t *tenant) error {
+	var rows []BudgetRow
+	err := f.v.store.View(ctx, func(tx Tx) (err error) {
+		rows, err = tx.Budgets(ctx, t.row.ID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading budgets: %w", err)
+	}
+	stands := map[toldBudget]int64{}
+	for i := range rows {
+		if t.checkBudget(&rows[i]) != nil {
+			f.report.add(t, uuid.Nil, uuid.Nil, "a budget of statistics does not bear its MAC: it was written by SQL")
+			continue
+		}
+		stands[toldBudget{t.row.Name, rows[i].Collection, accessctl.Purpose(rows[i].Purpose)}] = rows[i].Answers
+	}
+	for k, n := range f.told.budgets {
+		if k.tenant == t.row.Name && stands[k] < n {
+			f.report.add(t, uuid.Nil, uuid.Nil, "a budget of statistics has paid for fewer answers than the log says: an earlier row was put back, or it was removed")
+		}
+	}
+	return nil
 }

@@ -40,6 +40,21 @@ func (w *world) tryBudget(b vault.BudgetRow) error {
 	})
 }
 
+func budgetWrites() []write {
+	return []write{
+		{"InsertBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, "new", 1)))
+		}},
+		{"LockBudget with ExclusiveLock", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			_, err := tx.LockBudget(ctx, s.Tenant, 1, "staged")
+			return err
+		}},
+		{"PutBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+			return tx.PutBudget(ctx, budgetOf(s.Tenant, 1, "staged", 2))
+		}},
+	}
+}
+
 func budgets(w *world) {
 	w.run("Rows", budgetRows)
 	w.run("OnlyRises", func(w *world) {

@@ -80,7 +80,9 @@ func (w *world) stageWork(s vault.Subject) {
 func insertedJob(_ vault.Job, inserted bool, err error) error { return insert(inserted, err) }
 
 // workWrites are the writing methods of the work around people.
-func workWrites() []write { return slices.Concat(erasureWrites(), jobWrites(), rewrapWrites()) }
+func workWrites() []write {
+	return slices.Concat(erasureWrites(), budgetWrites(), jobWrites(), rewrapWrites())
+}
 
 func erasureWrites() []write {
 	return []write{
@@ -143,16 +145,6 @@ func erasureWrites() []write {
 		}},
 		{"PutTally", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.PutTally(ctx, vault.Tally{Tenant: s.Tenant, Key: hash("staged"), Since: instant(1), Count: 3})
-		}},
-		{"InsertBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			return insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, "new", 1)))
-		}},
-		{"LockBudget with ExclusiveLock", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			_, err := tx.LockBudget(ctx, s.Tenant, 1, "staged")
-			return err
-		}},
-		{"PutBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			return tx.PutBudget(ctx, budgetOf(s.Tenant, 1, "staged", 2))
 		}},
 		{"InsertApproval", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			_, _, err := tx.InsertApproval(ctx, approvalOf(s.Tenant, "new", 1))
