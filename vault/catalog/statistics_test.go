@@ -94,12 +94,22 @@ func TestValuesThatCount(t *testing.T) {
 		group       string // its index, or its label where groups are open
 		ok          bool
 	}{
-		{"n", "0", 0, "0", true}, {"n", "3.499", 349, "1", true}, {"n", "-0.019", -1, "0", true}, {"n", "10", 1000, "4", true},
-		{"n", "1e60", 1000, "4", true}, {"n", "-1e60", -150, "0", true},
-		{"d", `"2020-04-01"`, 18353, "1", true}, {"d", `"1900-01-01"`, 18276, "0", true}, {"d", `"2999-01-01"`, 18687, "4", true},
-		{"t", `"y z"`, 1, "1", true}, {"t", `"X"`, 0, "", false}, {"t", `"other"`, 0, "", false},
-		{"m", "true", 1, "1", true}, {"m", "false", 0, "0", true},
-		{"p", `"sw1a 1aa"`, 0, "SW", true}, {"p", `"é"`, 0, "É", true},
+		{"n", "0", 0, "0", true},
+		{"n", "3.499", 349, "1", true},
+		{"n", "-0.019", -1, "0", true},
+		{"n", "10", 1000, "4", true},
+		{"n", "1e60", 1000, "4", true},
+		{"n", "-1e60", -150, "0", true},
+		{"d", `"2020-04-01"`, 18353, "1", true},
+		{"d", `"1900-01-01"`, 18276, "0", true},
+		{"d", `"2999-01-01"`, 18687, "4", true},
+		{"t", `"y z"`, 1, "1", true},
+		{"t", `"X"`, 0, "", false},
+		{"t", `"other"`, 0, "", false},
+		{"m", "true", 1, "1", true},
+		{"m", "false", 0, "0", true},
+		{"p", `"sw1a 1aa"`, 0, "SW", true},
+		{"p", `"é"`, 0, "É", true},
 	} {
 		f, _ := col.Field(tt.field)
 		m, _ := col.Measured(tt.field)
