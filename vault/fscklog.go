@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -17,6 +18,15 @@ type told struct {
 	people map[uuid.UUID]*toldPerson
 	// requests are those that were filed, by id.
 	requests map[uuid.UUID]toldRequest
+	// budgets are how many statistics were paid for.
+	budgets map[toldBudget]int64
+}
+
+// A toldBudget names a budget of statistics.
+type toldBudget struct {
+	tenant     string
+	collection uint32
+	purpose    accessctl.Purpose
 }
 
 // A toldRequest is what the last step made of a request.
@@ -63,12 +73,16 @@ func (l *told) read(e *audit.Event) {
 			l.rows[w.Row] = toldRow{uid: e.UID, revision: w.Revision}
 		}
 	}
-	if e.UID == uuid.Nil {
-		return
-	}
 	attr := map[string]string{}
 	for _, a := range e.Subject {
 		attr[a.Key] = a.Value
+	}
+	if n, err := strconv.ParseInt(attr[attrAnswer], 10, 64); err == nil && e.Action == accessctl.ActionAggregate && len(e.Fields) > 0 {
+		k := toldBudget{e.Tenant, e.Fields[0].Collection, e.Purpose}
+		l.budgets[k] = max(l.budgets[k], n)
+	}
+	if e.UID == uuid.Nil {
+		return
 	}
 	switch e.Action {
 	case accessctl.ActionConsent:

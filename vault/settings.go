@@ -385,6 +385,8 @@ type publication struct {
 	doc  Document
 	job  *Job // to be asked for in the same transaction, if not nil
 	need bool // not published unless the job is a new one
+
+	budgets []BudgetRow // to be made in the same transaction
 }
 
 // publish stores the next version of a document with its event, and uses it.
@@ -396,6 +398,11 @@ func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *s
 	err := v.store.Update(ctx, func(tx Tx) error {
 		if err := tx.InsertDocument(ctx, t.row.ID, kind, d); err != nil {
 			return err
+		}
+		for i := range p.budgets {
+			if _, err := tx.InsertBudget(ctx, p.budgets[i]); err != nil {
+				return err // one of an earlier catalog stands as it was spent
+			}
 		}
 		e := v.event(t, s, c, accessctl.ActionConfigure)
 		e.Code = kind

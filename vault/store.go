@@ -63,6 +63,7 @@ type Tx interface {
 	JobTx
 	RewrapTx
 	KeyLifeTx
+	BudgetTx
 	trail.Tx
 }
 

@@ -53,6 +53,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -110,6 +111,9 @@ type Config struct {
 	// Expired is told of each value that retention removes how long after its time that
 	// was. Optional.
 	Expired func(late time.Duration)
+	// Noise is where the randomness of statistics comes from; it is read by several
+	// requests at once. Default: crypto/rand.
+	Noise io.Reader
 }
 
 // A Vault is the service's core. It is safe for concurrent use. Make one with [New].
@@ -142,6 +146,7 @@ type Vault struct {
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
 	busy      func() bool              // nil: nobody says
+	noise     io.Reader                // of statistics
 	rights    RightsConfig
 	notices   noticeCache
 	detectors detectors
@@ -188,6 +193,7 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		limits:   cfg.Breaker, deletions: cfg.Deletions,
 		horizon: cfg.Horizon, keys: cfg.Keys, origin: cfg.Log.Origin, readLimit: cfg.ReadLimit,
 		watched: cfg.Log.Seen != nil, expired: cfg.Expired, busy: cfg.Busy,
+		noise: orRandom(cfg.Noise),
 	}
 	if v.rights = cfg.Rights; v.rights.Rules.Regime == "" {
 		v.rights.Rules = rights.Default(rights.GDPR)

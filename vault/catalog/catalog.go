@@ -105,6 +105,9 @@ type Collection struct {
 	// nobody.
 	Retired []Retired `json:"retired,omitempty"`
 
+	// Statistics is nil for a collection about whose people none are made.
+	Statistics *Statistics `json:"statistics,omitempty"`
+
 	fields   map[string]*Field
 	fieldIDs map[uint32]*Field
 }
@@ -323,6 +326,7 @@ func (c *Catalog) link() {
 			enter(col.fields, f.Name, f)
 			enter(col.fieldIDs, f.ID, f)
 		}
+		col.linkStatistics()
 	}
 	c.linkConsent()
 }

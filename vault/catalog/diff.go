@@ -222,6 +222,7 @@ func (d *differ) collections() {
 		d.text(path+".title", "its title", old.Title, c.Title)
 		d.titles(path+".titles", old.Titles, c.Titles)
 		d.fields(path, old, c)
+		d.statistics(path+".statistics", old.Statistics, c.Statistics)
 	}
 	for _, c := range d.old.Collections {
 		if before(d.new.collections, d.new.collectionIDs, c.Name, c.ID) == nil {

@@ -67,6 +67,17 @@
 //	        type: json
 //	        purposes: [support]
 //	        schema: {type: object}       # JSON Schema, for type json only
+//	    statistics:                      # without it, none are made: see Statistics
+//	      records: 12                    # of one person, counted at most; default: 1
+//	      groups: 4                      # that one person is in at most; default: 1
+//	      budgets:                       # by purpose, for ever
+//	        research: {epsilon: 4, delta: 0.000001, min_people: 10}
+//	      fields:                        # others are in no statistic
+//	        points: {min: 0, max: 1000, decimals: 2, bins: 20, band: 100}
+//	        born: {min: 1930-01-01, max: 2010-12-31, bins: 8, period: year}
+//	        country: {values: [Chile, Norway]}
+//	        postcode: {prefix: 2}
+//	        member: {}                     # a boolean
 //
 // Names of collections, fields, purposes and groups match
 // [a-z][a-z0-9_]{0,62}. The purpose "self" and the group "identity" are

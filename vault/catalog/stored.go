@@ -126,6 +126,7 @@ func (c *Catalog) clone() *Catalog {
 		col := &out.Collections[i]
 		col.Fields = slices.Clone(col.Fields)
 		col.Retired = slices.Clone(col.Retired)
+		col.Statistics = col.Statistics.clone()
 		for j := range col.Fields {
 			if x := col.Fields[j].Index; x != nil {
 				index := *x

@@ -149,6 +149,7 @@ func (k *checker) collection(c *Collection) {
 		}
 		k.field(path+".fields."+f.Name, f)
 	}
+	k.statistics(path+".statistics", c)
 }
 
 func (k *checker) field(path string, f *Field) {

@@ -442,3 +442,24 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAggregate(t *testing.T) {
+	ctx, as := t.Context(), serve(t, nil)
+	analyst := as("analyst", "analytics")
+	q := api.AggregateRequest{Collection: "customer", Measure: "count", GroupBy: []string{"country"}, Epsilon: 0.5}
+	out, err := analyst.Aggregate(ctx, q)
+	if err != nil || len(out.Groups) != 24 || out.Budget.Answers != 1 {
+		t.Errorf("%+v %v", out, err)
+	}
+	q.Epsilon = 9
+	if _, err := analyst.Aggregate(ctx, q); !client.IsCode(err, api.Conflict) {
+		t.Errorf("beyond the budget: %v", err)
+	}
+	list, err := analyst.Budgets(ctx)
+	if err != nil || len(list) != 2 || list[0].Answers != 1 {
+		t.Errorf("%+v %v", list, err)
+	}
+	if _, err := as("support", "support").Budgets(ctx); !client.IsCode(err, api.Denied) {
+		t.Errorf("support: %v", err)
+	}
+}

@@ -68,9 +68,12 @@ func problemOf(err error) *refusal {
 	if r.code == api.Unavailable {
 		r.retry = time.Second
 	}
+	var spent *vault.BudgetError
 	var waits *vault.KeyError
 	var step *rights.StepError
 	switch {
+	case errors.As(err, &spent):
+		r.detail = spent.Error() + "."
 	case errors.As(err, &step) && r.code == api.Conflict:
 		r.detail = strings.TrimPrefix(step.Error(), "rights: ") + "."
 	case errors.As(err, &waits) && r.code == api.Conflict:

@@ -136,9 +136,14 @@ func TestHistoryStands(t *testing.T) {
 		if err := tx.InsertErasure(ctx, certificate(id)); err != nil {
 			return err
 		}
+		if _, err := tx.InsertBudget(ctx, vault.BudgetRow{Tenant: id, Collection: 1, Purpose: "p", Rho: 5, Delta: 5, Answers: 1}); err != nil {
+			return err
+		}
 		return tx.InsertDocument(ctx, id, vault.DocumentPolicy, vault.Document{Version: 1, By: "me", Created: now()})
 	})
 	for _, sql := range []string{
+		`UPDATE budget SET rho = 4`, `UPDATE budget SET delta = 0`, `UPDATE budget SET answers = 0`, `UPDATE budget SET purpose = 'other'`,
+		`DELETE FROM budget`, `TRUNCATE budget`,
 		`UPDATE consent_event SET decision = 'withdrawn'`, `UPDATE document SET body = 'permit'`,
 		`UPDATE erasure SET certificate = ''`, `DELETE FROM erasure`, `TRUNCATE erasure`,
 		`INSERT INTO ledger VALUES (false, 1)`,
@@ -281,7 +286,7 @@ func TestServiceRole(t *testing.T) {
 		`UPDATE document SET body = ''`, `DELETE FROM document`, `ALTER TABLE subject DISABLE TRIGGER ALL`,
 		`DELETE FROM goose_db_version`, `DROP TABLE record`,
 		`UPDATE erasure SET certificate = ''`, `DELETE FROM erasure`, `TRUNCATE erasure`, `UPDATE outbox SET body = ''`,
-		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM approval`, `DELETE FROM tenant`, `DELETE FROM key_life`,
+		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM budget`, `DELETE FROM approval`, `DELETE FROM tenant`, `DELETE FROM key_life`,
 	) {
 		_, err := c.Exec(t.Context(), sql)
 		var pg *pgconn.PgError
@@ -390,6 +395,16 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			},
 			func(ctx context.Context, tx vault.Tx) error { return tx.PutTally(ctx, tally) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.CountLive(ctx, id)) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.InsertBudget(ctx, vault.BudgetRow{Tenant: id, Collection: 1, Purpose: "p"}))
+			},
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.LockBudget(ctx, id, 1, "p")) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return tx.PutBudget(ctx, vault.BudgetRow{Tenant: id, Collection: 1, Purpose: "p", Answers: 1})
+			},
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.SurveyRecords(ctx, vault.SurveyQuery{Tenant: id, Collection: 1, Limit: 1}))
+			},
 			func(ctx context.Context, tx vault.Tx) error { _, _, err := tx.InsertApproval(ctx, asked); return err },
 			func(ctx context.Context, tx vault.Tx) error {
 				return second(tx.Approval(ctx, id, asked.ID, vault.ExclusiveLock))

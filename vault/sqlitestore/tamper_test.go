@@ -42,6 +42,9 @@ func TestSchemaRefuses(t *testing.T) {
 		if err := tx.RaiseLedgerPosition(t.Context(), 5); err != nil {
 			return err
 		}
+		if _, err := tx.InsertBudget(t.Context(), vault.BudgetRow{Tenant: tenant, Collection: 1, Purpose: "p", Rho: 5, Delta: 5, Answers: 1}); err != nil {
+			return err
+		}
 		return tx.InsertErasure(t.Context(), vault.Erasure{
 			ID: uuid.New(), Tenant: tenant, Lookup: dead.Lookup, Generation: 1, Event: uuid.New(), At: now(), Certificate: []byte("{}"),
 		})
@@ -66,6 +69,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"a hash deleted":                      "DELETE FROM audit_node",
 		"a checkpoint rewritten":              "UPDATE audit_checkpoint SET signed = x'00'",
 		"a checkpoint deleted":                "DELETE FROM audit_checkpoint",
+		"a budget lowered":                    "UPDATE budget SET rho = 4",
+		"answers of a budget lowered":         "UPDATE budget SET answers = 0",
+		"a budget moved":                      "UPDATE budget SET purpose = 'other'",
+		"a budget deleted":                    "DELETE FROM budget",
 		"a certificate rewritten":             "UPDATE erasure SET certificate = x'00'",
 		"a certificate deleted":               "DELETE FROM erasure",
 		"a ledger's position lowered":         "UPDATE ledger SET reached = 4",

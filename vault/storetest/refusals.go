@@ -133,6 +133,17 @@ func refusedWork() []refusedCall {
 		}
 	}
 	return []refusedCall{
+		{"InsertBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			return insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, text, 1)))
+		}},
+		{"LockBudget", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			_, err := tx.LockBudget(ctx, s.Tenant, 1, text)
+			return err
+		}},
+		{"SurveyRecords", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
+			_, err := tx.SurveyRecords(ctx, vault.SurveyQuery{Tenant: s.Tenant, Collection: 1, AfterRec: text, Limit: 1})
+			return err
+		}},
 		{"InsertApproval, kind", ask(func(a *vault.Approval, text string) { a.Kind = text })},
 		{"InsertApproval, by", ask(func(a *vault.Approval, text string) { a.By = text })},
 		{"InsertApproval, decider", ask(func(a *vault.Approval, text string) { a.Decider = text })},

@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Tickets", tickets},
 		{"Requests", requests},
 		{"Breaker", breaker},
+		{"Budgets", budgets},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},
 		{"KeyLives", keyLives},

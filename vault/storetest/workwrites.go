@@ -67,6 +67,9 @@ func (w *world) stageWork(s vault.Subject) {
 		if _, err := tx.LockTally(ctx, s.Tenant, hash("staged"), instant(1)); err != nil {
 			return err
 		}
+		if err := insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, "staged", 1))); err != nil {
+			return err
+		}
 		if err := tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1, Destroyed: instant(1)}); err != nil {
 			return err
 		}
@@ -77,7 +80,9 @@ func (w *world) stageWork(s vault.Subject) {
 func insertedJob(_ vault.Job, inserted bool, err error) error { return insert(inserted, err) }
 
 // workWrites are the writing methods of the work around people.
-func workWrites() []write { return slices.Concat(erasureWrites(), jobWrites(), rewrapWrites()) }
+func workWrites() []write {
+	return slices.Concat(erasureWrites(), budgetWrites(), jobWrites(), rewrapWrites())
+}
 
 func erasureWrites() []write {
 	return []write{
@@ -238,6 +243,7 @@ type workDump struct {
 	Requests  []vault.RequestRow
 	Logs      []vault.RequestLog
 	Tallies   []vault.Tally
+	Budgets   []vault.BudgetRow
 	Approvals []vault.Approval
 	Jobs      []vault.Job
 	Lives     []vault.KeyLife
@@ -255,6 +261,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	d.Requests, d.Logs = w.requestsOf(s.Tenant, s.UID), w.requestLogs(vault.RequestLogQuery{Tenant: s.Tenant, Limit: 100})
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)
+	d.Budgets = w.budgets(s.Tenant)
 	last, err := w.lastErasure(stagedErasure(s))
 	w.is("LastErasure", err, nil)
 	d.Last = last

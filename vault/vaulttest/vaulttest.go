@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -79,6 +80,8 @@ type Options struct {
 	Rights vault.RightsConfig
 	// Expired is that of vault.Config.
 	Expired func(late time.Duration)
+	// Noise is that of vault.Config.
+	Noise io.Reader
 	// CacheAge is how long opened keys are kept; negative turns the cache off.
 	CacheAge time.Duration
 }
@@ -169,7 +172,8 @@ func (v *Vault) Node(tb testing.TB, logger *slog.Logger) *vault.Vault {
 	cfg := vault.Config{
 		Store: v.Store, Ring: v.Ring, Now: v.Clock.Now, NewID: NewID, Logger: logger,
 		Breaker: v.opts.Limits, Horizon: v.opts.Horizon, Keys: v.Keeper(), ReadLimit: v.opts.ReadLimit, Expired: v.opts.Expired, Rights: v.opts.Rights,
-		Log: vault.LogConfig{Origin: Origin, Seen: v.opts.Seen, Refused: v.opts.Refused},
+		Noise: v.opts.Noise,
+		Log:   vault.LogConfig{Origin: Origin, Seen: v.opts.Seen, Refused: v.opts.Refused},
 	}
 	if v.Ledger != nil {
 		cfg.Ledger = v.Ledger

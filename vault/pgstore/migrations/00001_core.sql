@@ -413,6 +413,40 @@ CREATE TABLE tally (
 );
 COMMENT ON TABLE tally IS 'How much a principal, or all of a tenant, destroyed since a time.';
 
+CREATE TABLE budget (
+    collection bigint  NOT NULL CHECK (collection >= 1),
+    rho        bigint  NOT NULL CHECK (rho >= 0),
+    delta      bigint  NOT NULL CHECK (delta >= 0),
+    answers    bigint  NOT NULL CHECK (answers >= 0),
+    tenant     integer NOT NULL,
+    purpose    text COLLATE "C" NOT NULL,
+    mac        bytea   NOT NULL,
+    PRIMARY KEY (tenant, collection, purpose)
+);
+COMMENT ON TABLE budget IS 'What statistics have spent of what may be learnt about a collection, by purpose. Without a good mac a row counts as spent.';
+
+-- What was learnt stays learnt.
+-- +goose StatementBegin
+CREATE FUNCTION budget_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' THEN
+        RAISE EXCEPTION 'what was spent of a budget is kept' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.tenant <> OLD.tenant OR NEW.collection <> OLD.collection OR NEW.purpose <> OLD.purpose THEN
+        RAISE EXCEPTION 'a budget stays where it is' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.rho < OLD.rho OR NEW.delta < OLD.delta OR NEW.answers < OLD.answers THEN
+        RAISE EXCEPTION 'what was spent of a budget only rises' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER budget_guard BEFORE UPDATE OR DELETE ON budget
+    FOR EACH ROW EXECUTE FUNCTION budget_guard();
+CREATE TRIGGER budget_guard_truncate BEFORE TRUNCATE ON budget
+    FOR EACH STATEMENT EXECUTE FUNCTION budget_guard();
+
 CREATE TABLE approval (
     created timestamptz NOT NULL,
     expires timestamptz NOT NULL,
@@ -470,5 +504,5 @@ COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket,
     request, request_log,
-    tally, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
+    tally, budget, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

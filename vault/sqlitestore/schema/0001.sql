@@ -394,6 +394,31 @@ CREATE TABLE tally (
   PRIMARY KEY (tenant, key)
 ) STRICT;
 
+-- What statistics have spent of what may be learnt about a collection, by purpose.
+-- Without a good mac a row counts as spent.
+CREATE TABLE budget (
+  tenant     INTEGER NOT NULL REFERENCES tenant (id),
+  collection INTEGER NOT NULL CHECK (collection BETWEEN 1 AND 4294967295),
+  purpose    TEXT    NOT NULL,
+  rho        INTEGER NOT NULL CHECK (rho >= 0),
+  delta      INTEGER NOT NULL CHECK (delta >= 0),
+  answers    INTEGER NOT NULL CHECK (answers >= 0),
+  mac        BLOB    NOT NULL,
+  PRIMARY KEY (tenant, collection, purpose)
+) STRICT;
+
+CREATE TRIGGER budget_stays BEFORE DELETE ON budget
+BEGIN
+  SELECT RAISE (ABORT, 'what was spent of a budget is kept');
+END;
+
+CREATE TRIGGER budget_rises BEFORE UPDATE ON budget
+WHEN NEW.tenant <> OLD.tenant OR NEW.collection <> OLD.collection OR NEW.purpose <> OLD.purpose
+  OR NEW.rho < OLD.rho OR NEW.delta < OLD.delta OR NEW.answers < OLD.answers
+BEGIN
+  SELECT RAISE (ABORT, 'what was spent of a budget only rises');
+END;
+
 CREATE TABLE approval (
   tenant  INTEGER NOT NULL REFERENCES tenant (id),
   id      BLOB    NOT NULL CHECK (length(id) = 16),
