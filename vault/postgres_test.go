@@ -53,6 +53,12 @@ func newVault(t *testing.T, opts ...vaulttest.Options) *vaulttest.Vault {
 // The core does the same on both stores.
 func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
+		"Pseudonyms":                TestPseudonymsOfPurposesAndRecipients,
+		"APseudonymLives":           TestAPseudonymLivesWhileThePurposeHolds,
+		"APseudonymDies":            TestAPseudonymDiesWithThePerson,
+		"ResolvingIsOnRecord":       TestResolvingIsOnRecordForEachPerson,
+		"PseudonymsStay":            TestPseudonymsStayOverRotations,
+		"OnePseudonymKey":           TestTenantsMadeAtOnceHaveOnePseudonymKey,
 		"WithdrawalByTheNewest":     TestAWithdrawalGoesByTheNewestCatalog,
 		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
 		"WhoIsToldIsOnRecord":       TestWhoIsToldOfAPersonIsOnRecord,
