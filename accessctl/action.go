@@ -27,6 +27,8 @@ const (
 	ActionAccessHistory Action = "access_history" // see who read what of the person
 	ActionSignIn        Action = "sign_in"        // give a person a link to their control panel, or a consent form
 	ActionHoney         Action = "honey"          // make a made-up person bait, whom to read is an alarm, or end that
+	ActionPseudonymise  Action = "pseudonymise"   // make what stands for a person towards a recipient of a purpose
+	ActionResolve       Action = "resolve"        // say whom a pseudonym stands for
 )
 
 // Actions on the service.
@@ -57,6 +59,7 @@ func Actions() []Action {
 		ActionSearch, ActionList, ActionExport, ActionAggregate,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
+		ActionPseudonymise, ActionResolve,
 		ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs, ActionConsole,
 	}
 }
@@ -67,7 +70,8 @@ func (a Action) kind() kind {
 		ActionSearch, ActionList, ActionExport, ActionAggregate:
 		return onField
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
-		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney:
+		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
+		ActionPseudonymise, ActionResolve:
 		return onPerson
 	case ActionConfigure, ActionInspect, ActionKeys, ActionAudit, ActionApprove, ActionJobs, ActionConsole:
 		return onService
@@ -79,19 +83,20 @@ func (a Action) kind() kind {
 // OnField reports whether a is an action on a field, as [Decider.Permit] takes it.
 func (a Action) OnField() bool { return a.kind() == onField }
 
-// OnPerson reports whether a is an action on a person, as [Decider.PermitPerson] takes it.
+// OnPerson reports whether a is an action on a person, as [Decider.PermitPerson] and
+// [Decider.PermitPersonIn] take it.
 func (a Action) OnPerson() bool { return a.kind() == onPerson }
 
 // OnService reports whether a is an action on the service, as [Decider.PermitService] takes it.
 func (a Action) OnService() bool { return a.kind() == onService }
 
 // NeedsPurpose reports whether a releases or uses personal data and therefore
-// needs a purpose that the field lists, consent where the purpose rests on it,
-// and a person who is not restricted: reveal, reveal_masked, search, list,
-// aggregate. The others release nothing by themselves.
+// needs a purpose, which the field if there is one lists, consent where the purpose
+// rests on it, and a person who is not restricted: reveal, reveal_masked, search,
+// list, aggregate, pseudonymise, resolve. The others release nothing by themselves.
 func (a Action) NeedsPurpose() bool {
 	switch a {
-	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate:
+	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionPseudonymise, ActionResolve:
 		return true
 	default:
 		return false

@@ -133,12 +133,27 @@ func (d *Decider) Permit(a Action, f Field, s State) Decision {
 
 // PermitPerson says whether the caller may do a, an action on a person as a
 // whole; own says that the caller is that person. An action of another kind is
-// denied.
+// denied. One that needs a purpose depends on the person's state: it is answered
+// for a person who never consented; see [Decider.PermitPersonIn].
 func (d *Decider) PermitPerson(a Action, own bool) Decision {
+	return d.PermitPersonIn(a, State{Own: own})
+}
+
+// PermitPersonIn is PermitPerson for a person in state s. Of the state only Own
+// counts unless the action needs a purpose, and Expired never does.
+func (d *Decider) PermitPersonIn(a Action, s State) Decision {
 	if a.kind() != onPerson {
 		return Decision{Reason: ReasonPolicy}
 	}
-	return d.decide(question{action: a, state: State{Own: own}})
+	return d.decide(question{action: a, state: a.personState(s)})
+}
+
+// personState is what of a state counts for an action on a person.
+func (a Action) personState(s State) State {
+	if a.NeedsPurpose() {
+		return State{Consent: s.Consent, Restricted: s.Restricted, Own: s.Own}
+	}
+	return State{Own: s.Own}
 }
 
 // PermitService says whether the caller may do a, an action on the service. An
@@ -166,17 +181,16 @@ func (d *Decider) MayKnow(fields []Field, own bool) bool {
 // can be refused before anybody is looked up. For ActionReveal the masked view
 // suffices. For actions on a person or on the service the fields do not matter.
 func (d *Decider) Has(a Action, fields []Field) bool {
-	own := d.profile != nil && d.profile.person
+	ideal := State{Consent: ConsentGranted, Own: d.profile != nil && d.profile.person}
 	switch a.kind() {
 	case onPerson:
-		return d.PermitPerson(a, own).Allowed
+		return d.PermitPersonIn(a, ideal).Allowed
 	case onService:
 		return d.PermitService(a).Allowed
 	case onField:
 	default:
 		return false
 	}
-	ideal := State{Consent: ConsentGranted, Own: own}
 	return slices.ContainsFunc(fields, func(f Field) bool {
 		f.Listed = true
 		if a == ActionReveal {

@@ -22,7 +22,8 @@
 //	           listed      Bool     the field lists the purpose
 //
 // Entities have no attributes. For actions on a person and on the service,
-// consent is "none" and restricted, expired and listed are false. A policy is
+// consent is "none" and restricted, expired and listed are false; but pseudonymise
+// and resolve see the person's consent and restriction. A policy is
 // named by its annotation @id("..."), else policy<N>, counted from 0.
 //
 // # How a decision is made
@@ -37,7 +38,7 @@
 //   - The purpose [PurposeSelf] is for a person's own data only.
 //   - An action that releases or uses data ([Action.NeedsPurpose]) needs a
 //     purpose, one that the catalog knows, that the token was not narrowed away
-//     from and that the field lists. Another action may go without a purpose, but
+//     from and that the field, if it is about one, lists. Another action may go without a purpose, but
 //     a purpose that is named must be known and within the token.
 //   - Under a purpose to which the person objected nothing is released, whatever it
 //     rests on.

@@ -119,7 +119,7 @@ func (d *Decider) answer(a Action, f Field, s State) (string, Decision) {
 	var dec Decision
 	switch a.kind() {
 	case onPerson:
-		dec = d.PermitPerson(a, s.Own)
+		dec = d.PermitPersonIn(a, s)
 	case onService:
 		dec = d.PermitService(a)
 	default:

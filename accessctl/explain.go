@@ -44,13 +44,13 @@ func (d *Decider) Explain(f Field, s State) Explanation {
 // ExplainPermit says why [Decider.Permit], [Decider.PermitPerson] or
 // [Decider.PermitService], whichever fits the action, answers as it does. For an
 // action on a person or the service the field does not matter, and of the state
-// only Own does.
+// only Own does, unless the action needs a purpose: see [Decider.PermitPersonIn].
 func (d *Decider) ExplainPermit(a Action, f Field, s State) Explanation {
 	switch a.kind() {
 	case onField:
 		return d.explain(question{action: a, field: f, state: s})
 	case onPerson:
-		return d.explain(question{action: a, state: State{Own: s.Own}})
+		return d.explain(question{action: a, state: a.personState(s)})
 	case onService:
 		return d.explain(question{action: a})
 	default:

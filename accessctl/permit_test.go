@@ -13,13 +13,21 @@ func TestPermit(t *testing.T) {
 	p := parse(t, "permit (principal, action, resource);")
 	releases := []accessctl.Action{
 		accessctl.ActionReveal, accessctl.ActionRevealMasked, accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionAggregate,
+		accessctl.ActionPseudonymise, accessctl.ActionResolve,
 	}
 	for _, a := range accessctl.Actions() {
 		if got, want := a.NeedsPurpose(), slices.Contains(releases, a); got != want {
 			t.Errorf("%s.NeedsPurpose() = %v", a, got)
 		}
-		if !a.OnField() {
+		if a.OnService() || a.OnPerson() && !a.NeedsPurpose() {
 			continue
+		}
+		permit := func(c accessctl.Caller, s accessctl.State) accessctl.Decision {
+			d := p.For(c, factsOf(c.Purpose))
+			if a.OnPerson() {
+				return d.PermitPersonIn(a, s)
+			}
+			return d.Permit(a, field("customer.email"), s)
 		}
 		for _, c := range []struct {
 			name    string
@@ -38,18 +46,20 @@ func TestPermit(t *testing.T) {
 			if a.NeedsPurpose() {
 				want = c.reason
 			}
-			d := p.For(caller(c.purpose, "app"), factsOf(c.purpose))
-			if got := words(d.Permit(a, field("customer.email"), c.state)); got != want {
+			if a.OnPerson() && c.state.Expired {
+				want = "allowed" // a person as such does not expire
+			}
+			if got := words(permit(caller(c.purpose, "app"), c.state)); got != want {
 				t.Errorf("%s with %s: %s, want %s", a, c.name, got, want)
 			}
 		}
 		// A purpose that is named must be known, and within the token, for every action.
-		if got := words(p.For(caller("nope", "app"), factsOf("nope")).Permit(a, field("customer.email"), accessctl.State{})); got != "denied purpose" {
+		if got := words(permit(caller("nope", "app"), accessctl.State{})); got != "denied purpose" {
 			t.Errorf("%s for an unknown purpose: %s", a, got)
 		}
 		narrowed := caller("billing", "app")
 		narrowed.Narrowed = true
-		if got := words(p.For(narrowed, factsOf("billing")).Permit(a, field("customer.email"), accessctl.State{})); got != "denied purpose" {
+		if got := words(permit(narrowed, accessctl.State{})); got != "denied purpose" {
 			t.Errorf("%s outside the token's purposes: %s", a, got)
 		}
 	}

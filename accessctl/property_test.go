@@ -196,7 +196,7 @@ func answer(d *accessctl.Decider, a accessctl.Action, f accessctl.Field, s acces
 	case a.OnField():
 		dec = d.Permit(a, f, s)
 	case a.OnPerson():
-		dec = d.PermitPerson(a, s.Own)
+		dec = d.PermitPersonIn(a, s)
 	default:
 		dec = d.PermitService(a)
 	}
@@ -256,7 +256,10 @@ func cedarSays(t *rapid.T, text string, held []accessctl.Role, a accessctl.Actio
 	entities := types.EntityMap{who: {UID: who, Parents: types.NewEntityUIDSet(parents...)}}
 	switch {
 	case a.OnPerson():
-		what, consent, listed = uid("Person", "person"), "none", false
+		what, listed = uid("Person", "person"), false
+		if !a.NeedsPurpose() {
+			consent = "none"
+		}
 	case a.OnService():
 		what, consent, listed, own = uid("Service", "service"), "none", false, false
 	default:

@@ -102,11 +102,11 @@ func TestSampleViews(t *testing.T) {
 func TestSampleActions(t *testing.T) {
 	p, cat := loadSample(t)
 	for role, want := range map[accessctl.Role]string{
-		"app":       "write delete search list sign_in",
+		"app":       "write delete search list sign_in pseudonymise",
 		"support":   "search list console",
 		"billing":   "list console",
 		"marketing": "",
-		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history inspect audit approve console",
+		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history resolve inspect audit approve console",
 		"analyst":   "aggregate console",
 		"operator":  "honey configure inspect keys audit jobs console",
 		"subject":   "write list export erase restrict consent consent_read requests access_history",

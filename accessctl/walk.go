@@ -111,7 +111,11 @@ func (c *checker) questions(m mentions, a Action, own bool) iter.Seq[question] {
 			if own && a.kind() == onService {
 				return // nobody's own
 			}
-			yield(question{action: a, state: State{Own: own}})
+			for s := range personStates(m, a, own) {
+				if !yield(question{action: a, state: s}) {
+					return
+				}
+			}
 			return
 		}
 		for _, f := range c.classes(m) {
@@ -122,6 +126,26 @@ func (c *checker) questions(m mentions, a Action, own bool) iter.Seq[question] {
 					return
 				}
 			}
+		}
+	}
+}
+
+// personStates yields every state of a person that the rule can tell from another for
+// the action, which is not one on a field.
+func personStates(m mentions, a Action, own bool) iter.Seq[State] {
+	return func(yield func(State) bool) {
+		if !a.NeedsPurpose() {
+			yield(State{Own: own})
+			return
+		}
+		seen := map[State]bool{}
+		for _, st := range states(m) {
+			st.Own = own
+			s := a.personState(st.State)
+			if !seen[s] && !yield(s) {
+				return
+			}
+			seen[s] = true
 		}
 	}
 }

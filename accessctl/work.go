@@ -84,7 +84,7 @@ func (d *Decider) embedded(q question) (Reason, string) {
 		return ReasonPurpose, "the token does not extend to the purpose"
 	case !q.action.NeedsPurpose():
 		return ReasonNone, ""
-	case !q.field.Listed:
+	case q.action.kind() == onField && !q.field.Listed:
 		return ReasonPurpose, "the field does not list the purpose"
 	case q.state.Consent == ConsentObjected && p.purpose != PurposeSelf:
 		return ReasonObjection, "the person objected to the purpose"
@@ -128,11 +128,11 @@ type flaw struct {
 // flaws are the facts of a question that are not ideal, in the order of the
 // reasons.
 func flaws(q question) []flaw {
-	if q.action.kind() != onField {
+	if q.action.kind() != onField && !q.action.NeedsPurpose() {
 		return nil
 	}
 	var list []flaw
-	if !q.field.Listed {
+	if q.action.kind() == onField && !q.field.Listed {
 		list = append(list, flaw{ReasonPurpose, func(q *question) { q.field.Listed = true }})
 	}
 	if q.state.Consent != ConsentGranted {

@@ -128,6 +128,7 @@ vault/tenant.go
 vault/requestbundle.go
 vault/requesttold.go
 vault/search.go
+vault/resolve.go
 `
 
 func TestLayers(t *testing.T) {

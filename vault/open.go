@@ -242,6 +242,28 @@ func (r *reading) failAll(ctx context.Context, cause error) error {
 	return fmt.Errorf("opening keys: %w", unavailable(cause))
 }
 
+// alive says, as a code, why a person that was loaded is not one to decide about: their
+// row or keys were changed outside the service, or they were erased. Consents that are
+// not the ones that the row answers for count as none.
+func (r *reading) alive(l *LoadedItem) string {
+	s := l.Subject
+	switch {
+	case !r.t.marked(s):
+		return codeIntegrity
+	case s.State != Live, r.v.erasedBefore(r.t, s.UID):
+		return codeGone
+	}
+	l.Keys = r.v.living(r.t, s.UID, l.Keys)
+	consentsStand, keysStand := stands(s, l.Consents, l.Keys)
+	if !consentsStand {
+		l.Consents = distrusted(r.s.catalog)
+	}
+	if !keysStand {
+		return codeIntegrity
+	}
+	return ""
+}
+
 // consentState is what the person has said about the purpose, as it stands now under
 // the terms of the catalog. A row whose MAC is missing or wrong counts for nothing.
 func (t *tenant) consentState(cat *catalog.Catalog, uid uuid.UUID, rows []Consent, p accessctl.Purpose, now time.Time) accessctl.Consent {

@@ -55,6 +55,12 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"RedactedTexts":             TestRedactedTexts,
 		"TextWarnings":              TestTextWarnings,
+		"Pseudonyms":                TestPseudonymsOfPurposesAndRecipients,
+		"APseudonymLives":           TestAPseudonymLivesWhileThePurposeHolds,
+		"APseudonymDies":            TestAPseudonymDiesWithThePerson,
+		"ResolvingIsOnRecord":       TestResolvingIsOnRecordForEachPerson,
+		"PseudonymsStay":            TestPseudonymsStayOverRotations,
+		"OnePseudonymKey":           TestTenantsMadeAtOnceHaveOnePseudonymKey,
 		"WithdrawalByTheNewest":     TestAWithdrawalGoesByTheNewestCatalog,
 		"AHoldKeepsRequests":        TestAHoldKeepsRequests,
 		"WhoIsToldIsOnRecord":       TestWhoIsToldOfAPersonIsOnRecord,

@@ -414,20 +414,10 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 		return nil, codeNotFound
 	}
 	p.uid, p.own = s.UID, w.own
-	switch {
-	case !r.t.marked(s):
-		return nil, codeIntegrity
-	case s.State != Live, r.v.erasedBefore(r.t, s.UID):
-		return nil, codeGone
-	}
-	l.Keys = r.v.living(r.t, s.UID, l.Keys)
-	consentsStand, keysStand := stands(s, l.Consents, l.Keys)
-	if !consentsStand {
-		l.Consents = distrusted(r.s.catalog)
+	if code := r.alive(l); code != "" {
+		return nil, code
 	}
 	switch {
-	case !keysStand:
-		return nil, codeIntegrity
 	case w.portable != nil:
 		return portableSealed(w, l)
 	case l.Record == nil || l.Record.Deleted:

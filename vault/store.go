@@ -82,7 +82,7 @@ type Tenant struct {
 }
 
 // A TenantKey is a 32-byte secret of a tenant, wrapped. Label says what it is
-// for: "lookup", "cursor", "mac", "idempotency", "index/<collection>/<field>/<version>"
+// for: "lookup", "cursor", "mac", "idempotency", "pseudonym", "index/<collection>/<field>/<version>"
 // by catalog ids, or "signing" for the system tenant.
 type TenantKey struct {
 	Label      string
@@ -182,6 +182,9 @@ type SubjectTx interface {
 	Subject(ctx context.Context, tenant int32, lookup []byte, lock Lock) (Subject, error)
 	// SubjectByUID reads the row of the person with this uid. ErrNoRow if absent.
 	SubjectByUID(ctx context.Context, tenant int32, uid uuid.UUID, lock Lock) (Subject, error)
+	// LookupsByUID finds the rows of the people with these uids, in one statement:
+	// the lookups by uid, less those of nobody in the tenant.
+	LookupsByUID(ctx context.Context, tenant int32, uids []uuid.UUID) (map[uuid.UUID][]byte, error)
 	// InsertSubject adds a row unless the lookup is taken.
 	InsertSubject(ctx context.Context, s Subject) (inserted bool, err error)
 	// UpdateSubject writes every column of s where (tenant, lookup) is s's and

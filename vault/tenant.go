@@ -25,6 +25,7 @@ const (
 	labelCursor      = "cursor"
 	labelMAC         = "mac"
 	labelIdempotency = "idempotency"
+	labelPseudonym   = "pseudonym"
 	labelSigning     = "signing"
 	labelIndex       = "index/"
 )
@@ -36,6 +37,8 @@ type tenant struct {
 	mac    *field.MACKey
 	idem   *field.MACKey
 	cursor *field.BoxKey
+
+	pseudonyms atomic.Pointer[field.PseudonymKey] // nil: of a tenant from before there were any
 
 	settings  atomic.Pointer[settings]
 	live      atomic.Pointer[liveCount]
@@ -70,7 +73,7 @@ func EnsureSystem(ctx context.Context, store Store, ring *keyring.Ring, admin Ke
 }
 
 // CreateTenant makes a tenant on purpose: its key-encryption key, its row and
-// its lookup, cursor, MAC and idempotency keys. Doing it again completes what
+// its lookup, cursor, MAC, idempotency and pseudonym keys. Doing it again completes what
 // is missing and says false. It acts as `by`, in an event of the new tenant. It
 // needs to create and to encrypt under the key-encryption key, and not to decrypt.
 //
@@ -97,7 +100,7 @@ func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin Key
 	if err != nil {
 		return false, fmt.Errorf("creating the tenant: %w", err)
 	}
-	labels := []string{labelCursor, labelIdempotency, labelLookup, labelMAC}
+	labels := []string{labelCursor, labelIdempotency, labelLookup, labelMAC, labelPseudonym}
 	if err := ensureKeys(ctx, v.store, v.ring, kek{row.ID, name}, labels, v.now()); err != nil {
 		return false, err
 	}
@@ -263,6 +266,9 @@ func (v *Vault) readTenant(ctx context.Context, row Tenant) (*tenant, error) {
 	t.mac, errs[1] = field.NewMACKey(opened[labelMAC])
 	t.idem, errs[2] = field.NewMACKey(opened[labelIdempotency])
 	t.cursor, errs[3] = field.NewBoxKey(opened[labelCursor])
+	if k, ok := opened[labelPseudonym]; ok && errors.Join(errs[:]...) == nil {
+		errs[0] = t.pinPseudonyms(k)
+	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("opening keys of the tenant: %w", err)
 	}

@@ -14,7 +14,7 @@ type How uint8
 // stand for.
 const (
 	Plain     How = iota + 1 // the value
-	Found                    // the person, by the value
+	Found                    // the person, by the value or by a pseudonym
 	Masked                   // part of the value
 	Records                  // the names of records, without values
 	Manifest                 // what is held, without values
@@ -113,6 +113,8 @@ func seen(a accessctl.Action, f *audit.FieldView) How {
 // withoutField says how an action itself shows something of the person, or 0.
 func withoutField(a accessctl.Action) How {
 	switch a {
+	case accessctl.ActionResolve:
+		return Found
 	case accessctl.ActionList:
 		return Records
 	case accessctl.ActionExport:

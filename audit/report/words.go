@@ -118,6 +118,10 @@ func doneToPerson(e *audit.Event) string {
 			return "stayed closed; the control panel was opened after a sign-in"
 		}
 		return "stayed closed; a link to the control panel, or a consent form, was made"
+	case accessctl.ActionPseudonymise:
+		return "got a pseudonym, which tells nobody who you are"
+	case accessctl.ActionResolve:
+		return "was found to be yours by a pseudonym, and your name was shown"
 	case accessctl.ActionHoney:
 		return onOff(attr(e, "honey"), "was marked as bait", "is no longer marked as bait", "had its mark as bait changed")
 	default:
@@ -222,6 +226,10 @@ func attemptedOnPerson(a accessctl.Action) string {
 		return "read the history of its use"
 	case accessctl.ActionSignIn:
 		return "open the control panel"
+	case accessctl.ActionPseudonymise:
+		return "make a pseudonym for it"
+	case accessctl.ActionResolve:
+		return "find the person behind a pseudonym of yours"
 	case accessctl.ActionHoney:
 		return "mark it as bait or end that"
 	default:

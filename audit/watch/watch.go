@@ -131,8 +131,8 @@ func New(rules Rules, honey func(tenant string, uid uuid.UUID) bool) (*Watch, er
 // but copies of names.
 //
 // A honey person raises an alarm each time: with every allowed event in which a
-// field of theirs was plain or masked, and with every allowed search, list, export or
-// decrypt that touched them.
+// field of theirs was plain or masked, and with every allowed search, list, export,
+// resolve or decrypt that touched them.
 func (w *Watch) See(e *audit.Event) []Alarm {
 	var raised []Alarm
 	switch e.Outcome {
@@ -163,7 +163,7 @@ const actionDecrypt accessctl.Action = "decrypt"
 // touches says whether an allowed action tells of a person even if it shows no value.
 func touches(a accessctl.Action) bool {
 	switch a {
-	case accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionExport, actionDecrypt:
+	case accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionExport, accessctl.ActionResolve, actionDecrypt:
 		return true
 	default:
 		return false

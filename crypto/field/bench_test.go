@@ -89,3 +89,30 @@ func BenchmarkParsePacked(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkPseudonym(b *testing.B) {
+	k, err := field.NewPseudonymKey(key32(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := pseudonyms(b, key32(1), "t", "p", "r")
+	text, err := p.Make([16]byte{1}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("For", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = k.For("t", "p", "r")
+		}
+	})
+	b.Run("Make", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = p.Make([16]byte{1}, 1)
+		}
+	})
+	b.Run("Open", func(b *testing.B) {
+		for b.Loop() {
+			_, _, _ = p.Open(text)
+		}
+	})
+}

@@ -16,7 +16,8 @@
 //
 // Beside them stand the keyed hashes: [IndexKey] makes blind index values, for
 // equality search over what nobody can read, and [MACKey] authenticates rows
-// that are not secret.
+// that are not secret. [PseudonymKey] makes what stands for a person towards a
+// recipient: deterministic, so that it is stable, and opened by the same key alone.
 //
 // The byte formats are specified in FORMAT.md, beside this file, and pinned by
 // the golden vectors in testdata. What must always hold:

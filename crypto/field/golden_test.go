@@ -31,13 +31,14 @@ var frozen = map[string]struct {
 	lines int
 	sum   string
 }{
-	"box.jsonl":      {2, "4922832e27e637f97ac1134b1c861ed3c3a236b07cc898118bf4c7cbb05eced4"},
-	"context.jsonl":  {4, "1153d29b47f74dd629caf0517c1fd3da2909258728f409954c8d66353ef24499"},
-	"index.jsonl":    {5, "0251723a0ca56d261ed68788a3e7f2eec623f18e14f12d2c0f62d08bdc0e804a"},
-	"mac.jsonl":      {4, "62d5b1d2d0bb61434289f822893626f81163a2eceb5662edd9384f26ed186152"},
-	"packed.jsonl":   {4, "07b00d2ea6e0885afba1731696703f120b835fdf8fa3d1baa486610e0030807c"},
-	"portable.jsonl": {4, "f595ba77d725698e75e0d10216def3dbfa925f954770d3c3f8304991c96d58d8"},
-	"value.jsonl":    {7, "9d2c564f844c406e6169311e9dccc9d35ec394d19c2ce74efdd7aecdf406dfff"},
+	"box.jsonl":       {2, "4922832e27e637f97ac1134b1c861ed3c3a236b07cc898118bf4c7cbb05eced4"},
+	"context.jsonl":   {4, "1153d29b47f74dd629caf0517c1fd3da2909258728f409954c8d66353ef24499"},
+	"index.jsonl":     {5, "0251723a0ca56d261ed68788a3e7f2eec623f18e14f12d2c0f62d08bdc0e804a"},
+	"mac.jsonl":       {4, "62d5b1d2d0bb61434289f822893626f81163a2eceb5662edd9384f26ed186152"},
+	"packed.jsonl":    {4, "07b00d2ea6e0885afba1731696703f120b835fdf8fa3d1baa486610e0030807c"},
+	"portable.jsonl":  {4, "f595ba77d725698e75e0d10216def3dbfa925f954770d3c3f8304991c96d58d8"},
+	"pseudonym.jsonl": {4, "e243f648ec5ccf5b9a8db6cb051c55609d18e616e0cf4c9e43152bd90abc6a9b"},
+	"value.jsonl":     {7, "9d2c564f844c406e6169311e9dccc9d35ec394d19c2ce74efdd7aecdf406dfff"},
 }
 
 func TestGoldenVectorsAreOnlyAppendedTo(t *testing.T) {
@@ -74,6 +75,8 @@ type vector struct {
 	Label string   `json:"label,omitempty"`
 	Bits  int      `json:"bits,omitempty"`
 	Parts []string `json:"parts,omitempty"`
+
+	Scope []string `json:"scope,omitempty"` // pseudonym: tenant, purpose, recipient
 
 	Fields []goldenSealed `json:"fields,omitempty"` // packed
 

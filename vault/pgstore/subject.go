@@ -89,6 +89,24 @@ func (t *tx) SubjectByUID(ctx context.Context, tenant int32, uid uuid.UUID, lock
 	return t.subject(ctx, sql, tenant, id(uid))
 }
 
+const lookupsByUID = `SELECT uid, lookup FROM subject WHERE tenant = $1 AND uid = ANY($2::uuid[])`
+
+func (t *tx) LookupsByUID(ctx context.Context, tenant int32, uids []uuid.UUID) (map[uuid.UUID][]byte, error) {
+	ids := make([]pgtype.UUID, len(uids))
+	for i, u := range uids {
+		ids[i] = id(u)
+	}
+	found := make(map[uuid.UUID][]byte, len(uids))
+	_, err := rows(ctx, t, "finding people by uid", lookupsByUID, []any{tenant, ids}, func(r pgx.CollectableRow) (struct{}, error) {
+		var u pgtype.UUID
+		var lookup []byte
+		err := r.Scan(&u, &lookup)
+		found[u.Bytes] = lookup
+		return struct{}{}, err
+	})
+	return found, err
+}
+
 func (t *tx) subject(ctx context.Context, sql string, args ...any) (vault.Subject, error) {
 	var r subjectRow
 	if err := t.row(ctx, "reading a person's row", sql, args, r.whole()...); err != nil {

@@ -50,6 +50,27 @@ func (t *tx) SubjectByUID(ctx context.Context, tenant int32, uid uuid.UUID, lock
 		tenant, uid[:])
 }
 
+func (t *tx) LookupsByUID(ctx context.Context, tenant int32, uids []uuid.UUID) (map[uuid.UUID][]byte, error) {
+	const lookupByUID = `SELECT lookup FROM subject WHERE tenant = ?1 AND uid = ?2`
+	found := make(map[uuid.UUID][]byte, len(uids))
+	for _, uid := range uids { // in this process: a statement more is no round trip more
+		lookup, err := one(ctx, t, lookupByUID, scanBytes, tenant, uid[:])
+		switch {
+		case errors.Is(err, vault.ErrNoRow):
+		case err != nil:
+			return nil, fmt.Errorf("finding people by uid: %w", err)
+		default:
+			found[uid] = lookup
+		}
+	}
+	return found, nil
+}
+
+func scanBytes(r *sql.Rows) (b []byte, err error) {
+	err = r.Scan(&b)
+	return b, err
+}
+
 func (t *tx) subject(ctx context.Context, lock vault.Lock, query string, args ...any) (vault.Subject, error) {
 	// The one writer holds every lock already.
 	if err := t.usable(lock != vault.NoLock); err != nil {

@@ -91,7 +91,28 @@ func subjects(w *world) {
 			}), vault.ErrNoRow)
 		}
 	})
+	w.run("LookupsByUID", lookupsByUID)
 	w.run("LocksExclude", locksExclude)
+}
+
+// lookupsByUID: of many uids those of the tenant are found, whatever their state.
+func lookupsByUID(w *world) {
+	a, other := w.tenant(), w.tenant()
+	p, q, stranger := w.person(a), w.person(a), w.person(other)
+	for name, c := range map[string]struct {
+		uids []uuid.UUID
+		want map[uuid.UUID][]byte
+	}{
+		"none":      {nil, map[uuid.UUID][]byte{}},
+		"strangers": {[]uuid.UUID{newUID(), uuid.Nil, stranger.UID}, map[uuid.UUID][]byte{}},
+		"both":      {[]uuid.UUID{q.UID, newUID(), p.UID, q.UID}, map[uuid.UUID][]byte{p.UID: p.Lookup, q.UID: q.Lookup}},
+	} {
+		w.view(func(ctx context.Context, tx vault.Tx) error {
+			got, err := tx.LookupsByUID(ctx, a, c.uids)
+			w.equal("LookupsByUID of "+name, got, c.want)
+			return err
+		})
+	}
 }
 
 func subjectRoundTrip(w *world) {

@@ -88,7 +88,7 @@ func (a EventAction) key() string {
 		"console.action.search", "console.action.list", "console.action.export", "console.action.aggregate",
 		"console.action.erase", "console.action.hold", "console.action.restrict", "console.action.consent",
 		"console.action.consent_read", "console.action.reenrol", "console.action.requests", "console.action.access_history",
-		"console.action.sign_in", "console.action.honey",
+		"console.action.sign_in", "console.action.honey", "console.action.pseudonymise", "console.action.resolve",
 		"console.action.configure", "console.action.inspect", "console.action.keys", "console.action.audit",
 		"console.action.approve", "console.action.jobs",
 		"console.action.decrypt", "console.action.encrypt", "console.action.reencrypt", "console.action.fsck",
