@@ -99,7 +99,7 @@ func readCompact(plain []byte) (*keyset.Handle, error) {
 }
 
 // parameters are those of every data key.
-var parameters = mustParameters()
+var parameters = mustParameters() //nolint:gochecknoglobals // a constant
 
 func mustParameters() *aesgcm.Parameters {
 	p, err := aesgcm.NewParameters(aesgcm.ParametersOpts{KeySizeInBytes: keySize, IVSizeInBytes: 12, TagSizeInBytes: 16, Variant: aesgcm.VariantTink})

@@ -43,7 +43,7 @@ func New() (*Pages, error) {
 	return builtIn()
 }
 
-var builtIn = sync.OnceValues(read)
+var builtIn = sync.OnceValues(read) //nolint:gochecknoglobals // what is built in never changes
 
 // read reads what is built in.
 func read() (*Pages, error) {
