@@ -431,11 +431,28 @@ func BenchmarkMillionPeople(b *testing.B) {
 	}
 }
 
+// TestNoCountIsBelowZero: what is shown of one stays within its interval, whatever the noise.
+func TestNoCountIsBelowZero(t *testing.T) {
+	rand, below := stream(13), 0
+	for range 500 {
+		e := ask(t, question(), nil, rand).Groups[0].Values[0]
+		if e.Raw < 0 {
+			below++
+		}
+		if e.Low < 0 || e.Value < e.Low || e.Value > e.High {
+			t.Errorf("%+v", e)
+		}
+	}
+	if below < 100 {
+		t.Errorf("the noise was below 0 in %d of 500", below)
+	}
+}
+
 // TestIntervalsHaveTheWidthOfTheirLaw: known ones of discrete Laplace and Gaussian.
 func TestIntervalsHaveTheWidthOfTheirLaw(t *testing.T) {
 	var widths []int64
 	for _, q := range []aggregate.Query{question(), question(gaussian), question(gaussian, records(3, 1))} {
-		e := ask(t, q, people{one(1)}, stream(9)).Groups[0].Values[0]
+		e := ask(t, q, slices.Repeat(people{one(1)}, 100), stream(9)).Groups[0].Values[0]
 		if e.High-e.Raw != e.Raw-e.Low {
 			t.Errorf("%v is not in the middle of its interval", e)
 		}

@@ -44,7 +44,7 @@ type Estimate struct {
 	// and a sum.
 	Raw float64
 	// Low and High contain the true number with the query's confidence at least, each
-	// estimate for itself. For a quantile they are edges of bins.
+	// estimate for itself. For a quantile they are edges of bins, for a count at least 0.
 	Low, High float64
 	// Error is the root of the expected square of Raw's error, or close above it. For
 	// a quantile it is half the width of the interval.
@@ -158,7 +158,7 @@ func (q Query) around(noisy int64, l law) Estimate {
 // counted is around for a number that cannot be below 0.
 func (q Query) counted(noisy int64, l law) Estimate {
 	e := q.around(noisy, l)
-	e.Value = max(0, e.Value)
+	e.Value, e.Low, e.High = max(0, e.Value), max(0, e.Low), max(0, e.High)
 	return e
 }
 
