@@ -13,7 +13,7 @@ import (
 const scanRecords = `
 SELECT r.tenant, r.uid, r.collection, r.record, r.row_id, r.revision, r.sealed,
        s.lookup, ` + subjectColumns + `, ` + sealedColumns + `,
-       k.grps, k.epochs, k.versions, k.kek_versions, k.wrapped,
+       k.keys,
        i.fields, i.versions, i.values
 FROM (
     SELECT tenant, uid, collection, record, row_id, revision, sealed FROM record
@@ -24,11 +24,7 @@ LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = r.tenant AND uid = r.uid OFFSET 0
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT array_agg(grp) AS grps, array_agg(epoch) AS epochs, array_agg(version) AS versions,
-           array_agg(kek_version) AS kek_versions, array_agg(wrapped) AS wrapped
-    FROM (
-        SELECT * FROM data_key WHERE tenant = r.tenant AND uid = r.uid ORDER BY grp
-    ) x
+    SELECT ` + keysOf + ` AS keys FROM data_key WHERE tenant = r.tenant AND uid = r.uid
 ) k ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(field) AS fields, array_agg(version) AS versions, array_agg(value) AS values
@@ -55,18 +51,20 @@ func readScanned(c pgx.CollectableRow) (v vault.ScannedRecord, err error) {
 	var row loadRow
 	var fields, versions []uint32
 	var values [][]byte
-	p, k := &v.Pos, &row.keys
+	p := &v.Pos
 	dest := append([]any{&p.Tenant, &p.UID, &p.Collection, &p.Record}, row.record.dest()...)
 	dest = append(dest, &row.person.Lookup)
 	dest = append(append(dest, row.person.dest()...), row.person.sealed()...)
-	dest = append(dest, &k.groups, &k.epochs, &k.versions, &k.kek, &k.wrapped, &fields, &versions, &values)
+	dest = append(dest, &row.keys, &fields, &versions, &values)
 	if err := c.Scan(dest...); err != nil {
 		return v, err
 	}
 	row.person.Tenant = p.Tenant
 	v.Subject = row.person.subject()
 	v.Record = row.record.record(vault.RecordRef{Collection: p.Collection, Record: p.Record})
-	v.Keys = row.keyList()
+	if v.Keys, err = dataKeys(row.keys); err != nil {
+		return v, err
+	}
 	for i := range fields {
 		v.Index = append(v.Index, vault.IndexEntry{Field: fields[i], Version: versions[i], Value: values[i]})
 	}

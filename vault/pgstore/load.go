@@ -2,13 +2,9 @@ package pgstore
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fieldvault/fieldvault/vault"
@@ -29,21 +25,16 @@ const (
 
 	loadColumns = `
 SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
-       k.grps, k.epochs, k.versions, k.kek_versions, k.wrapped,
-       c.purposes, c.decisions, c.notices, c.methods, c.ats, c.expires, c.macs,
+       k.keys, c.consents,
        r.row_id, coalesce(r.revision, 0), r.sealed,
        `
 
 	loadPerson = `
 LEFT JOIN LATERAL (
-    SELECT array_agg(grp) AS grps, array_agg(epoch) AS epochs, array_agg(version) AS versions,
-           array_agg(kek_version) AS kek_versions, array_agg(wrapped) AS wrapped
-    FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1
+    SELECT ` + keysOf + ` AS keys FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1
 ) k ON true
 LEFT JOIN LATERAL (
-    SELECT array_agg(purpose) AS purposes, array_agg(decision) AS decisions, array_agg(notice) AS notices,
-           array_agg(method) AS methods, array_agg(at) AS ats, array_agg(expires) AS expires, array_agg(mac) AS macs
-    FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
+    SELECT ` + consentsOf + ` AS consents FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
 ) c ON true`
 
 	// loadOne reads one item: $2 lookup, $3 collection, $4 record, $5 identity.
@@ -117,8 +108,9 @@ func loadItem(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vaul
 	if err := r.Scan(row.dest(l)...); err != nil {
 		return nil, err
 	}
-	l.Items[0] = row.item(q.Tenant, ref)
-	return l, nil
+	var err error
+	l.Items[0], err = row.item(q.Tenant, ref)
+	return l, err
 }
 
 func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vault.Loaded, error) {
@@ -145,7 +137,9 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 			return nil, unfitError("the database answered what was not asked")
 		}
 		if place > 0 {
-			l.Items[place-1] = row.item(q.Tenant, q.Items[place-1])
+			if l.Items[place-1], err = row.item(q.Tenant, q.Items[place-1]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := r.Err(); err != nil {
@@ -160,70 +154,36 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 	return l, nil
 }
 
-// A loadRow is what a row of a load is read into: arrays for the keys and the
-// consents of the person, NULL when there are none.
+// A loadRow is what a row of a load is read into.
 type loadRow struct {
-	person subjectRow
-	record recordRow
-	keys   struct {
-		groups, epochs, versions []uint32
-		kek                      []int32
-		wrapped                  [][]byte
-	}
-	consents struct {
-		purposes, decisions, notices, methods []string
-		at, expires                           []pgtype.Timestamptz
-		macs                                  [][]byte
-	}
+	person         subjectRow
+	record         recordRow
+	keys, consents rowList
 }
 
 func (r *loadRow) dest(l *vault.Loaded) []any {
 	d := make([]any, 0, 32)
 	d = append(d, &l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica, &l.Incarnation)
 	d = append(d, r.person.dest()...)
-	k, c := &r.keys, &r.consents
-	d = append(d, &k.groups, &k.epochs, &k.versions, &k.kek, &k.wrapped)
-	d = append(d, &c.purposes, &c.decisions, &c.notices, &c.methods, &c.at, &c.expires, &c.macs)
+	d = append(d, &r.keys, &r.consents)
 	d = append(d, r.record.dest()...)
 	return append(d, r.person.sealed()...)
 }
 
-func (r *loadRow) item(tenant int32, ref vault.Ref) vault.LoadedItem {
+func (r *loadRow) item(tenant int32, ref vault.Ref) (i vault.LoadedItem, err error) {
 	r.person.Tenant, r.person.Lookup = tenant, bytes.Clone(ref.Lookup)
-	i := vault.LoadedItem{Subject: r.person.subject()}
-	if i.Subject == nil {
-		return i
+	if i.Subject = r.person.subject(); i.Subject == nil {
+		return i, nil
 	}
-	i.Keys, i.Consents = r.keyList(), r.consentList()
+	if i.Keys, err = dataKeys(r.keys); err != nil {
+		return i, err
+	}
+	if i.Consents, err = consents(r.consents); err != nil {
+		return i, err
+	}
 	if r.record.id.Valid {
 		rec := r.record.record(vault.RecordRef{Collection: ref.Collection, Record: ref.Record})
 		i.Record = &rec
 	}
-	return i
-}
-
-func (r *loadRow) keyList() []vault.DataKey {
-	k := &r.keys
-	list := make([]vault.DataKey, len(k.groups))
-	for i := range list {
-		list[i] = vault.DataKey{
-			Group: k.groups[i], Epoch: k.epochs[i], Version: k.versions[i],
-			KEKVersion: k.kek[i], Wrapped: k.wrapped[i],
-		}
-	}
-	slices.SortFunc(list, func(a, b vault.DataKey) int { return cmp.Compare(a.Group, b.Group) })
-	return list
-}
-
-func (r *loadRow) consentList() []vault.Consent {
-	c := &r.consents
-	list := make([]vault.Consent, len(c.purposes))
-	for i := range list {
-		list[i] = vault.Consent{
-			Purpose: c.purposes[i], Decision: c.decisions[i], Notice: c.notices[i], Method: c.methods[i],
-			At: c.at[i].Time, Expires: c.expires[i].Time, MAC: c.macs[i],
-		}
-	}
-	slices.SortFunc(list, func(a, b vault.Consent) int { return strings.Compare(a.Purpose, b.Purpose) })
-	return list
+	return i, nil
 }
