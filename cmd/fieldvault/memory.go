@@ -6,16 +6,16 @@ import (
 	"runtime/metrics"
 )
 
-// How much garbage may grow between two collections: as much as a half of what lives,
-// and in a small process this many bytes, which Go's own rule would collect several
-// times a second under load.
+// Up to where the heap may grow between two collections: to as much again as a half of
+// what lives, and of a small process to this many bytes, which Go's own rule would
+// collect several times a second under load.
 const (
-	leastGarbage = 64 << 20
+	smallHeap    = 192 << 20
 	garbageShare = 50 // percent of what lives
-	mostGarbage  = 1000
+	mostGarbage  = 2000
 )
 
-// collectLess has garbage grow to leastGarbage at least. It looks again after each
+// collectLess has the heap grow to smallHeap at least. It looks again after each
 // collection, for the rest of the process. GOGC in the environment keeps its meaning;
 // GOMEMLIMIT does too.
 func (w world) collectLess() {
@@ -38,7 +38,8 @@ func afterCollection() {
 
 // garbagePercent is GOGC for so many bytes that live.
 func garbagePercent(live uint64) int {
-	return int(min(mostGarbage, max(garbageShare, leastGarbage*100/max(1, live))))
+	room := smallHeap - min(live, smallHeap)
+	return int(min(mostGarbage, max(garbageShare, room*100/max(1, live))))
 }
 
 // liveBytes is what the last collection found to live.
