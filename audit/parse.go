@@ -20,12 +20,13 @@ func ParseLeaf(b []byte) (Event, error) {
 	if len(b) > MaxLeaf {
 		return Event{}, fmt.Errorf("%w: size", ErrLeaf)
 	}
-	p := parser{rest: b, good: true}
+	p := parser{b: b, good: true}
 	e := p.event()
-	if !p.good || len(p.rest) > 0 {
+	if !p.good || p.at < len(b) {
 		return Event{}, fmt.Errorf("%w: form", ErrLeaf)
 	}
-	again, err := e.AppendLeaf(nil)
+	var room [1024]byte // most leaves are shorter
+	again, err := e.AppendLeaf(room[:0])
 	if err != nil {
 		return Event{}, fmt.Errorf("%w: content", ErrLeaf)
 	}
@@ -39,7 +40,8 @@ func ParseLeaf(b []byte) (Event, error) {
 // and stays so. It accepts a little more than the canonical form: ParseLeaf
 // compares afterwards.
 type parser struct {
-	rest []byte
+	b    []byte
+	at   int // what stands before is read
 	good bool
 }
 
@@ -72,7 +74,8 @@ func list[T any](p *parser, member string, item func(*parser) T) []T {
 	if !p.accept(member) {
 		return nil
 	}
-	var items []T
+	inner, _, _ := bytes.Cut(p.b[p.at:], []byte(`]]`))
+	items := make([]T, 0, 1+bytes.Count(inner, []byte(`],[`)))
 	for p.good {
 		items = append(items, item(p))
 		if !p.accept(`,`) {
@@ -134,10 +137,10 @@ func (p *parser) view() accessctl.View {
 
 // accept takes s if the rest begins with it.
 func (p *parser) accept(s string) bool {
-	if !p.good || len(p.rest) < len(s) || string(p.rest[:len(s)]) != s {
+	if !p.good || len(p.b)-p.at < len(s) || string(p.b[p.at:p.at+len(s)]) != s {
 		return false
 	}
-	p.rest = p.rest[len(s):]
+	p.at += len(s)
 	return true
 }
 
@@ -149,13 +152,12 @@ func (p *parser) expect(s string) {
 
 // take takes the next n bytes.
 func (p *parser) take(n int) []byte {
-	if !p.good || len(p.rest) < n {
+	if !p.good || len(p.b)-p.at < n {
 		p.good = false
 		return nil
 	}
-	b := p.rest[:n]
-	p.rest = p.rest[n:]
-	return b
+	p.at += n
+	return p.b[p.at-n : p.at]
 }
 
 func (p *parser) text(member string) string {
@@ -201,8 +203,9 @@ func (p *parser) version(member string) int64 {
 func number[T uint32 | uint64 | int64](p *parser) T {
 	var n T
 	first := true
-	for ; p.good && len(p.rest) > 0 && digit(p.rest[0]); first = false {
-		d := T(p.take(1)[0] - '0')
+	for ; p.good && p.at < len(p.b) && digit(p.b[p.at]); first = false {
+		d := T(p.b[p.at] - '0')
+		p.at++
 		ten := n * 10
 		p.good = ten/10 == n && ten+d >= ten // else it has wrapped around
 		n = ten + d
@@ -213,8 +216,8 @@ func number[T uint32 | uint64 | int64](p *parser) T {
 
 // str takes the rest of a string and its closing quotation mark.
 func (p *parser) str() string {
-	end := bytes.IndexAny(p.rest, `"\`)
-	if end >= 0 && p.rest[end] == '"' {
+	end := bytes.IndexAny(p.b[p.at:], `"\`)
+	if end >= 0 && p.b[p.at+end] == '"' {
 		s := string(p.take(end))
 		p.expect(`"`)
 		return s
