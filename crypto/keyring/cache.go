@@ -21,12 +21,18 @@ type person struct {
 type opened struct {
 	group, epoch, version uint32
 	wrapped               Wrapped
+	next                  Wrapped // the same key as the KEK has wrapped it anew; Version 0: it has not
 	key                   *field.Key
 	until                 int64 // Unix nanoseconds
 }
 
 func (o *opened) is(id ID) bool {
 	return o.group == id.Group && o.epoch == id.Epoch && o.version == id.Version
+}
+
+// from reports whether the key was opened from w, or the KEK made w of what it was.
+func (o *opened) from(w Wrapped) bool {
+	return o.wrapped.equal(w) || o.next.Version != 0 && o.next.equal(w)
 }
 
 // cache keeps opened keys, by person, up to a number of keys and an age.
@@ -52,14 +58,15 @@ func newCache(entries int, age time.Duration, now func() time.Time) (*cache, err
 }
 
 // get returns the opened key of s, if it was opened from exactly the same
-// wrapped bytes and is not too old at now.
+// wrapped bytes, or from those that the KEK has rewrapped into them, and is not too old
+// at now.
 func (c *cache) get(s *Sealed, now int64) *field.Key {
 	list, ok := c.keys.GetIfPresent(person{s.ID.Tenant, s.ID.UID})
 	if !ok {
 		return nil
 	}
 	for i := range list {
-		if o := &list[i]; o.is(s.ID) && o.wrapped.equal(s.Wrapped) && now < o.until {
+		if o := &list[i]; o.is(s.ID) && o.from(s.Wrapped) && now < o.until {
 			return o.key
 		}
 	}
@@ -84,6 +91,27 @@ func (c *cache) put(id ID, w Wrapped, k *field.Key) {
 			}
 		}
 		return append(next, o), otter.WriteOp
+	})
+}
+
+// rewrapped has an opened key of s serve as that of next too, for no longer than it
+// would have.
+func (c *cache) rewrapped(s *Sealed, next Wrapped) {
+	p := person{s.ID.Tenant, s.ID.UID}
+	if _, ok := c.keys.GetIfPresent(p); !ok {
+		return
+	}
+	c.keys.Compute(p, func(list []opened, _ bool) ([]opened, otter.ComputeOp) {
+		at := slices.IndexFunc(list, func(o opened) bool { return o.is(s.ID) && o.from(s.Wrapped) })
+		if at < 0 {
+			return list, otter.CancelOp
+		}
+		list = slices.Clone(list)
+		if o := &list[at]; o.next.equal(s.Wrapped) {
+			o.wrapped = o.next
+		}
+		list[at].next = Wrapped{Version: next.Version, Bytes: slices.Clone(next.Bytes)}
+		return list, otter.WriteOp
 	})
 }
 

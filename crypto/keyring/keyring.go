@@ -15,9 +15,10 @@
 //     form never reaches the KEK, and an opened keyset holds enabled AES256-GCM
 //     keys with the TINK prefix or is refused.
 //   - The cache is a cache of opened keys and no more. A hit needs the same
-//     identity and the same wrapped bytes, so that a wrapped key that was
-//     exchanged in the database is never hidden by a warm cache. Whether the
-//     person lives is decided by whoever loaded the wrapped key, never here.
+//     identity and the same wrapped bytes, or those into which the KEK rewrapped
+//     them here, so that a wrapped key that was exchanged in the database is never
+//     hidden by a warm cache. Whether the person lives is decided by whoever loaded
+//     the wrapped key, never here.
 //   - All misses of one call are one Unwrap a tenant, and concurrent misses of
 //     one key, by whatever callers, are one unwrap.
 //   - An unwrap belongs to no caller: it runs under Config.Timeout of its own,

@@ -13,7 +13,8 @@ import (
 // Rewrap wraps data keys anew under the latest version of the KEK, with one
 // Rewrap a tenant; with Vault no data key enters this process. The results
 // stand in the order of keys, the errors are as in [Ring.Open]. An opened key
-// stays cached under its old wrapped bytes until it is asked for with the new.
+// stays open, and for no longer than it would have: it is found by its old wrapped bytes
+// and by the new.
 func (r *Ring) Rewrap(ctx context.Context, keys []Sealed) ([]Wrapped, []error, error) {
 	tenants := map[string]*rewrapping{}
 	out := make([]Wrapped, len(keys))
@@ -40,6 +41,10 @@ func (r *Ring) Rewrap(ctx context.Context, keys []Sealed) ([]Wrapped, []error, e
 			out[i] = w[n]
 			if itemErrs[n] != nil {
 				errs = setError(errs, len(keys), i, itemErrs[n])
+				continue
+			}
+			if r.cache != nil {
+				r.cache.rewrapped(&keys[i], w[n])
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/fieldvault/fieldvault/crypto/cryptotest"
 	"github.com/fieldvault/fieldvault/crypto/field"
@@ -171,5 +172,61 @@ func TestRotateFails(t *testing.T) {
 	}
 	if key, same, err := noWrap.Retire(context.Background(), s); err != nil || key == nil || same.ID != s.ID || !bytes.Equal(same.Wrapped.Bytes, s.Wrapped.Bytes) {
 		t.Errorf("retiring where there is only a primary: %v, %v", same, err)
+	}
+}
+
+// TestRewrappedKeysStayOpen: a key that is open when it is rewrapped needs no Unwrap,
+// whether it is asked for as it was or as it is now, until it is as old as it may be.
+// Bytes that the KEK did not make open nothing.
+func TestRewrappedKeysStayOpen(t *testing.T) {
+	kek, clock, ctx := cryptotest.NewKEK(t), newClock(), context.Background()
+	r := newRing(t, keyring.Config{KEK: kek, Now: clock.Now, MaxAge: time.Minute})
+	old := stored(t, kek, people(2)...)
+	if _, _, err := r.Open(ctx, old[:1]); err != nil {
+		t.Fatal(err)
+	}
+	clock.Add(30 * time.Second)
+	forms := []keyring.Sealed{old[0]}
+	for range 2 {
+		if _, err := kek.Rotate(ctx, "default"); err != nil {
+			t.Fatal(err)
+		}
+		w, errs, err := r.Rewrap(ctx, []keyring.Sealed{forms[len(forms)-1], old[1]})
+		if err != nil || errs != nil {
+			t.Fatal(err, errs)
+		}
+		forms = append(forms, keyring.Sealed{ID: old[0].ID, Wrapped: w[0]})
+	}
+	unwraps := func(s keyring.Sealed) (int, error) {
+		before := kek.Counts().Unwraps
+		_, err := openOne(r, s)
+		return int(kek.Counts().Unwraps - before), err
+	}
+	for _, s := range forms[1:] {
+		if n, err := unwraps(s); n != 0 || err != nil {
+			t.Errorf("version %d: %d calls of Unwrap, %v, want none", s.Wrapped.Version, n, err)
+		}
+	}
+	forged := forms[2]
+	forged.Wrapped.Bytes = bytes.Clone(forged.Wrapped.Bytes)
+	forged.Wrapped.Bytes[len(forged.Wrapped.Bytes)-1] ^= 1
+	if n, err := unwraps(forged); n != 1 || err == nil {
+		t.Errorf("forged: %d calls of Unwrap, %v", n, err)
+	}
+	other := old[1]
+	other.Wrapped = forms[2].Wrapped
+	if n, err := unwraps(other); n != 1 || err == nil {
+		t.Errorf("another's: %d calls of Unwrap, %v", n, err)
+	}
+	clock.Add(31 * time.Second)
+	if n, err := unwraps(forms[2]); n != 1 || err != nil {
+		t.Errorf("after its time: %d calls of Unwrap, %v, want one", n, err)
+	}
+	if _, _, err := r.Rewrap(ctx, forms[2:]); err != nil {
+		t.Fatal(err)
+	}
+	r.Forget("default", old[0].ID.UID)
+	if n, err := unwraps(forms[2]); n != 1 || err != nil {
+		t.Errorf("after it was forgotten: %d calls of Unwrap, %v, want one", n, err)
 	}
 }
