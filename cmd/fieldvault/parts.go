@@ -219,7 +219,7 @@ func (p *parts) openTransit(ctx context.Context, v VaultConfig) error {
 	c := transit.Config{
 		Address: v.Address, Mount: v.Mount, Namespace: v.Namespace, KeyPrefix: v.KeyPrefix,
 		CACertFile: v.CAFile, ServerName: v.ServerName, ClientCertFile: v.ClientCertFile, ClientKeyFile: v.ClientKeyFile,
-		Timeout: timeout, Logger: p.log, Now: now,
+		Timeout: timeout, Unwraps: v.UnwrapsAtOnce, Logger: p.log, Now: now,
 		Auth: transit.Auth{Token: v.Token, TokenFile: v.TokenFile},
 	}
 	if a := v.AppRole; a != (AppRoleConfig{}) {

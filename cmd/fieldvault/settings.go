@@ -77,6 +77,7 @@ type VaultConfig struct {
 	ClientCertFile string           `koanf:"client_cert_file" help:"our certificate for Vault"`
 	ClientKeyFile  string           `koanf:"client_key_file" help:"its key"`
 	Timeout        string           `koanf:"timeout" help:"of one request with its retries"`
+	UnwrapsAtOnce  int              `koanf:"unwraps_at_once" help:"requests to open keys that may be under way at once, 1 to 64; what comes meanwhile shares the next"`
 	Token          string           `koanf:"token" secret:"a credential" help:"a token; better is a login that renews it"`
 	TokenFile      string           `koanf:"token_file" help:"file that holds a token, as Vault Agent writes it"`
 	AppRole        AppRoleConfig    `koanf:"approle"`
@@ -203,6 +204,6 @@ func defaults() Config {
 		Audit:  AuditConfig{Origin: "fieldvault", ExportEvery: "10s"},
 		Alarms: AlarmsConfig{PeoplePerHour: 1000, ValuesPerHour: 10_000, FailedPerHour: 20, DeniedPerHour: 200, LimitAction: limitRefuses},
 		Rights: RightsConfig{Regime: "gdpr", Zone: "UTC", Weekend: "saturday,sunday"},
-		KEK:    KEKConfig{Vault: VaultConfig{Timeout: "2s"}},
+		KEK:    KEKConfig{Vault: VaultConfig{Timeout: "2s", UnwrapsAtOnce: 1}},
 	}
 }

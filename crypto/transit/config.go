@@ -44,6 +44,10 @@ type Config struct {
 	MaxWait time.Duration
 	// MaxBatch is the most items in one request; default 1000, at most 10,000.
 	MaxBatch int
+	// Unwraps is how many requests to decrypt under one key may be under way at once;
+	// default 1, at most 64. What comes meanwhile waits for the next, so that more of
+	// them have keys wait less for each other, and ask Vault more often.
+	Unwraps int
 
 	// Logger gets what happens to logins, the breaker and failed requests, never
 	// a value; default none.
@@ -90,6 +94,7 @@ const (
 	defaultTimeout  = 2 * time.Second
 	defaultMaxBatch = 1000
 	maxMaxBatch     = 10_000
+	maxUnwraps      = 64
 	defaultJWTFile  = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 )
 
@@ -99,6 +104,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.KeyPrefix, "fieldvault-")
 	setDefault(&c.Timeout, defaultTimeout)
 	setDefault(&c.MaxBatch, defaultMaxBatch)
+	setDefault(&c.Unwraps, 1)
 	setDefault(&c.MaxWait, 2*c.Timeout)
 	setDefault(&c.Logger, slog.New(slog.DiscardHandler))
 	if c.Auth.AppRole != nil {
@@ -140,6 +146,7 @@ func (c Config) check() []error {
 	refuse(c.Timeout < 0, "the time-out is negative")
 	refuse(c.MaxWait < c.Timeout, "the longest wait is less than the time-out")
 	refuse(c.MaxBatch < 1 || c.MaxBatch > maxMaxBatch, "the largest batch is not between 1 and 10000")
+	refuse(c.Unwraps < 1 || c.Unwraps > maxUnwraps, "the requests to decrypt at once are not between 1 and 64")
 	refuse(c.Now == nil, "the clock, Now, is missing")
 	return errs
 }

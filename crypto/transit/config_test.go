@@ -72,6 +72,8 @@ func TestConfig(t *testing.T) {
 		{"a wait below the time-out", func(c *config) { c.MaxWait = time.Second }, "wait"},
 		{"a negative batch", func(c *config) { c.MaxBatch = -1 }, "batch"},
 		{"a huge batch", func(c *config) { c.MaxBatch = 10_001 }, "batch"},
+		{"a negative number of requests", func(c *config) { c.Unwraps = -1 }, "at once"},
+		{"too many requests", func(c *config) { c.Unwraps = 65 }, "at once"},
 		{"no clock", func(c *config) { c.Now = nil }, "clock"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

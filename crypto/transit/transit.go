@@ -68,8 +68,8 @@ type KEK struct {
 	session *session
 	guard   guard
 
-	requests, items atomic.Int64
-	nextRewrap      atomic.Uint32
+	requests, items        atomic.Int64
+	nextUnwrap, nextRewrap atomic.Uint32
 
 	ctx    context.Context // of the requests, which belong to no one caller
 	cancel context.CancelFunc

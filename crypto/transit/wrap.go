@@ -61,7 +61,8 @@ func (k *KEK) Wrap(ctx context.Context, key string, contexts, plaintexts [][]byt
 // of any item: ErrNoKey, ErrUnavailable, ErrInput, or ctx's error when ctx is
 // cancelled.
 func (k *KEK) Unwrap(ctx context.Context, key string, contexts [][]byte, wrapped []string) (plaintexts [][]byte, errs []error, err error) {
-	out, errs, err := k.each(ctx, laneID{op: decrypt, key: key}, contexts, wrapped)
+	lane := k.nextUnwrap.Add(1) % uint32(k.cfg.Unwraps) //nolint:gosec // withDefaults has bounded it
+	out, errs, err := k.each(ctx, laneID{decrypt, key, lane}, contexts, wrapped)
 	if err != nil {
 		return nil, nil, fmt.Errorf("unwrapping: %w", err)
 	}

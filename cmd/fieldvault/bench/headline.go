@@ -148,29 +148,53 @@ func (l *lab) reveals(ctx context.Context) error {
 	return nil
 }
 
-// cold reads people whose keys are in no memory, ten at a time, each once. The lanes to
-// Vault wait for nothing but the request under way; what that costs is compared with a
-// cache that is warm already in all but the request's own Vault call.
+// cold reads people whose keys are in no memory, ten at a time, each once: as the service
+// does by itself, where keys wait for the request to Vault that is under way and share the
+// next, and where none waits, in turns.
 func (l *lab) cold(ctx context.Context) error {
-	if err := l.start(ctx, nil); err != nil {
-		return err
+	var requests, shared, alone []float64
+	for range l.scale.Rounds {
+		for _, x := range []struct {
+			atOnce int
+			into   *[]float64
+		}{{1, &shared}, {64, &alone}} {
+			of, people, err := l.coldRound(ctx, x.atOnce)
+			if err != nil {
+				return err
+			}
+			*x.into = append(*x.into, people)
+			if x.atOnce == 1 {
+				requests = append(requests, of)
+			}
+		}
+	}
+	l.put("cold_vault_requests_per_subject", median(requests))
+	l.put("cold_people_per_second", median(shared))
+	l.note("cold_rate_over_none_waiting", ratio("people a second", shared, alone))
+	return nil
+}
+
+// coldRound starts the service with an empty cache, and returns the requests to Vault a
+// person and the people a second.
+func (l *lab) coldRound(ctx context.Context, atOnce int) (requests, people float64, err error) {
+	kek, _ := l.g.settings(nil)["kek"].(map[string]any)
+	if of, ok := kek["vault"].(map[string]any); ok {
+		of["unwraps_at_once"] = atOnce
+	}
+	if err := l.start(ctx, map[string]any{"kek": kek}); err != nil {
+		return 0, 0, err
 	}
 	n := min(l.scale.Cold, l.t.N) / 10
 	before, err := l.s.Metric(ctx, "fieldvault_kek_requests_total")
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	f, err := l.drive(ctx, l.t.RevealBatch(10, func(n int64) int64 { return n * 10 }), Load{Workers: 64, Count: n})
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	after, err := l.s.Metric(ctx, "fieldvault_kek_requests_total")
-	if err != nil {
-		return err
-	}
-	l.put("cold_vault_requests_per_subject", (after-before)/float64(n*10))
-	l.put("cold_people_per_second", f.PerSecond*10)
-	return nil
+	return (after - before) / float64(n*10), f.PerSecond * 10, err
 }
 
 // rewraps compares moving all keys to a new version of the key-encryption key with

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { os.Exit(processtest.Main(m)) }
 // headlineKeys are the figures that the suite must give.
 var headlineKeys = []string{
 	"seal_vs_tink", "open_vs_tink", "reveal_single_vs_transit", "reveal_batch_vs_transit_batch", "reveal_batch_vs_limit",
-	"cold_vault_requests_per_subject", "erase_large_over_small", "rewrap_vs_transit_rewrap", "rotation_p99_over_quiet",
+	"cold_vault_requests_per_subject", "cold_rate_over_none_waiting", "erase_large_over_small", "rewrap_vs_transit_rewrap", "rotation_p99_over_quiet",
 	"reveal_1m_over_10k", "overhead_bytes_per_field", "rss_mib_1m",
 }
 
