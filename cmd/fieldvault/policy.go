@@ -226,6 +226,7 @@ type expectation struct {
 	Purpose    string   `yaml:"purpose"`
 	Action     string   `yaml:"action"`
 	Field      string   `yaml:"field"`
+	Match      string   `yaml:"match"`
 	Consent    string   `yaml:"consent"`
 	Restricted bool     `yaml:"restricted"`
 	Expired    bool     `yaml:"expired"`
@@ -237,7 +238,7 @@ type expectation struct {
 func (e expectation) parse() (accessctl.Expectation, error) {
 	collection, name, _ := strings.Cut(e.Field, ".")
 	x := accessctl.Expectation{
-		Purpose: accessctl.Purpose(e.Purpose), Action: accessctl.Action(e.Action), Collection: collection, Field: name,
+		Purpose: accessctl.Purpose(e.Purpose), Action: accessctl.Action(e.Action), Collection: collection, Field: name, Match: accessctl.Match(e.Match),
 		Restricted: e.Restricted, Expired: e.Expired, Own: e.Own, Want: e.Want, Reason: accessctl.Reason(e.Reason),
 	}
 	for _, r := range e.Roles {

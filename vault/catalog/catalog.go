@@ -169,10 +169,12 @@ const (
 	IndexBitsMax     = 256
 )
 
-// Index says how a field can be searched.
+// Index says how a field can be searched: by equality always, and by what Matching says.
 type Index struct {
 	Kind string `json:"kind"`
 	Bits int    `json:"bits"`
+
+	Matching
 
 	// Version names the key of the index, and with it all entries that were made
 	// under that key. After Parse it is the one that the source states, or 0; Assign
@@ -188,6 +190,9 @@ type Index struct {
 	// Previous is the version that is searched and written beside Version while that
 	// is filled; 0 if no version covers all records then, and nothing can be found.
 	Previous uint32 `json:"previous,omitempty"`
+
+	// Before is what Previous has entries of, as Matching is of Version.
+	Before Matching `json:"before,omitzero"`
 }
 
 // Written lists the versions of which a write stores entries.

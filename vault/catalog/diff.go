@@ -249,8 +249,11 @@ func (d *differ) index(path string, a, b *Field) {
 		d.add(path, "it can no longer be searched")
 	case !sameIndex(b, a):
 		d.add(path, "its index changes to %d bits: existing records need to be indexed again", b.Index.Bits)
-	case b.Index.Version > a.Index.Version && a.Index.Version > 0:
+	case b.Index.Version > a.Index.Version && a.Index.Version > 0 && a.Index.equalAll(&b.Index.Matching):
 		d.add(path, "its key is exchanged: version %d follows %d; a job indexes the existing records again, and searches find them all the while", b.Index.Version, a.Index.Version)
+	}
+	if b.Index != nil {
+		d.matching(path, a.Index, b.Index)
 	}
 }
 

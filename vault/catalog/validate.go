@@ -234,6 +234,7 @@ func (k *checker) fieldIndex(path string, t Type, x *Index) {
 	if !t.indexable() {
 		k.add(path, "is not possible for type "+string(t))
 	}
+	k.fieldMatching(path, t, &x.Matching)
 }
 
 func (k *checker) fieldSchema(path string, f *Field) {
