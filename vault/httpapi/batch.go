@@ -102,11 +102,9 @@ func (x *exchange) search() (answer, error) {
 	if err := x.decode(&in); err != nil {
 		return answer{}, err
 	}
-	if len(in.Equals) == 0 {
-		return answer{}, invalid("equals", "is required")
-	}
 	m, err := x.vault.Search(x.r.Context(), x.caller, vault.Query{
-		Collection: in.Collection, Field: in.Field, Equals: in.Equals, Cursor: in.Cursor, Limit: in.Limit,
+		Collection: in.Collection, Field: in.Field, Equals: in.Equals, Prefix: in.Prefix, Contains: in.Contains,
+		From: in.From, To: in.To, Cursor: in.Cursor, Limit: in.Limit,
 	})
 	if err != nil {
 		return answer{}, err

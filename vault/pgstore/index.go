@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -80,10 +81,55 @@ CROSS JOIN LATERAL (
 ) c
 ORDER BY c.uid, c.record LIMIT $8`
 
+// searchIndexEvery also reads records that have a value of every one of a list, walking
+// the entries of one of them: whole says of a value that the rest of its version is needed.
+const searchIndexEvery = `
+SELECT DISTINCT c.uid, c.record, c.lookup
+FROM unnest($4::bigint[], $5::bytea[], $9::bool[]) v(version, value, whole)
+CROSS JOIN LATERAL (
+    SELECT i.uid, i.record, s.lookup
+    FROM search_index i
+    JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
+    WHERE i.tenant = $1 AND i.collection = $2 AND i.field = $3
+      AND i.version = v.version AND i.value = v.value
+      AND (i.uid, i.record) > ($6, $7)
+      AND NOT (v.whole AND EXISTS (
+        SELECT 1 FROM unnest($10::bigint[], $11::bytea[]) e(version, value)
+        WHERE e.version = v.version AND NOT EXISTS (
+            SELECT 1 FROM search_index x
+            WHERE x.tenant = $1 AND x.uid = i.uid AND x.collection = $2 AND x.record = i.record
+              AND x.field = $3 AND x.version = e.version AND x.value = e.value)))
+    ORDER BY i.uid, i.record LIMIT $8
+) c
+ORDER BY c.uid, c.record LIMIT $8`
+
+// firsts are the first entry of each version.
+func firsts(entries []vault.IndexEntry) (list []vault.IndexEntry) {
+	for _, e := range entries {
+		if !slices.ContainsFunc(list, func(o vault.IndexEntry) bool { return o.Version == e.Version }) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
 func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candidate, error) {
 	versions, values := indexArrays(q.Values)
 	args := []any{q.Tenant, q.Collection, q.Field, versions, values, anyID(q.AfterUID), q.AfterRec, q.Limit}
-	return rows(ctx, t, "searching an index", searchIndex, args,
+	statement := searchIndex
+	if len(q.Every) > 0 {
+		statement = searchIndexEvery
+		walked := append(slices.Clone(q.Values), firsts(q.Every)...)
+		whole := make([]bool, len(walked))
+		for i := range whole {
+			whole[i] = i >= len(q.Values)
+		}
+		versions, values = indexArrays(walked)
+		args[3], args[4] = versions, values
+		versions, values = indexArrays(q.Every)
+		args = append(args, whole, versions, values)
+	}
+	return rows(ctx, t, "searching an index", statement, args,
 		func(r pgx.CollectableRow) (c vault.Candidate, err error) {
 			err = r.Scan(&c.UID, &c.Record, &c.Lookup)
 			return c, err

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -60,35 +61,76 @@ func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candi
 	if err := t.text(q.AfterRec); err != nil {
 		return nil, err
 	}
-	values, err := json.Marshal(indexValues(q.Values))
+	values, err := json.Marshal(indexValues(q.Values, false))
 	if err != nil {
 		return nil, fmt.Errorf("encoding index values: %w", err)
 	}
-	// CROSS JOIN fixes the order: each value seeks its entries.
-	found, err := list(ctx, t, `
-		SELECT DISTINCT s.lookup, i.uid, i.record
-		FROM json_each(?4) v
-		CROSS JOIN search_index i ON i.tenant = ?1 AND i.collection = ?2 AND i.field = ?3
-			AND i.version = v.value ->> 0 AND i.value = unhex(v.value ->> 1)
-		CROSS JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
-		WHERE (i.uid, i.record) > (?5, ?6)
-		ORDER BY i.uid, i.record LIMIT ?7`,
+	statement := searchIndex
+	args := []any{q.Tenant, q.Collection, q.Field, string(values), q.AfterUID[:], q.AfterRec, atMost(q.Limit)}
+	if len(q.Every) > 0 {
+		statement = searchIndexEvery
+		walked, err := json.Marshal(append(indexValues(q.Values, false), indexValues(firsts(q.Every), true)...))
+		if err != nil {
+			return nil, fmt.Errorf("encoding index values: %w", err)
+		}
+		every, err := json.Marshal(indexValues(q.Every, true))
+		if err != nil {
+			return nil, fmt.Errorf("encoding index values: %w", err)
+		}
+		args[3] = string(walked)
+		args = append(args, string(every))
+	}
+	found, err := list(ctx, t, statement,
 		func(r *sql.Rows) (c vault.Candidate, err error) {
 			err = r.Scan(&c.Lookup, uidColumn{&c.UID}, &c.Record)
 			return c, err
-		},
-		q.Tenant, q.Collection, q.Field, string(values), q.AfterUID[:], q.AfterRec, atMost(q.Limit))
+		}, args...)
 	if err != nil {
 		return nil, fmt.Errorf("searching an index: %w", err)
 	}
 	return found, nil
 }
 
-// indexValues is the form in which values go to a statement as one argument.
-func indexValues(entries []vault.IndexEntry) [][2]any {
-	out := make([][2]any, 0, len(entries))
+// searchIndex: CROSS JOIN fixes the order, so that each value seeks its entries.
+const searchIndex = `
+		SELECT DISTINCT s.lookup, i.uid, i.record
+		FROM json_each(?4) v
+		CROSS JOIN search_index i ON i.tenant = ?1 AND i.collection = ?2 AND i.field = ?3
+			AND i.version = v.value ->> 0 AND i.value = unhex(v.value ->> 1)
+		CROSS JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
+		WHERE (i.uid, i.record) > (?5, ?6)
+		ORDER BY i.uid, i.record LIMIT ?7`
+
+// searchIndexEvery also reads records that have a value of every one of a list, walking
+// the entries of one of them: the third part of such a value says that the rest of its
+// version is needed.
+const searchIndexEvery = `
+		SELECT DISTINCT s.lookup, i.uid, i.record
+		FROM json_each(?4) v
+		CROSS JOIN search_index i ON i.tenant = ?1 AND i.collection = ?2 AND i.field = ?3
+			AND i.version = v.value ->> 0 AND i.value = unhex(v.value ->> 1)
+		CROSS JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
+		WHERE (i.uid, i.record) > (?5, ?6) AND NOT (v.value ->> 2 AND EXISTS (
+			SELECT 1 FROM json_each(?8) e WHERE e.value ->> 0 = i.version AND NOT EXISTS (
+				SELECT 1 FROM search_index x WHERE x.tenant = ?1 AND x.collection = ?2 AND x.field = ?3
+					AND x.version = e.value ->> 0 AND x.value = unhex(e.value ->> 1) AND x.uid = i.uid AND x.record = i.record)))
+		ORDER BY i.uid, i.record LIMIT ?7`
+
+// firsts are the first entry of each version.
+func firsts(entries []vault.IndexEntry) (list []vault.IndexEntry) {
 	for _, e := range entries {
-		out = append(out, [2]any{e.Version, hex.EncodeToString(e.Value)})
+		if !slices.ContainsFunc(list, func(o vault.IndexEntry) bool { return o.Version == e.Version }) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// indexValues is the form in which values go to a statement as one argument.
+func indexValues(entries []vault.IndexEntry, whole bool) [][3]any {
+	out := make([][3]any, 0, len(entries))
+	for _, e := range entries {
+		out = append(out, [3]any{e.Version, hex.EncodeToString(e.Value), whole})
 	}
 	return out
 }
