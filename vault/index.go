@@ -129,8 +129,13 @@ func (t *tenant) versionKey(c *catalog.Collection, f *catalog.Field, version uin
 	return k, nil
 }
 
+// markBits are those of the entry that every value of a partial index has: by it, a record
+// that was indexed is known from one that was not, though the value may have no terms.
+const markBits = 64
+
 // entriesOf are the index entries of a normalised value, of the versions named: one of the
-// whole value first, then those of its terms. None stands twice.
+// whole value first, the same for all values where the index is not of equality, then
+// those of its terms. None stands twice.
 func (t *tenant) entriesOf(c *catalog.Collection, f *catalog.Field, versions []uint32, normalised secret.Bytes) ([]IndexEntry, error) {
 	entries := make([]IndexEntry, 0, len(versions))
 	for _, version := range versions {
@@ -138,7 +143,12 @@ func (t *tenant) entriesOf(c *catalog.Collection, f *catalog.Field, versions []u
 		if err != nil {
 			return nil, err
 		}
-		whole := IndexEntry{Field: f.ID, Version: version, Value: k.Index(normalised, f.Index.Bits)}
+		whole := IndexEntry{Field: f.ID, Version: version}
+		if f.Index.Kind == catalog.IndexEquality {
+			whole.Value = k.Index(normalised, f.Index.Bits)
+		} else {
+			whole.Value = k.Index(secret.Bytes{}, markBits)
+		}
 		entries = withTerms(append(entries, whole), whole, k, f.Terms(f.Index.Of(version), normalised))
 	}
 	return entries, nil

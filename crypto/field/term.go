@@ -25,6 +25,7 @@ const (
 	termKinds
 )
 
+// String names the kind; "" is none.
 func (k TermKind) String() string {
 	switch k {
 	case TermPrefix:

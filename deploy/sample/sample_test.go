@@ -48,7 +48,7 @@ func TestContract(t *testing.T) {
 		var got, indexed []string
 		for _, f := range col.Fields {
 			got = append(got, f.Name)
-			if f.Index != nil {
+			if f.Index.Serves(catalog.MatchEquals) {
 				indexed = append(indexed, f.Name)
 			}
 			if !f.Lists("support") || !f.Lists("billing") || f.Group != catalog.GroupDefault {

@@ -157,8 +157,11 @@ type Field struct {
 	schema     *jsonschema.Schema
 }
 
-// IndexEquality finds records by the equality of normalised values.
-const IndexEquality = "equality"
+// The kinds of an index.
+const (
+	IndexEquality = "equality" // finds records by the equality of normalised values
+	IndexPartial  = "partial"  // finds them by what Matching says alone: equal values do not show
+)
 
 // Limits and default of the bits of a blind index. Fewer bits make more people
 // share a value: less is learnt from the index, and a search opens more
@@ -169,10 +172,10 @@ const (
 	IndexBitsMax     = 256
 )
 
-// Index says how a field can be searched: by equality always, and by what Matching says.
+// Index says how a field can be searched: by equality, by what Matching says, or both.
 type Index struct {
-	Kind string `json:"kind"`
-	Bits int    `json:"bits"`
+	Kind string `json:"kind"` // IndexEquality or IndexPartial
+	Bits int    `json:"bits"` // of equality; 0 with IndexPartial
 
 	Matching
 

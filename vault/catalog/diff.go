@@ -244,7 +244,11 @@ func (d *differ) index(path string, a, b *Field) {
 	switch {
 	case a.Index == nil && b.Index == nil:
 	case a.Index == nil:
-		d.add(path, "it can be searched, by an index of %s bits, once a job has indexed the existing records", strconv.Itoa(b.Index.Bits))
+		by := "an index of " + strconv.Itoa(b.Index.Bits) + " bits"
+		if b.Index.Kind == IndexPartial {
+			by = "an index without equality"
+		}
+		d.add(path, "it can be searched, by %s, once a job has indexed the existing records", by)
 	case b.Index == nil:
 		d.add(path, "it can no longer be searched")
 	case !sameIndex(b, a):

@@ -35,7 +35,11 @@ func (x *Index) Leaks(path string) (list []Leak) {
 		list = append(list, Leak{path + ".ngrams", n.leak()})
 	}
 	if r := x.Range; r != nil {
-		list = append(list, Leak{path + ".range", r.leak()})
+		l := Leak{path + ".range", r.leak()}
+		if x.Kind == IndexEquality {
+			l.Text += ". The index of equality beside it also shows which records have the same value: a " + IndexPartial + " index does not"
+		}
+		list = append(list, l)
 	}
 	return list
 }
@@ -70,7 +74,7 @@ func span(from, to int) string {
 
 // alike says how often different things share an index value on purpose.
 func alike(what string, bits int) string {
-	if bits > 62 {
+	if bits > 31 {
 		return "Different " + what + " practically never look alike"
 	}
 	return "Two different " + what + " look alike once in " + thousands(int64(1)<<bits) + ", on purpose"

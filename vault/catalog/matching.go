@@ -145,16 +145,21 @@ func (x *Index) Of(version uint32) *Matching {
 // Serves says whether the index is declared to serve a match, one of MatchEquals and so
 // on. It may still have to be filled: see SearchedFor.
 func (x *Index) Serves(match string) bool {
-	return x != nil && (match == MatchEquals || x.has(match))
+	if x == nil {
+		return false
+	}
+	return match == MatchEquals && x.Kind == IndexEquality || x.has(match)
 }
 
 // SearchedFor lists the versions of which a search with this match looks for entries:
 // none while no version has them for all records.
 func (x *Index) SearchedFor(match string) []uint32 {
 	switch {
+	case !x.Serves(match):
+		return nil
 	case match == MatchEquals:
 		return x.Searched()
-	case !x.has(match), x.Filling && x.Previous != 0 && !x.same(&x.Before, match):
+	case x.Filling && x.Previous != 0 && !x.same(&x.Before, match):
 		return nil
 	}
 	return x.Searched()
