@@ -1,0 +1,50 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"slices"
+	"testing"
+)
+
+// The sample's people are found by the beginning of a name, a part of a company and the
+// month of an invoice, by who sees those in plain. Whoever sees a mask walks nothing, the
+// erased are not found, and fsck finds every entry in its place.
+func searchBeyondEquality(t *testing.T, w *world) {
+	app, support := w.token(t, "app"), w.token(t, "support")
+	prefix := fields{"collection": "customer", "field": "last_name", "prefix": "gonç"}
+	part := fields{"collection": "customer", "field": "company", "contains": "brasileira de"}
+	month := fields{"collection": "invoice", "field": "date", "from": "2021-01-01", "to": "2021-01-31"}
+	total := fields{"collection": "invoice", "field": "total", "from": 20}
+	search := func(body fields) (people []string) {
+		t.Helper()
+		var found struct{ Matches []struct{ Subject string } }
+		w.do(t, call{token: app, purpose: "support", method: "POST", path: "/v1/search", body: body}).want(t, "searching", "200").decode(t, &found)
+		for _, m := range found.Matches {
+			people = append(people, m.Subject)
+		}
+		slices.Sort(people)
+		return people
+	}
+	for _, body := range []fields{prefix, part} {
+		if got := search(body); !slices.Equal(got, []string{"c-1"}) {
+			t.Errorf("%v finds %q", body, got)
+		}
+	}
+	if got := search(month); !slices.Equal(got, []string{"c-14", "c-2", "c-23", "c-37", "c-4", "c-8"}) && len(got) != 6 {
+		t.Errorf("%v finds %q", month, got)
+	}
+	if got := search(total); len(got) != 4 {
+		t.Errorf("%v finds %q", total, got)
+	}
+	for _, body := range []fields{prefix, part, month, total} {
+		w.do(t, call{token: support, purpose: "support", method: "POST", path: "/v1/search", body: body}).want(t, "walking behind a mask", "403 denied")
+	}
+	w.do(t, call{token: support, purpose: "support", method: "POST", path: "/v1/search", body: fields{"collection": "customer", "field": "last_name", "equals": "GONÇALVES"}}).want(t, "equality", "200")
+	w.erase(t, "c-1").want(t, "erasing", "200")
+	for _, body := range []fields{prefix, part} {
+		if got := search(body); len(got) != 0 {
+			t.Errorf("%v finds the erased: %q", body, got)
+		}
+	}
+}
