@@ -1,6 +1,7 @@
 package accessctl_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,3 +93,38 @@ func TestCheckKnowsMatches(t *testing.T) {
 		}
 	}
 }
+
+// An expectation names the match of a search, and nothing else has one.
+func TestExpectedMatches(t *testing.T) {
+	p := parse(t, `permit (principal in Role::"plain", action in [Action::"reveal", Action::"search"], resource);
+		permit (principal in Role::"masked", action in [Action::"reveal_masked", Action::"search"], resource);`)
+	expect := func(role accessctl.Role, a accessctl.Action, m accessctl.Match, want string) accessctl.Expectation {
+		return accessctl.Expectation{
+			Roles: []accessctl.Role{role}, Purpose: "billing", Action: a, Collection: "customer", Field: "email", Match: m, Want: want,
+		}
+	}
+	list := []accessctl.Expectation{
+		expect("plain", accessctl.ActionSearch, accessctl.MatchPrefix, "allowed"),
+		expect("masked", accessctl.ActionSearch, accessctl.MatchPrefix, "denied"),
+		expect("masked", accessctl.ActionSearch, accessctl.MatchEquals, "allowed"),
+		expect("masked", accessctl.ActionSearch, accessctl.MatchRange, "allowed"), // from here on they fail
+		expect("plain", accessctl.ActionSearch, "suffix", "denied"),
+		expect("plain", accessctl.ActionReveal, accessctl.MatchPrefix, "plain"),
+	}
+	var failed []int
+	for _, f := range p.Test(list, allKnown{}) {
+		failed = append(failed, f.Index)
+	}
+	if !slices.Equal(failed, []int{3, 4, 5}) {
+		t.Errorf("expectations %v fail", failed)
+	}
+}
+
+// allKnown describes every field and the purposes of the samples.
+type allKnown struct{}
+
+func (allKnown) Field(collection, name string, _ accessctl.Purpose) (accessctl.Field, bool) {
+	return field(collection + "." + name), true
+}
+
+func (allKnown) Purpose(id accessctl.Purpose) accessctl.PurposeFacts { return factsOf(id) }

@@ -33,11 +33,11 @@ collections:
     fields:
       name: {type: name, purposes: [support], index: {kind: equality, bits: 8, prefix: {min: 2, max: 5, bits: 8}, ngrams: {n: 2, bits: 8}}}
       other: {type: name, purposes: [support], index: {kind: equality, bits: 8, prefix: {min: 2, max: 5, bits: 8}, ngrams: {n: 2, bits: 8}}}
-      note: {type: text, purposes: [support], index: {kind: equality, ngrams: {bits: 8}}}
+      note: {type: text, purposes: [support], index: {kind: partial, ngrams: {bits: 8}}}
       nick: {type: name, purposes: [news], group: news, index: {kind: equality, prefix: {min: 2}}}
       email: {type: email, purposes: [support], index: {kind: equality, prefix: {}, ngrams: {}}}
       phone: {type: phone, region: DE, purposes: [support], index: {kind: equality, prefix: {min: 4}, ngrams: {}}}
-      born: {type: date, purposes: [support], index: {kind: equality, range: {by: month, bits: 8}}}
+      born: {type: date, purposes: [support], index: {kind: partial, range: {by: month, bits: 8}}}
       points: {type: number, purposes: [support], index: {kind: equality, range: {low: -20, high: 80, width: 7, bits: 8}}}
 `
 
@@ -103,10 +103,11 @@ func text(s string) json.RawMessage {
 }
 
 // everyone runs a query to its end, in pages of the size given, and says who is found.
-func everyone(t interface {
+func everyone(ctx context.Context, t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, ctx context.Context, n *vault.Vault, c accessctl.Caller, q vault.Query, page int) (list []string) {
+}, n *vault.Vault, c accessctl.Caller, q vault.Query, page int,
+) (list []string) {
 	t.Helper()
 	q.Collection, q.Limit = "customer", page
 	for {
@@ -218,7 +219,7 @@ func TestMatchesAreThoseOfBruteForce(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		got := everyone(rt, t.Context(), n, app, q, page)
+		got := everyone(t.Context(), rt, n, app, q, page)
 		found += int64(len(got))
 		if !slices.Equal(got, want) {
 			rt.Errorf("%s %s%s%s..%s finds %q, want %q", q.Field, q.Prefix, q.Contains, q.From, q.To, got, want)
@@ -232,7 +233,7 @@ func TestMatchesAreThoseOfBruteForce(t *testing.T) {
 // who is who is found by one search of the application.
 func who(t *testing.T, v *vaulttest.Vault, q vault.Query) []string {
 	t.Helper()
-	return everyone(t, t.Context(), v.Vault, v.As("app", "support"), q, 0)
+	return everyone(t.Context(), t, v.Vault, v.As("app", "support"), q, 0)
 }
 
 func wantWho(t *testing.T, what string, got []string, want ...string) {
@@ -317,7 +318,7 @@ func TestMatchesEndWithTheConsent(t *testing.T) {
 	decided("granted")
 	v.Put(t, "c-1", "customer", "self", map[string]string{"nick": "Gonzo"})
 	q := vault.Query{Field: "nick", Prefix: text("gon")}
-	find := func() []string { return everyone(t, t.Context(), v.Vault, v.As("app", "news"), q, 0) }
+	find := func() []string { return everyone(t.Context(), t, v.Vault, v.As("app", "news"), q, 0) }
 	wantWho(t, "with consent", find(), "c-1")
 	decided("withdrawn")
 	wantWho(t, "after the withdrawal", find())
@@ -352,24 +353,25 @@ func TestRefusedMatches(t *testing.T) {
 		q    vault.Query
 		want string
 	}{
-		"nothing":               {vault.Query{Field: "name"}, "equals is required"},
-		"two ways":              {vault.Query{Field: "name", Equals: text("anna"), Prefix: text("ann")}, "prefix cannot stand beside equals"},
-		"prefix and range":      {vault.Query{Field: "name", Prefix: text("ann"), To: text("b")}, "range cannot stand beside prefix"},
-		"a short prefix":        {vault.Query{Field: "name", Prefix: text(" a ")}, "at least 2 characters"},
-		"a short part":          {vault.Query{Field: "note", Contains: text("ab")}, "at least 3 characters"},
-		"no text":               {vault.Query{Field: "name", Prefix: []byte("12")}, "must be a JSON string"},
-		"null":                  {vault.Query{Field: "name", Prefix: []byte("null")}, "must be a JSON string"},
-		"a long part":           {vault.Query{Field: "note", Contains: text(strings.Repeat("a", 1025))}, "at most 1024 bytes"},
-		"a part of a number":    {vault.Query{Field: "points", Contains: text("123")}, "does not declare it"},
-		"a range of names":      {vault.Query{Field: "name", From: text("a")}, "does not declare it"},
-		"a prefix of a note":    {vault.Query{Field: "note", Prefix: text("abc")}, "does not declare it"},
-		"too wide":              {vault.Query{Field: "born", From: text("1900-01-01"), To: text("1999-12-31")}, "more than 256 intervals"},
-		"open":                  {vault.Query{Field: "born", From: text("1990-01-01")}, "more than 256 intervals"},
-		"the wrong way round":   {vault.Query{Field: "points", From: []byte("3"), To: []byte("2")}, "lower bound above"},
-		"no date":               {vault.Query{Field: "born", From: text("1990-02-30"), To: text("1990-03-01")}, "must be a date"},
-		"a national number":     {vault.Query{Field: "phone", Prefix: text("0711 12")}, "begin with + and the country"},
-		"letters for a number":  {vault.Query{Field: "phone", Contains: text("0800FLOWERS")}, "must be digits"},
-		"a plus sign in a part": {vault.Query{Field: "phone", Contains: text("711+12")}, "must be digits"},
+		"nothing":                     {vault.Query{Field: "name"}, "equals is required"},
+		"two ways":                    {vault.Query{Field: "name", Equals: text("anna"), Prefix: text("ann")}, "prefix cannot stand beside equals"},
+		"prefix and range":            {vault.Query{Field: "name", Prefix: text("ann"), To: text("b")}, "range cannot stand beside prefix"},
+		"a short prefix":              {vault.Query{Field: "name", Prefix: text(" a ")}, "at least 2 characters"},
+		"a short part":                {vault.Query{Field: "note", Contains: text("ab")}, "at least 3 characters"},
+		"no text":                     {vault.Query{Field: "name", Prefix: []byte("12")}, "must be a JSON string"},
+		"null":                        {vault.Query{Field: "name", Prefix: []byte("null")}, "must be a JSON string"},
+		"a long part":                 {vault.Query{Field: "note", Contains: text(strings.Repeat("a", 1025))}, "at most 1024 bytes"},
+		"a part of a number":          {vault.Query{Field: "points", Contains: text("123")}, "does not declare it"},
+		"a range of names":            {vault.Query{Field: "name", From: text("a")}, "does not declare it"},
+		"a prefix of a note":          {vault.Query{Field: "note", Prefix: text("abc")}, "does not declare it"},
+		"too wide":                    {vault.Query{Field: "born", From: text("1900-01-01"), To: text("1999-12-31")}, "more than 256 intervals"},
+		"open":                        {vault.Query{Field: "born", From: text("1990-01-01")}, "more than 256 intervals"},
+		"the wrong way round":         {vault.Query{Field: "points", From: []byte("3"), To: []byte("2")}, "lower bound above"},
+		"equality of a partial index": {vault.Query{Field: "born", Equals: text("1990-01-01")}, "does not declare it"},
+		"no date":                     {vault.Query{Field: "born", From: text("1990-02-30"), To: text("1990-03-01")}, "must be a date"},
+		"a national number":           {vault.Query{Field: "phone", Prefix: text("0711 12")}, "begin with + and the country"},
+		"letters for a number":        {vault.Query{Field: "phone", Contains: text("0800FLOWERS")}, "must be digits"},
+		"a plus sign in a part":       {vault.Query{Field: "phone", Contains: text("711+12")}, "must be digits"},
 	} {
 		c.q.Collection = "customer"
 		_, err := v.Search(t.Context(), v.As("app", "support"), c.q)
@@ -385,9 +387,14 @@ func TestPartsAsPeopleWriteThem(t *testing.T) {
 	v := newVault(t, vaulttest.Options{Catalog: matchingCatalog, Policy: matchingPolicy})
 	v.Put(t, "c-1", "customer", "self", map[string]string{"email": "LuisG@Embraer.com.br", "phone": "(0711) 123 45-67", "name": "Müller  Lüdenscheidt"})
 	for _, q := range []vault.Query{
-		{Field: "email", Prefix: text(" luisg@EMB ")}, {Field: "email", Contains: text("@embraer")}, {Field: "email", Contains: text("luisg@embraer.com.br")},
-		{Field: "phone", Prefix: text("+49 711")}, {Field: "phone", Contains: text("711 12")}, {Field: "phone", Contains: text("12345-67")},
-		{Field: "name", Prefix: text("MÜLLER lü")}, {Field: "name", Contains: text("er  lu\u0308")},
+		{Field: "email", Prefix: text(" luisg@EMB ")},
+		{Field: "email", Contains: text("@embraer")},
+		{Field: "email", Contains: text("luisg@embraer.com.br")},
+		{Field: "phone", Prefix: text("+49 711")},
+		{Field: "phone", Contains: text("711 12")},
+		{Field: "phone", Contains: text("12345-67")},
+		{Field: "name", Prefix: text("MÜLLER lü")},
+		{Field: "name", Contains: text("er  lu\u0308")},
 	} {
 		wantWho(t, fmt.Sprintf("%s %s%s", q.Field, q.Prefix, q.Contains), who(t, v, q), "c-1")
 	}
@@ -467,7 +474,7 @@ func TestEntriesOfPlacesHaveNothingInCommon(t *testing.T) {
 	}
 	q := vault.Query{Field: "name", Prefix: text("gon")}
 	wantWho(t, "here", who(t, v, q), "c-1", "c-2")
-	wantWho(t, "there", everyone(t, t.Context(), v.Vault, elsewhere(app), q, 0), "c-1", "c-2")
+	wantWho(t, "there", everyone(t.Context(), t, v.Vault, elsewhere(app), q, 0), "c-1", "c-2")
 }
 
 // No beginning or part of a value stands in the files of the database, and entries are
@@ -491,7 +498,7 @@ func TestNoPartOfAValueIsStored(t *testing.T) {
 			}
 		}
 	}
-	if widths[1] < 15 || widths[8] != 1 || len(widths) != 2 {
+	if widths[1] < 15 || widths[8] != 1 || len(widths) != 2 { // the 8 bytes are the mark of the partial index
 		t.Errorf("entries by their bytes: %v", widths)
 	}
 	if v.Path == "" {

@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
@@ -142,5 +146,75 @@ func TestLeakageIsSaidWhereItIsSwitchedOn(t *testing.T) {
 	changed := said(indexed("{kind: equality, ngrams: {n: 2}, prefix: {}}"), true)
 	if !strings.Contains(changed, "index.ngrams: its entries are made anew: it can be searched by any part of it; whoever") || strings.Contains(changed, prefix) {
 		t.Errorf("another n says:\n%s", changed)
+	}
+}
+
+// A partial index says nothing of equality: entries of equal values without terms are
+// those of all others. A job fills it, too, and ends, though some values have no terms.
+func TestAPartialIndex(t *testing.T) {
+	v := newVault(t, vaulttest.Options{Catalog: indexed("{kind: equality}"), Policy: plainPolicy})
+	source := func(index string) string {
+		return strings.Replace(indexed("{kind: equality}"), "note: {title: Note, type: text, purposes: [support], group: care, index: {kind: equality}}",
+			"note: {title: Note, type: text, purposes: [support], group: care"+index+"}", 1)
+	}
+	applies(t, v, source(""))
+	reindex(t, v, nil)
+	for subject, note := range map[string]string{"c-1": "ab", "c-2": "ab", "c-3": "xy", "c-4": "lemons", "c-5": "lemonade"} {
+		v.Put(t, subject, "customer", "self", map[string]string{"note": note})
+	}
+	applies(t, v, source(", index: {kind: partial, ngrams: {n: 3}, prefix: {}}"))
+	reindex(t, v, nil)
+	v.Put(t, "c-6", "customer", "self", map[string]string{"note": "ab"})
+	page, err := v.Store.(vault.Inspector).ScanRecords(t.Context(), vault.ScanPos{}, 10)
+	if err != nil || len(page) != 6 {
+		t.Fatalf("%d records, %v", len(page), err)
+	}
+	alike, marks := map[string]int{}, 0
+	for _, r := range page {
+		if len(r.Index) == 1 {
+			marks++
+		}
+		for _, e := range r.Index {
+			alike[string(e.Value)]++
+		}
+	}
+	if counts := slices.Sorted(maps.Values(alike)); marks != 4 || counts[len(counts)-1] != 6 {
+		t.Errorf("%d records have the mark alone, values stand %v times: want 4, and one that all 6 have", marks, counts)
+	}
+	wantWho(t, "by a part", who(t, v, vault.Query{Field: "note", Contains: text("mon")}), "c-4", "c-5")
+	wantWho(t, "by its beginning", who(t, v, vault.Query{Field: "note", Prefix: text("lemona")}), "c-5")
+	var wrong *vault.InvalidError
+	if _, err := v.Search(t.Context(), v.As("app", "support"), vault.Query{Collection: "customer", Field: "note", Equals: text("ab")}); !errors.As(err, &wrong) {
+		t.Errorf("by equality: %v", err)
+	}
+	if _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(source(", index: {kind: equality, ngrams: {n: 3}, prefix: {}}")), false); !errors.As(err, &wrong) {
+		t.Errorf("equality of a field that has a partial index: %v", err)
+	}
+}
+
+// Every candidate that is opened counts for the read limit, whether it is a match or not,
+// and stands in the log.
+func TestCandidatesCountAsRead(t *testing.T) {
+	v := newVault(t, vaulttest.Options{Catalog: matchingCatalog, Policy: matchingPolicy, ReadLimit: vault.ReadLimit{People: 20}})
+	for i := range 25 {
+		v.Put(t, fmt.Sprint("m-", i), "customer", "self", map[string]string{"name": fmt.Sprintf("zz%dx", i), "note": manyGrams()})
+	}
+	app := v.As("app", "support")
+	m, err := v.Search(t.Context(), app, vault.Query{Collection: "customer", Field: "note", Contains: text("no such text"), Limit: 20})
+	if err != nil || len(m.Matches) != 0 || m.Cursor == "" {
+		t.Fatalf("a page of candidates of which none matches: %+v, %v", m, err)
+	}
+	seen := 0
+	for _, e := range eventsOf(t, v, accessctl.ActionSearch) {
+		if e.UID != uuid.Nil && slices.Contains(e.Subject, audit.Attr{Key: "match", Value: "contains"}) {
+			seen++
+		}
+	}
+	if seen != 20 {
+		t.Errorf("%d candidates are on record, want 20", seen)
+	}
+	var limit *vault.LimitError
+	if _, err := v.Search(t.Context(), app, vault.Query{Collection: "customer", Field: "name", Prefix: text("zz")}); !errors.As(err, &limit) {
+		t.Errorf("beyond the limit: %v", err)
 	}
 }

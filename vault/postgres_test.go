@@ -107,6 +107,8 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"NothingInCommon":           TestEntriesOfPlacesHaveNothingInCommon,
 		"NoPartIsStored":            TestNoPartOfAValueIsStored,
 		"KindsComeAndGo":            TestAnIndexGetsAndLosesKinds,
+		"APartialIndex":             TestAPartialIndex,
+		"CandidatesCountAsRead":     TestCandidatesCountAsRead,
 		"EncryptAndDecrypt":         TestEncryptAndDecrypt,
 		"ReenrolmentIsAnotherLife":  TestReenrolmentIsAnotherLife,
 		"Export":                    TestExport,

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,7 +85,9 @@ func (q *Query) way() (match string, err error) {
 		match string
 		said  bool
 	}{
-		{catalog.MatchEquals, q.Equals != nil}, {catalog.MatchPrefix, q.Prefix != nil}, {catalog.MatchContains, q.Contains != nil},
+		{catalog.MatchEquals, q.Equals != nil},
+		{catalog.MatchPrefix, q.Prefix != nil},
+		{catalog.MatchContains, q.Contains != nil},
 		{catalog.MatchRange, q.From != nil || q.To != nil},
 	} {
 		switch {
@@ -248,7 +252,7 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 }
 
 // record makes the search durable: an event for each candidate's person, or one
-// for a search that found nobody.
+// for a search that found nobody. It names the match if that is not equality.
 func (sr *searching) record(ctx context.Context) error {
 	events := sr.r.people.events(sr.r)
 	if len(events) == 0 {
@@ -256,6 +260,13 @@ func (sr *searching) record(ctx context.Context) error {
 		e.Code = codeNotFound
 		e.Fields = []audit.FieldView{{Collection: sr.coll.ID, Field: sr.field.ID, Count: 1}}
 		events = append(events, e)
+	}
+	if m := sr.match(); m != accessctl.MatchEquals {
+		for i := range events {
+			attrs := append(slices.Clone(events[i].Subject), audit.Attr{Key: "match", Value: string(m)})
+			slices.SortFunc(attrs, func(a, b audit.Attr) int { return strings.Compare(a.Key, b.Key) })
+			events[i].Subject = attrs
+		}
 	}
 	return sr.r.v.record(ctx, sr.r.t, events...)
 }

@@ -207,7 +207,7 @@ func (a *assigner) index(path string, f, old *Field, isNew bool) {
 		a.add(path+".version", "cannot rise while version "+strconv.FormatUint(uint64(old.IndexVersion), 10)+
 			" is not complete: let the job that indexes the records end first")
 	case raised:
-		f.Index.Filling, f.Index.Previous, f.Index.Before = true, old.Index.Version, old.Index.Matching.clone()
+		f.Index.Filling, f.Index.Previous, f.Index.Before = true, old.Index.Version, old.Index.clone()
 	default:
 		f.Index.Filling, f.Index.Previous, f.Index.Before = old.Index.Filling, old.Index.Previous, old.Index.Before.clone()
 	}

@@ -134,7 +134,7 @@ func (c *Catalog) clone() *Catalog {
 		for j := range col.Fields {
 			if x := col.Fields[j].Index; x != nil {
 				index := *x
-				index.Matching, index.Before = x.Matching.clone(), x.Before.clone()
+				index.Matching, index.Before = x.clone(), x.Before.clone()
 				col.Fields[j].Index = &index
 			}
 		}

@@ -31,7 +31,7 @@ func searchBeyondEquality(t *testing.T, w *world) {
 			t.Errorf("%v finds %q", body, got)
 		}
 	}
-	if got := search(month); !slices.Equal(got, []string{"c-14", "c-2", "c-23", "c-37", "c-4", "c-8"}) && len(got) != 6 {
+	if got := search(month); !slices.Equal(got, []string{"c-14", "c-2", "c-23", "c-37", "c-4", "c-8"}) {
 		t.Errorf("%v finds %q", month, got)
 	}
 	if got := search(total); len(got) != 4 {
