@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -61,7 +60,7 @@ func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candi
 	if err := t.text(q.AfterRec); err != nil {
 		return nil, err
 	}
-	values, err := json.Marshal(indexValues(q.Values, false))
+	values, err := json.Marshal(indexValues(q.Values))
 	if err != nil {
 		return nil, fmt.Errorf("encoding index values: %w", err)
 	}
@@ -69,15 +68,10 @@ func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candi
 	args := []any{q.Tenant, q.Collection, q.Field, string(values), q.AfterUID[:], q.AfterRec, atMost(q.Limit)}
 	if len(q.Every) > 0 {
 		statement = searchIndexEvery
-		walked, err := json.Marshal(append(indexValues(q.Values, false), indexValues(firsts(q.Every), true)...))
+		every, err := json.Marshal(indexValues(q.Every))
 		if err != nil {
 			return nil, fmt.Errorf("encoding index values: %w", err)
 		}
-		every, err := json.Marshal(indexValues(q.Every, true))
-		if err != nil {
-			return nil, fmt.Errorf("encoding index values: %w", err)
-		}
-		args[3] = string(walked)
 		args = append(args, string(every))
 	}
 	found, err := list(ctx, t, statement,
@@ -101,36 +95,37 @@ const searchIndex = `
 		WHERE (i.uid, i.record) > (?5, ?6)
 		ORDER BY i.uid, i.record LIMIT ?7`
 
-// searchIndexEvery also reads records that have a value of every one of a list, walking
-// the entries of one of them: the third part of such a value says that the rest of its
-// version is needed.
+// searchIndexEvery also reads records that have a value of every one of a list. It walks
+// the records of one of them, of a version: that which the fewest have, as far as 2,000 of
+// each show (beside min, SQLite takes the other columns from its row). whole says of a
+// value that the rest of its version is needed.
 const searchIndexEvery = `
+		WITH v (version, value, whole) AS MATERIALIZED (
+			SELECT value ->> 0, unhex(value ->> 1), 0 FROM json_each(?4)
+			UNION ALL
+			SELECT version, value, 1 FROM (
+				SELECT e.value ->> 0 AS version, unhex(e.value ->> 1) AS value, min((
+					SELECT count(*) FROM (SELECT 1 FROM search_index i
+						WHERE i.tenant = ?1 AND i.collection = ?2 AND i.field = ?3
+							AND i.version = e.value ->> 0 AND i.value = unhex(e.value ->> 1) LIMIT 2000)))
+				FROM json_each(?8) e GROUP BY 1)
+		)
 		SELECT DISTINCT s.lookup, i.uid, i.record
-		FROM json_each(?4) v
+		FROM v
 		CROSS JOIN search_index i ON i.tenant = ?1 AND i.collection = ?2 AND i.field = ?3
-			AND i.version = v.value ->> 0 AND i.value = unhex(v.value ->> 1)
+			AND i.version = v.version AND i.value = v.value
 		CROSS JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
-		WHERE (i.uid, i.record) > (?5, ?6) AND NOT (v.value ->> 2 AND EXISTS (
+		WHERE (i.uid, i.record) > (?5, ?6) AND NOT (v.whole AND EXISTS (
 			SELECT 1 FROM json_each(?8) e WHERE e.value ->> 0 = i.version AND NOT EXISTS (
 				SELECT 1 FROM search_index x WHERE x.tenant = ?1 AND x.collection = ?2 AND x.field = ?3
 					AND x.version = e.value ->> 0 AND x.value = unhex(e.value ->> 1) AND x.uid = i.uid AND x.record = i.record)))
 		ORDER BY i.uid, i.record LIMIT ?7`
 
-// firsts are the first entry of each version.
-func firsts(entries []vault.IndexEntry) (list []vault.IndexEntry) {
-	for _, e := range entries {
-		if !slices.ContainsFunc(list, func(o vault.IndexEntry) bool { return o.Version == e.Version }) {
-			list = append(list, e)
-		}
-	}
-	return list
-}
-
 // indexValues is the form in which values go to a statement as one argument.
-func indexValues(entries []vault.IndexEntry, whole bool) [][3]any {
-	out := make([][3]any, 0, len(entries))
+func indexValues(entries []vault.IndexEntry) [][2]any {
+	out := make([][2]any, 0, len(entries))
 	for _, e := range entries {
-		out = append(out, [3]any{e.Version, hex.EncodeToString(e.Value), whole})
+		out = append(out, [2]any{e.Version, hex.EncodeToString(e.Value)})
 	}
 	return out
 }
