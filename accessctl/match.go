@@ -46,6 +46,15 @@ func (d *Decider) PermitSearch(m Match, f Field, s State) Decision {
 	}
 }
 
+// ExplainSearch says why PermitSearch answers as it does.
+func (d *Decider) ExplainSearch(m Match, f Field, s State) Explanation {
+	e := d.explain(question{action: ActionSearch, match: m, field: f, state: s})
+	if dec := d.PermitSearch(m, f, s); e.Decision.Allowed && !dec.Allowed {
+		e.Decision, e.Rule = dec, "a search by more than equality needs that the caller sees the field in plain"
+	}
+	return e
+}
+
 // HasSearch is Has for a search in this way.
 func (d *Decider) HasSearch(m Match, f Field) bool {
 	f.Listed = true

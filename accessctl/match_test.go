@@ -42,6 +42,10 @@ func TestSearchByMoreThanEqualityNeedsPlain(t *testing.T) {
 		for _, m := range accessctl.Matches() {
 			got = append(got, words(d.PermitSearch(m, field("customer.email"), c.state)))
 			ideal := d.PermitSearch(m, field("customer.email"), accessctl.State{Consent: accessctl.ConsentGranted}).Allowed
+			e := d.ExplainSearch(m, field("customer.email"), c.state)
+			if got := words(e.Decision); got != words(d.PermitSearch(m, field("customer.email"), c.state)) || e.Decision.Allowed == (e.Rule != "") && c.role == "masked" {
+				t.Errorf("%s, %s: it is explained as %s", c.role, m, e)
+			}
 			if d.HasSearch(m, field("customer.email")) != ideal {
 				t.Errorf("%s: HasSearch of %s is not what is permitted in the ideal state", c.role, m)
 			}
