@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -216,5 +217,35 @@ func TestCandidatesCountAsRead(t *testing.T) {
 	var limit *vault.LimitError
 	if _, err := v.Search(t.Context(), app, vault.Query{Collection: "customer", Field: "name", Prefix: text("zz")}); !errors.As(err, &limit) {
 		t.Errorf("beyond the limit: %v", err)
+	}
+}
+
+// Entries of every kind go with the value: when its time is over, and when its group is
+// erased. They stay when the person's keys are replaced.
+func TestEntriesGoWithTheValue(t *testing.T) {
+	source := strings.NewReplacer("name: {type: name, purposes: [support]", "name: {type: name, purposes: [support], retention: P30D",
+		"nick: {type: name, purposes: [news]", "nick: {type: name, purposes: [support]").Replace(matchingCatalog)
+	v := newVault(t, vaulttest.Options{Catalog: source, Policy: matchingPolicy})
+	v.Put(t, "c-1", "customer", "self", map[string]string{"name": "Gonçalves", "nick": "Gonzo", "born": "1980-05-17"})
+	name, nick := vault.Query{Field: "name", Contains: text("onça")}, vault.Query{Field: "nick", Prefix: text("gonz")}
+	born := vault.Query{Field: "born", From: text("1980-05-01"), To: text("1980-05-31")}
+	rotatePerson(t, v, "c-1")
+	reseal(t, v)
+	for what, q := range map[string]vault.Query{"name": name, "nick": nick, "born": born} {
+		wantWho(t, what+" under new keys", who(t, v, q), "c-1")
+	}
+	eraseGroups(t, v, "c-1", "news")
+	wantWho(t, "of an erased group", who(t, v, nick))
+	if _, err := v.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.Clock.Advance(31 * 24 * time.Hour)
+	wantWho(t, "expired", who(t, v, name))
+	retain(t, v, nil)
+	wantWho(t, "removed", who(t, v, name))
+	wantWho(t, "the rest", who(t, v, born), "c-1")
+	page, err := v.Store.(vault.Inspector).ScanRecords(t.Context(), vault.ScanPos{}, 10)
+	if err != nil || len(page) != 1 || len(page[0].Index) != 2 {
+		t.Errorf("%d records, %v: %+v, want the mark and the month of the birthday alone", len(page), err, page)
 	}
 }

@@ -108,6 +108,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"NoPartIsStored":            TestNoPartOfAValueIsStored,
 		"KindsComeAndGo":            TestAnIndexGetsAndLosesKinds,
 		"APartialIndex":             TestAPartialIndex,
+		"EntriesGoWithTheValue":     TestEntriesGoWithTheValue,
 		"CandidatesCountAsRead":     TestCandidatesCountAsRead,
 		"EncryptAndDecrypt":         TestEncryptAndDecrypt,
 		"ReenrolmentIsAnotherLife":  TestReenrolmentIsAnotherLife,
