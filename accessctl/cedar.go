@@ -86,7 +86,7 @@ func (q *question) resource() types.Entity {
 
 // contextNames returns the attributes of a policy's context.
 func contextNames() []string {
-	return []string{"purpose", "basis", "consent", "restricted", "expired", "own", "listed"}
+	return []string{"purpose", "basis", "consent", "restricted", "expired", "own", "listed", "match"}
 }
 
 // context is the state of a question, as policies see it.
@@ -99,6 +99,7 @@ func (q *question) context(purpose Purpose, basis Basis) types.Record {
 		"expired":    types.Boolean(q.state.Expired),
 		"own":        types.Boolean(q.state.Own),
 		"listed":     types.Boolean(q.field.Listed),
+		"match":      types.String(q.match),
 	})
 }
 

@@ -178,6 +178,8 @@ func (c *checker) comparable(x comparison) bool {
 		return p == "" || p == PurposeSelf || slices.Contains(c.purposes, p)
 	case "basis":
 		return x.value == "" || Basis(x.value).Valid()
+	case "match":
+		return x.value == "" || Match(x.value).valid()
 	case "consent":
 		return new(Consent).UnmarshalText([]byte(x.value)) == nil
 	default:

@@ -157,7 +157,7 @@ func TestCheck(t *testing.T) {
 		{
 			"the context as a whole, which fails in all states but one",
 			`permit (principal in Role::"app", action == Action::"reveal", resource) when {
-			 if context.own || context == {"purpose": "support", "basis": "consent", "consent": "granted", "restricted": false, "expired": false, "own": false, "listed": true}
+			 if context.own || context == {"purpose": "support", "basis": "consent", "consent": "granted", "restricted": false, "expired": false, "own": false, "listed": true, "match": ""}
 			 then true else -9223372036854775808 - 1 < 0 };`,
 			[]string{"policy0: error: it cannot be evaluated for reveal, which denies"},
 		},

@@ -41,6 +41,7 @@ type profile struct {
 type question struct {
 	view   bool // what may be seen of the field, not whether the action is permitted
 	action Action
+	match  Match // of ActionSearch; else empty
 	field  Field // zero unless the action is on a field
 	state  State
 }
@@ -124,6 +125,7 @@ func (d *Decider) Reveal(f Field, s State) Decision {
 // Permit says whether the caller may do a, an action on a field, where the
 // person is in state s. An action of another kind is denied. ActionExport permits
 // to ask for everything: whoever hands out a value under it needs Reveal as well.
+// ActionSearch is by equality; see [Decider.PermitSearch].
 func (d *Decider) Permit(a Action, f Field, s State) Decision {
 	if a.kind() != onField {
 		return Decision{Reason: ReasonPolicy}
@@ -217,8 +219,11 @@ func (d *Decider) decide(q question) Decision {
 }
 
 // normal is the question as the rules see it: under PurposeSelf every field
-// counts as listed.
+// counts as listed, and a search is by equality unless it says otherwise.
 func (d *Decider) normal(q question) question {
+	if q.action == ActionSearch && q.match == "" {
+		q.match = MatchEquals
+	}
 	if d.profile.standing == purposeSelf {
 		q.field.Listed = q.action.kind() == onField
 	}

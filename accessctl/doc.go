@@ -20,6 +20,7 @@
 //	           expired     Bool     the value has outlived its retention
 //	           own         Bool     the caller is the person whose data it is
 //	           listed      Bool     the field lists the purpose
+//	           match       String   of a search: equals, prefix, contains or range; else ""
 //
 // Entities have no attributes. For actions on a person and on the service,
 // consent is "none" and restricted, expired and listed are false; but pseudonymise
@@ -47,6 +48,8 @@
 //   - While restricted nothing is released, but for purposes marked
 //     despite_restriction, and to the person themself.
 //   - An expired value is not released.
+//   - A search by more than equality (prefix, contains, range) needs that the caller
+//     sees the field in plain: else a mask could be read character by character.
 //   - The state of a person can only narrow what a policy gives: where a policy
 //     would give more in a worse state (no consent, restricted, expired, not
 //     listed) than in a better one, the better state's answer counts. So

@@ -21,6 +21,7 @@ type Expectation struct {
 	Action     Action // empty: ActionReveal, whose answer is a view
 	Collection string // with Field, for an action on a field
 	Field      string
+	Match      Match // of ActionSearch; empty: equality
 
 	Consent    Consent // with the rest, the state of the person
 	Restricted bool
@@ -70,6 +71,9 @@ func (p *Policy) test(e Expectation, cat Describer) (string, []string) {
 	}
 	d := p.For(c, cat.Purpose(e.Purpose))
 	got, dec := d.answer(e.Action, f, e.state())
+	if e.Match != "" {
+		got, dec = worded(d.PermitSearch(e.Match, f, e.state()))
+	}
 	switch {
 	case got != e.Want:
 		return fmt.Sprintf("wanted %s, got %s%s", e.Want, got, because(dec.Reason)), dec.Policies
@@ -90,6 +94,8 @@ func (e Expectation) nonsense() string {
 	switch {
 	case e.Action.kind() == onNothing:
 		return fmt.Sprintf("there is no action %q", e.Action)
+	case e.Match != "" && (e.Action != ActionSearch || !e.Match.valid()):
+		return fmt.Sprintf("only search has a match, of equals, prefix, contains and range, not %q of %s", e.Match, e.Action)
 	case e.Action == ActionRevealMasked:
 		return "expect a view of reveal instead of reveal_masked"
 	case e.Action == ActionReveal && e.Want != "plain" && e.Want != "masked" && e.Want != "hidden":
@@ -129,6 +135,10 @@ func (d *Decider) answer(a Action, f Field, s State) (string, Decision) {
 		}
 		dec = d.Permit(a, f, s)
 	}
+	return worded(dec)
+}
+
+func worded(dec Decision) (string, Decision) {
 	if dec.Allowed {
 		return "allowed", dec
 	}

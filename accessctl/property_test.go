@@ -26,7 +26,7 @@ func anyCondition(failing bool) *rapid.Generator[string] {
 	list := []string{
 		`context.purpose == "support"`, `context.purpose like "m*"`, `context.basis == "consent"`,
 		`context.consent == "granted"`, `context.consent != "withdrawn"`, `context.restricted`, `context.expired`,
-		`context.own`, `context.listed`, `principal in Role::"billing"`, `resource in Classification::"health"`,
+		`context.own`, `context.listed`, `context.match == "equals"`, `context.match == ""`, `principal in Role::"billing"`, `resource in Classification::"health"`,
 		`["support", "claims"].contains(context.purpose)`, `resource in [Collection::"invoice", Person::"person"]`,
 		`principal in [Role::"dpo", Role::"support"]`, `principal is Caller in Role::"subject"`, `context has nothing`,
 		`{"r": [Role::"support"]}.r.contains(Role::"support") && principal in (if context.own then Role::"subject" else Role::"dpo")`,
@@ -252,7 +252,10 @@ func cedarSays(t *rapid.T, text string, held []accessctl.Role, a accessctl.Actio
 		parents = append(parents, uid("Role", string(r)))
 	}
 	who, what := uid("Caller", "caller"), uid("Field", f.Collection+"."+f.Name)
-	consent, listed := "granted", true
+	consent, listed, match := "granted", true, ""
+	if a == accessctl.ActionSearch {
+		match = "equals"
+	}
 	entities := types.EntityMap{who: {UID: who, Parents: types.NewEntityUIDSet(parents...)}}
 	switch {
 	case a.OnPerson():
@@ -269,7 +272,7 @@ func cedarSays(t *rapid.T, text string, held []accessctl.Role, a accessctl.Actio
 		Principal: who, Action: uid("Action", string(a)), Resource: what,
 		Context: types.NewRecord(types.RecordMap{
 			"purpose": types.String("claims"), "basis": types.String("legal_obligation"), "consent": types.String(consent),
-			"restricted": types.False, "expired": types.False, "own": types.Boolean(own), "listed": types.Boolean(listed),
+			"restricted": types.False, "expired": types.False, "own": types.Boolean(own), "listed": types.Boolean(listed), "match": types.String(match),
 		}),
 	})
 	return decision == cedar.Allow, len(diagnostic.Errors) > 0

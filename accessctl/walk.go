@@ -122,12 +122,25 @@ func (c *checker) questions(m mentions, a Action, own bool) iter.Seq[question] {
 			for _, st := range states(m) {
 				f.Listed = st.listed
 				st.Own = own
-				if !yield(question{action: a, field: f, state: st.State}) {
-					return
+				for _, match := range matches(m, a) {
+					if !yield(question{action: a, match: match, field: f, state: st.State}) {
+						return
+					}
 				}
 			}
 		}
 	}
+}
+
+// matches returns the ways to search that the rule can tell apart.
+func matches(m mentions, a Action) []Match {
+	switch {
+	case a != ActionSearch:
+		return []Match{""}
+	case !m.looksAt("match"):
+		return []Match{MatchEquals}
+	}
+	return Matches()
 }
 
 // personStates yields every state of a person that the rule can tell from another for

@@ -17,8 +17,8 @@ type Duties struct {
 	// Reads are the purposes under which the caller may see a field, masked or not, in
 	// the order of the catalog.
 	Reads []accessctl.Purpose
-	// Searches are the indexed fields by which the caller may find people, under one of
-	// the purposes or another.
+	// Searches are the fields by whose whole values the caller may find people, under one
+	// of the purposes or another.
 	Searches []*catalog.Field
 	// Finds are the purposes under which the caller may do that.
 	Finds []accessctl.Purpose
@@ -71,7 +71,7 @@ func (s *settings) searchable(d *accessctl.Decider, p accessctl.Purpose, found m
 		c := &s.catalog.Collections[i]
 		for j := range c.Fields {
 			f := &c.Fields[j]
-			if f.Index != nil && d.Has(accessctl.ActionSearch, []accessctl.Field{describe(c, f, p)}) {
+			if f.Index.Serves(catalog.MatchEquals) && d.Has(accessctl.ActionSearch, []accessctl.Field{describe(c, f, p)}) {
 				found[f], any = true, true
 			}
 		}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -119,17 +120,82 @@ func (t *tenant) unpin() {
 	}
 }
 
-// entriesOf are the index entries of a normalised value, of the versions named.
+// versionKey is the key of one version of a field's index.
+func (t *tenant) versionKey(c *catalog.Collection, f *catalog.Field, version uint32) (*field.IndexKey, error) {
+	k := t.indexKey(IndexVersion{c.ID, f.ID, version}.label())
+	if k == nil {
+		return nil, fmt.Errorf("%w: an index key is not open", ErrUnavailable)
+	}
+	return k, nil
+}
+
+// markBits are those of the entry that every value of a partial index has: by it, a record
+// that was indexed is known from one that was not, though the value may have no terms.
+const markBits = 64
+
+// entriesOf are the index entries of a normalised value, of the versions named: one of the
+// whole value first, the same for all values where the index is not of equality, then
+// those of its terms. None stands twice.
 func (t *tenant) entriesOf(c *catalog.Collection, f *catalog.Field, versions []uint32, normalised secret.Bytes) ([]IndexEntry, error) {
 	entries := make([]IndexEntry, 0, len(versions))
 	for _, version := range versions {
-		k := t.indexKey(IndexVersion{c.ID, f.ID, version}.label())
-		if k == nil {
-			return nil, fmt.Errorf("%w: an index key is not open", ErrUnavailable)
+		k, err := t.versionKey(c, f, version)
+		if err != nil {
+			return nil, err
 		}
-		entries = append(entries, IndexEntry{Field: f.ID, Version: version, Value: k.Index(normalised, f.Index.Bits)})
+		whole := IndexEntry{Field: f.ID, Version: version}
+		if f.Index.Kind == catalog.IndexEquality {
+			whole.Value = k.Index(normalised, f.Index.Bits)
+		} else {
+			whole.Value = k.Index(secret.Bytes{}, markBits)
+		}
+		entries = withTerms(append(entries, whole), whole, k, f.Terms(f.Index.Of(version), normalised))
 	}
 	return entries, nil
+}
+
+// withTerms adds the entries of terms, like the one given, but no value that the list has
+// of the same version: a value is in the index of a record once.
+func withTerms(list []IndexEntry, like IndexEntry, k *field.IndexKey, terms []catalog.Term) []IndexEntry {
+	for _, term := range terms {
+		e := like
+		e.Value = k.Term(termKind(term.Kind), term.Text, term.Bits)
+		if !slices.ContainsFunc(list, func(o IndexEntry) bool { return o.Version == e.Version && bytes.Equal(o.Value, e.Value) }) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func termKind(k catalog.TermKind) field.TermKind {
+	switch k {
+	case catalog.TermPrefix:
+		return field.TermPrefix
+	case catalog.TermNGram:
+		return field.TermNGram
+	default:
+		return field.TermBucket
+	}
+}
+
+// sought are the entries of which candidates have one of some, or every one of a version
+// of every.
+func (t *tenant) sought(c *catalog.Collection, f *catalog.Field, s *catalog.Sought) (some, every []IndexEntry, err error) {
+	for _, version := range f.Index.SearchedFor(s.Match()) {
+		k, err := t.versionKey(c, f, version)
+		if err != nil {
+			return nil, nil, err
+		}
+		like := IndexEntry{Field: f.ID, Version: version}
+		if s.Match() == catalog.MatchEquals {
+			like.Value = k.Index(s.Whole(), f.Index.Bits)
+			some = append(some, like)
+			continue
+		}
+		one, all := s.Terms(f.Index.Of(version))
+		some, every = withTerms(some, like, k, one), withTerms(every, like, k, all)
+	}
+	return some, every, nil
 }
 
 // indexEntries are the index entries of a stored value. ErrIntegrity if it has no

@@ -30,13 +30,13 @@ type lacking struct {
 	values  []lackingValue
 }
 
-// A lackingValue is a sealed value, and the entry that it lacks once it is made.
+// A lackingValue is a sealed value, and the entries that it lacks once they are made.
 type lackingValue struct {
 	field  *catalog.Field
 	sealed field.Sealed
 	key    int // in the list of keys to be opened
 	id     keyring.ID
-	entry  IndexEntry
+	made   []IndexEntry
 }
 
 // fill makes the entries that the next records lack, or ends the pass.
@@ -160,7 +160,7 @@ func (r *reindexing) index(ctx context.Context, list *[]lacking, keys []keyring.
 			if errs != nil && errs[l.values[i].key] != nil {
 				key = nil
 			}
-			err := r.entry(&l, &l.values[i], key)
+			err := r.entries(&l, &l.values[i], key)
 			if errors.Is(err, ErrIntegrity) {
 				stuck++
 				return true
@@ -172,8 +172,8 @@ func (r *reindexing) index(ctx context.Context, list *[]lacking, keys []keyring.
 	return stuck, failed
 }
 
-// entry makes the entry of a value.
-func (r *reindexing) entry(l *lacking, x *lackingValue, key *field.Key) error {
+// entries makes the entries of a value.
+func (r *reindexing) entries(l *lacking, x *lackingValue, key *field.Key) error {
 	if key == nil {
 		return ErrIntegrity
 	}
@@ -190,7 +190,7 @@ func (r *reindexing) entry(l *lacking, x *lackingValue, key *field.Key) error {
 	if err != nil {
 		return r.t.unlessNewer(r.s, err)
 	}
-	x.entry = entries[len(entries)-1] // of the latest version
+	x.made = slices.DeleteFunc(entries, func(e IndexEntry) bool { return e.Version != x.field.Index.Version })
 	return nil
 }
 
@@ -273,7 +273,7 @@ func (r *reindexing) storeRecord(ctx context.Context, tx Tx, l *lacking, keys []
 	for i := range l.values {
 		x := &l.values[i]
 		if k := keyOf(keys, x.id.Group); k != nil && k.Wrapped != nil && k.Epoch == x.id.Epoch {
-			entries = append(entries, x.entry)
+			entries = append(entries, x.made...)
 		}
 	}
 	if err := tx.ReplaceIndex(ctx, id, uid, ref, []uint32{}, entries); err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,21 +14,22 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/field"
-	"github.com/fieldvault/fieldvault/crypto/secret"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // cursorLife is how long a cursor may be used.
 const cursorLife = time.Hour
 
-// Search finds the records whose field equals the value, normalised as it was on
-// writing. It decides for each match (consent and restriction are the match's
+// Search finds the records whose field equals the value, begins with it, contains it or is
+// in a range, all normalised as on writing. It decides for each match (consent and restriction are the match's
 // own), records the candidates, and only then opens and compares them, so that a
 // planned collision of the index never shows a stranger. A match counts only where
-// the caller, under the purpose, holds the action search on the field. A cursor serves
-// the same caller, purpose and query for an hour.
+// the caller, under the purpose, holds the action search on the field, and for all but
+// equality may see it in plain. A cursor serves the same caller, purpose and query for an
+// hour. A page opens at most Limit values.
 //
-// A *KeyError says that the field was indexed a short while ago, and that a job still
+// An *InvalidError says, too, that the field has no index for such a search, or that what
+// is sought is too short or too wide a range for it. A *KeyError says that the field was indexed a short while ago, and that a job still
 // indexes records from before. Beyond [Config.ReadLimit] the error is a *LimitError or
 // an *ApprovalError.
 func (v *Vault) Search(ctx context.Context, c accessctl.Caller, q Query) (Matches, error) {
@@ -53,7 +56,8 @@ func (v *Vault) search(ctx context.Context, c accessctl.Caller, q Query) (Matche
 	if err != nil {
 		return Matches{}, err
 	}
-	if !sr.r.d.Has(accessctl.ActionSearch, []accessctl.Field{sr.fact}) {
+	defer sr.sought.Wipe()
+	if !sr.r.d.HasSearch(sr.match(), sr.fact) {
 		return Matches{}, v.denied(ctx, t, s, c, accessctl.ActionSearch)
 	}
 	return sr.run(ctx)
@@ -66,9 +70,52 @@ type searching struct {
 	coll  *catalog.Collection
 	field *catalog.Field
 	fact  accessctl.Field
-	want  secret.Bytes // the normalised value
 	index IndexQuery
 	more  Matches
+
+	sought *catalog.Sought
+}
+
+func (sr *searching) match() accessctl.Match { return accessctl.Match(sr.sought.Match()) }
+
+// way is how the query compares. The error is an *InvalidError: it does not say, or in two
+// ways.
+func (q *Query) way() (match string, err error) {
+	for _, w := range []struct {
+		match string
+		said  bool
+	}{
+		{catalog.MatchEquals, q.Equals != nil},
+		{catalog.MatchPrefix, q.Prefix != nil},
+		{catalog.MatchContains, q.Contains != nil},
+		{catalog.MatchRange, q.From != nil || q.To != nil},
+	} {
+		switch {
+		case !w.said:
+		case match != "":
+			return "", invalid(w.match, "cannot stand beside "+match+": a search is by one of them")
+		default:
+			match = w.match
+		}
+	}
+	if match == "" {
+		return "", invalid("equals", "is required, or one of prefix, contains, from and to")
+	}
+	return match, nil
+}
+
+// seek reads what is looked for, which the field's index serves.
+func (q *Query) seek(f *catalog.Field, match string) (*catalog.Sought, error) {
+	switch match {
+	case catalog.MatchPrefix:
+		return f.SeekPrefix(q.Prefix)
+	case catalog.MatchContains:
+		return f.SeekPart(q.Contains)
+	case catalog.MatchRange:
+		return f.SeekRange(q.From, q.To)
+	default:
+		return f.SeekEqual(q.Equals)
+	}
 }
 
 func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query) (*searching, error) {
@@ -76,37 +123,35 @@ func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query)
 	if !ok {
 		return nil, invalid("collection", "is not in the catalog")
 	}
+	match, err := q.way()
+	if err != nil {
+		return nil, err
+	}
 	f, ok := coll.Field(q.Field)
 	switch {
 	case !ok:
 		return nil, invalid("field", "is not in the catalog")
 	case f.Index == nil:
 		return nil, invalid("field", "is not indexed: only fields with an index can be searched")
-	case len(f.Index.Searched()) == 0:
+	case !f.Index.Serves(match):
+		return nil, invalid("field", "cannot be searched in this way ("+match+"): its index in the catalog does not declare it")
+	case len(f.Index.SearchedFor(match)) == 0:
 		return nil, &KeyError{
-			Why:  "the field " + coll.Name + "." + f.Name + " cannot be searched yet: a job indexes the records that were there before it had an index",
+			Why:  "the field " + coll.Name + "." + f.Name + " cannot be searched so yet: a job indexes the records that were there before it had such an index",
 			Next: "wait until the job reindex is done (GET /v1/jobs)",
 		}
 	}
-	var err error
 	if q.Limit, err = pageLimit(q.Limit); err != nil {
 		return nil, err
 	}
 	sr := &searching{q: q, coll: coll, field: f, fact: describe(coll, f, c.Purpose)}
 	sr.r = &reading{v: v, c: c, action: accessctl.ActionSearch, t: t, s: s, d: s.decider(c)}
-	value, err := f.Encode(q.Equals)
-	if err == nil {
-		sr.want, err = f.Normalise(value)
-	}
-	if err != nil {
+	if sr.sought, err = q.seek(f, match); err != nil {
 		return nil, valueError(coll, f, err)
 	}
-	entries, err := t.entriesOf(coll, f, f.Index.Searched(), sr.want)
-	if err != nil {
+	sr.index = IndexQuery{Tenant: t.row.ID, Collection: coll.ID, Field: f.ID, Limit: q.Limit}
+	if sr.index.Values, sr.index.Every, err = t.sought(coll, f, sr.sought); err != nil {
 		return nil, t.unlessNewer(s, err)
-	}
-	sr.index = IndexQuery{
-		Tenant: t.row.ID, Collection: coll.ID, Field: f.ID, Values: entries, Limit: q.Limit,
 	}
 	return sr, sr.resume()
 }
@@ -192,7 +237,7 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 	}
 	why, _ := r.s.catalog.Purpose(string(r.c.Purpose))
 	r.why = why
-	d := r.d.Permit(accessctl.ActionSearch, sr.fact, accessctl.State{
+	d := r.d.PermitSearch(sr.match(), sr.fact, accessctl.State{
 		Consent:    r.t.consentFor(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
 		Restricted: l.Subject.Restricted, Expired: r.expired(sr.field, s),
 	})
@@ -207,7 +252,7 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 }
 
 // record makes the search durable: an event for each candidate's person, or one
-// for a search that found nobody.
+// for a search that found nobody. It names the match if that is not equality.
 func (sr *searching) record(ctx context.Context) error {
 	events := sr.r.people.events(sr.r)
 	if len(events) == 0 {
@@ -216,10 +261,17 @@ func (sr *searching) record(ctx context.Context) error {
 		e.Fields = []audit.FieldView{{Collection: sr.coll.ID, Field: sr.field.ID, Count: 1}}
 		events = append(events, e)
 	}
+	if m := sr.match(); m != accessctl.MatchEquals {
+		for i := range events {
+			attrs := append(slices.Clone(events[i].Subject), audit.Attr{Key: "match", Value: string(m)})
+			slices.SortFunc(attrs, func(a, b audit.Attr) int { return strings.Compare(a.Key, b.Key) })
+			events[i].Subject = attrs
+		}
+	}
 	return sr.r.v.record(ctx, sr.r.t, events...)
 }
 
-// compare opens the candidates and keeps those whose value is the one asked for.
+// compare opens the candidates and keeps those whose value is one asked for.
 func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 	r := sr.r
 	if !r.open.any() {
@@ -236,7 +288,7 @@ func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 			failures = append(failures, r.failed(value)...)
 			continue
 		}
-		m, ok, err := sr.match(value, name, keys, &l.Items[value.want.at])
+		m, ok, err := sr.open(value, name, keys, &l.Items[value.want.at])
 		if err != nil {
 			failures = append(failures, r.failed(value)...)
 		} else if ok {
@@ -246,7 +298,7 @@ func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 	return r.v.record(ctx, r.t, failures...)
 }
 
-func (sr *searching) match(value, name *opening, keys []*field.Key, l *LoadedItem) (Match, bool, error) {
+func (sr *searching) open(value, name *opening, keys []*field.Key, l *LoadedItem) (Match, bool, error) {
 	t := sr.r.t
 	id := &sr.r.open.keys[value.key].ID
 	plain, err := keys[value.key].Open(field.Place{
@@ -262,7 +314,7 @@ func (sr *searching) match(value, name *opening, keys []*field.Key, l *LoadedIte
 		return Match{}, false, err
 	}
 	defer normal.Wipe()
-	if !normal.Equal(sr.want) {
+	if !sr.sought.Holds(normal) {
 		return Match{}, false, nil
 	}
 	id = &sr.r.open.keys[name.key].ID
@@ -284,7 +336,8 @@ type cursor struct {
 }
 
 func (sr *searching) label() string {
-	filter := sr.r.t.mac.Sum("search", []byte(sr.q.Collection), []byte(sr.q.Field), sr.want.Expose())
+	parts := append([][]byte{[]byte(sr.q.Collection), []byte(sr.q.Field)}, sr.sought.Parts()...)
+	filter := sr.r.t.mac.Sum("search", parts...)
 	return cursorLabel(sr.r.c, "search", filter[:])
 }
 

@@ -265,12 +265,14 @@ type IndexVersion struct {
 	Version    uint32
 }
 
-// An IndexQuery asks for the live records whose field has one of the values.
+// An IndexQuery asks for the live records whose field has one of Values, or of one version
+// every one of Every.
 type IndexQuery struct {
 	Tenant     int32
 	Collection uint32
 	Field      uint32
 	Values     []IndexEntry // Field is not read; any (Version, Value) pair matches
+	Every      []IndexEntry // likewise; all of a version together match. It may be empty
 	AfterUID   uuid.UUID    // continue after (uid, record)
 	AfterRec   string
 	Limit      int

@@ -113,11 +113,15 @@ type Reference struct {
 	Revision   uint64
 }
 
-// A Query searches one indexed field for equality.
+// A Query searches one indexed field: for one of Equals, Prefix and Contains, or for From,
+// To or both. What is sought is normalised as values are on writing.
 type Query struct {
 	Collection string
 	Field      string
-	Equals     json.RawMessage // a JSON value of the field's type; normalised as on writing
+	Equals     json.RawMessage // a JSON value of the field's type
+	Prefix     json.RawMessage // a JSON string, with which the value begins
+	Contains   json.RawMessage // a JSON string, which stands in the value
+	From, To   json.RawMessage // the least and the greatest value, of the field's type
 	Cursor     string          // of the page before; "": the first page
 	Limit      int             // 0: 100; at most MaxPage
 }

@@ -132,6 +132,7 @@ type explainQuery struct {
 	policy, catalog        *string
 	roles                  []string
 	purpose, action, field string
+	match                  string
 	consent                string
 	restricted             bool
 	expired, own           bool
@@ -155,6 +156,7 @@ is what the flags say: nobody is looked up, and nothing is opened.`,
 	f.StringVar(&q.purpose, "purpose", "", "purpose of the request")
 	f.StringVar(&q.action, "action", string(accessctl.ActionReveal), "what is asked for, as policies name it")
 	f.StringVar(&q.field, "field", "", "collection.field, for actions on a field")
+	f.StringVar(&q.match, "match", "", "of the action search: equals, prefix, contains or range")
 	f.StringVar(&q.consent, "consent", "none", "the person's consent: none, granted, refused, withdrawn, expired")
 	f.BoolVar(&q.restricted, "restricted", false, "processing is restricted")
 	f.BoolVar(&q.expired, "expired", false, "the value has outlived its retention")
@@ -177,6 +179,8 @@ func (q *explainQuery) explain() (accessctl.Explanation, error) {
 		return accessctl.Explanation{}, wrongUsage("--role is required")
 	case !slices.Contains(accessctl.Actions(), action):
 		return accessctl.Explanation{}, wrongUsage("--action must be one of %s", words(accessctl.Actions()))
+	case q.match != "" && (action != accessctl.ActionSearch || !slices.Contains(accessctl.Matches(), accessctl.Match(q.match))):
+		return accessctl.Explanation{}, wrongUsage("--match is for --action search, and one of %s", words(accessctl.Matches()))
 	case state.Consent.UnmarshalText([]byte(q.consent)) != nil:
 		return accessctl.Explanation{}, wrongUsage("--consent must be none, granted, refused, withdrawn or expired")
 	}
@@ -193,6 +197,9 @@ func (q *explainQuery) explain() (accessctl.Explanation, error) {
 	decider := p.For(explained(q.roles, q.purpose), d.Purpose(accessctl.Purpose(q.purpose)))
 	if action == accessctl.ActionReveal {
 		return decider.Explain(f, state), nil
+	}
+	if q.match != "" {
+		return decider.ExplainSearch(accessctl.Match(q.match), f, state), nil
 	}
 	return decider.ExplainPermit(action, f, state), nil
 }
@@ -226,6 +233,7 @@ type expectation struct {
 	Purpose    string   `yaml:"purpose"`
 	Action     string   `yaml:"action"`
 	Field      string   `yaml:"field"`
+	Match      string   `yaml:"match"`
 	Consent    string   `yaml:"consent"`
 	Restricted bool     `yaml:"restricted"`
 	Expired    bool     `yaml:"expired"`
@@ -237,7 +245,7 @@ type expectation struct {
 func (e expectation) parse() (accessctl.Expectation, error) {
 	collection, name, _ := strings.Cut(e.Field, ".")
 	x := accessctl.Expectation{
-		Purpose: accessctl.Purpose(e.Purpose), Action: accessctl.Action(e.Action), Collection: collection, Field: name,
+		Purpose: accessctl.Purpose(e.Purpose), Action: accessctl.Action(e.Action), Collection: collection, Field: name, Match: accessctl.Match(e.Match),
 		Restricted: e.Restricted, Expired: e.Expired, Own: e.Own, Want: e.Want, Reason: accessctl.Reason(e.Reason),
 	}
 	for _, r := range e.Roles {

@@ -188,6 +188,30 @@ func purposeSource(p *api.Purpose) yaml.MapSlice {
 	return s
 }
 
+// indexSource is an index as a catalog declares it.
+func indexSource(x *api.FieldIndex) yaml.MapSlice {
+	s := yaml.MapSlice{{Key: "kind", Value: x.Kind}}
+	if x.Bits != 0 {
+		s = append(s, yaml.MapItem{Key: "bits", Value: x.Bits})
+	}
+	if p := x.Prefix; p != nil {
+		s = append(s, yaml.MapItem{Key: "prefix", Value: map[string]int{"min": p.Min, "max": p.Max, "bits": p.Bits}})
+	}
+	if n := x.NGrams; n != nil {
+		s = append(s, yaml.MapItem{Key: "ngrams", Value: map[string]int{"n": n.N, "bits": n.Bits}})
+	}
+	if r := x.Range; r != nil {
+		of := map[string]any{"bits": r.Bits}
+		if r.By != "" {
+			of["by"] = r.By
+		} else {
+			of["low"], of["high"], of["width"] = r.Low, r.High, r.Width
+		}
+		s = append(s, yaml.MapItem{Key: "range", Value: of})
+	}
+	return s
+}
+
 func fieldSource(f *api.CollectionField) yaml.MapSlice {
 	s := yaml.MapSlice{
 		{Key: "type", Value: f.Type},
@@ -197,7 +221,10 @@ func fieldSource(f *api.CollectionField) yaml.MapSlice {
 		{Key: "group", Value: f.Group},
 		{Key: "mask", Value: f.Mask},
 	}
-	if f.Searchable {
+	switch {
+	case f.Index != nil:
+		s = append(s, yaml.MapItem{Key: "index", Value: indexSource(f.Index)})
+	case f.Searchable: // a service that does not say how
 		s = append(s, yaml.MapItem{Key: "index", Value: map[string]string{"kind": catalog.IndexEquality}})
 	}
 	if f.RetentionDays > 0 {

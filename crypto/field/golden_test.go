@@ -38,6 +38,7 @@ var frozen = map[string]struct {
 	"packed.jsonl":    {4, "07b00d2ea6e0885afba1731696703f120b835fdf8fa3d1baa486610e0030807c"},
 	"portable.jsonl":  {4, "f595ba77d725698e75e0d10216def3dbfa925f954770d3c3f8304991c96d58d8"},
 	"pseudonym.jsonl": {4, "e243f648ec5ccf5b9a8db6cb051c55609d18e616e0cf4c9e43152bd90abc6a9b"},
+	"term.jsonl":      {5, "42ee5c6ad71c89c1a01617938ea7457c1e375b78fee1ee2945fe835ac0437403"},
 	"value.jsonl":     {7, "9d2c564f844c406e6169311e9dccc9d35ec394d19c2ce74efdd7aecdf406dfff"},
 }
 

@@ -23,6 +23,7 @@ const KeySize = 32
 type IndexKey struct {
 	opaque
 	hashes hashes
+	terms  [termKinds]hashes
 }
 
 // NewIndexKey returns the index key with the given 32 bytes, else [ErrFormat].
@@ -32,7 +33,11 @@ func NewIndexKey(k secret.Bytes) (*IndexKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making an index key: %w", err)
 	}
-	return &IndexKey{hashes: newHashes(key)}, nil
+	terms, err := termHashes(key)
+	if err != nil {
+		return nil, err
+	}
+	return &IndexKey{hashes: newHashes(key), terms: terms}, nil
 }
 
 // Index returns the first bits of HMAC-SHA-256 of a normalised value, in
@@ -43,12 +48,17 @@ func NewIndexKey(k secret.Bytes) (*IndexKey, error) {
 // bits is from 8 to 256. Index panics otherwise: the catalog has to refuse it,
 // and an index of another length would lose rows or tell too much.
 func (k *IndexKey) Index(normalised secret.Bytes, bits int) []byte {
+	return k.hashes.first(normalised, bits)
+}
+
+// first is the first bits of the HMAC of b.
+func (s hashes) first(b secret.Bytes, bits int) []byte {
 	if bits < 8 || bits > 8*sha256.Size {
 		panic("field: index bits out of range")
 	}
-	h := k.hashes.get()
-	defer k.hashes.put(h)
-	h.Write(normalised.Expose())
+	h := s.get()
+	defer s.put(h)
+	h.Write(b.Expose())
 	sum := h.Sum(nil)[:(bits+7)/8]
 	if spare := bits % 8; spare != 0 {
 		sum[len(sum)-1] &= 0xff << (8 - spare)

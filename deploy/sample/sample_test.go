@@ -48,7 +48,7 @@ func TestContract(t *testing.T) {
 		var got, indexed []string
 		for _, f := range col.Fields {
 			got = append(got, f.Name)
-			if f.Index != nil {
+			if f.Index.Serves(catalog.MatchEquals) {
 				indexed = append(indexed, f.Name)
 			}
 			if !f.Lists("support") || !f.Lists("billing") || f.Group != catalog.GroupDefault {
@@ -178,6 +178,7 @@ type expectation struct {
 	Purpose                  accessctl.Purpose
 	Action                   accessctl.Action
 	Field                    string
+	Match                    accessctl.Match
 	Consent                  string
 	Restricted, Expired, Own bool
 	Want                     string
@@ -201,7 +202,7 @@ func TestPolicy(t *testing.T) {
 	for _, e := range list {
 		collection, field, _ := strings.Cut(e.Field, ".")
 		expectations = append(expectations, accessctl.Expectation{
-			Roles: e.Roles, Purpose: e.Purpose, Action: e.Action, Collection: collection, Field: field,
+			Roles: e.Roles, Purpose: e.Purpose, Action: e.Action, Collection: collection, Field: field, Match: e.Match,
 			Consent: consent(t, e.Consent), Restricted: e.Restricted, Expired: e.Expired, Own: e.Own,
 			Want: e.Want, Reason: e.Reason,
 		})

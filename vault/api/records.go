@@ -134,12 +134,18 @@ type RevealResult struct {
 	Fields     map[string]Field `json:"fields,omitempty"`
 }
 
-// A SearchRequest is the body of POST /v1/search: the records whose field equals
-// the value, both normalised as the field's type says.
+// A SearchRequest is the body of POST /v1/search: the records whose field equals, begins
+// with or contains a value, or is in a range, all normalised as the field's type says. It
+// has one of Equals, Prefix and Contains, or From, To or both. All but Equals need an index
+// that the catalog declares, and the right to see the field in plain.
 type SearchRequest struct {
 	Collection string          `json:"collection"`
 	Field      string          `json:"field" doc:"A field with an index"`
-	Equals     json.RawMessage `json:"equals" doc:"A value of the field's type"`
+	Equals     json.RawMessage `json:"equals,omitempty" doc:"A value of the field's type: it is the same"`
+	Prefix     json.RawMessage `json:"prefix,omitempty" doc:"A string: the value begins with it"`
+	Contains   json.RawMessage `json:"contains,omitempty" doc:"A string: it stands in the value"`
+	From       json.RawMessage `json:"from,omitempty" doc:"A value of the field's type: the least"`
+	To         json.RawMessage `json:"to,omitempty" doc:"A value of the field's type: the greatest"`
 	Cursor     string          `json:"cursor,omitempty" doc:"From the page before"`
 	Limit      int             `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"At most so many matches; 0 is 100"`
 }
@@ -151,7 +157,7 @@ type SearchAnswer struct {
 	Cursor  string  `json:"cursor,omitempty" doc:"Where the next page begins; absent at the end"`
 }
 
-// A Match is a record whose field has the value.
+// A Match is a record whose field has such a value.
 type Match struct {
 	Subject string `json:"subject"`
 	Record  string `json:"record"`

@@ -68,6 +68,7 @@ type CollectionField struct {
 	Group          string            `json:"group" doc:"The key group that it lives and dies with"`
 	Mask           string            `json:"mask" doc:"What is shown of it where it is shown masked"`
 	Searchable     bool              `json:"searchable"`
+	Index          *FieldIndex       `json:"index,omitempty" doc:"How it can be searched; absent: it cannot be"`
 	RetentionDays  int               `json:"retention_days,omitempty" doc:"How long it is kept after it was written; absent: no limit of its own"`
 	Expects        []string          `json:"expects,omitempty" doc:"Kinds of personal data that a text is meant to hold, or any alone"`
 }

@@ -190,7 +190,7 @@ func (a *assigner) index(path string, f, old *Field, isNew bool) {
 		return
 	}
 	stated, same := f.Index.Version, sameIndex(f, old)
-	if !same {
+	if !same || !f.Index.equalAll(&old.Index.Matching) {
 		f.IndexVersion++
 	}
 	if stated != 0 && stated < f.IndexVersion {
@@ -207,13 +207,14 @@ func (a *assigner) index(path string, f, old *Field, isNew bool) {
 		a.add(path+".version", "cannot rise while version "+strconv.FormatUint(uint64(old.IndexVersion), 10)+
 			" is not complete: let the job that indexes the records end first")
 	case raised:
-		f.Index.Filling, f.Index.Previous = true, old.Index.Version
+		f.Index.Filling, f.Index.Previous, f.Index.Before = true, old.Index.Version, old.Index.clone()
 	default:
-		f.Index.Filling, f.Index.Previous = old.Index.Filling, old.Index.Previous
+		f.Index.Filling, f.Index.Previous, f.Index.Before = old.Index.Filling, old.Index.Previous, old.Index.Before.clone()
 	}
 }
 
-// sameIndex says whether index values of both can be compared.
+// sameIndex says whether index values of both can be compared. What they serve beside
+// equality may differ: it has entries of its own.
 func sameIndex(f, old *Field) bool {
 	return old.Index != nil && f.Index.Kind == old.Index.Kind && f.Index.Bits == old.Index.Bits && f.Region == old.Region
 }
@@ -238,7 +239,7 @@ func (c *Catalog) Filled() *Catalog {
 	for i := range out.Collections {
 		for j := range out.Collections[i].Fields {
 			if x := out.Collections[i].Fields[j].Index; x != nil {
-				x.Filling, x.Previous = false, 0
+				x.Filling, x.Previous, x.Before = false, 0, Matching{}
 			}
 		}
 	}

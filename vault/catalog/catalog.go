@@ -157,8 +157,11 @@ type Field struct {
 	schema     *jsonschema.Schema
 }
 
-// IndexEquality finds records by the equality of normalised values.
-const IndexEquality = "equality"
+// The kinds of an index.
+const (
+	IndexEquality = "equality" // finds records by the equality of normalised values
+	IndexPartial  = "partial"  // finds them by what Matching says alone: equal values do not show
+)
 
 // Limits and default of the bits of a blind index. Fewer bits make more people
 // share a value: less is learnt from the index, and a search opens more
@@ -169,10 +172,12 @@ const (
 	IndexBitsMax     = 256
 )
 
-// Index says how a field can be searched.
+// Index says how a field can be searched: by equality, by what Matching says, or both.
 type Index struct {
-	Kind string `json:"kind"`
-	Bits int    `json:"bits"`
+	Kind string `json:"kind"` // IndexEquality or IndexPartial
+	Bits int    `json:"bits"` // of equality; 0 with IndexPartial
+
+	Matching
 
 	// Version names the key of the index, and with it all entries that were made
 	// under that key. After Parse it is the one that the source states, or 0; Assign
@@ -188,6 +193,9 @@ type Index struct {
 	// Previous is the version that is searched and written beside Version while that
 	// is filled; 0 if no version covers all records then, and nothing can be found.
 	Previous uint32 `json:"previous,omitempty"`
+
+	// Before is what Previous has entries of, as Matching is of Version.
+	Before Matching `json:"before,omitzero"`
 }
 
 // Written lists the versions of which a write stores entries.

@@ -244,13 +244,20 @@ func (d *differ) index(path string, a, b *Field) {
 	switch {
 	case a.Index == nil && b.Index == nil:
 	case a.Index == nil:
-		d.add(path, "it can be searched, by an index of %s bits, once a job has indexed the existing records", strconv.Itoa(b.Index.Bits))
+		by := "an index of " + strconv.Itoa(b.Index.Bits) + " bits"
+		if b.Index.Kind == IndexPartial {
+			by = "an index without equality"
+		}
+		d.add(path, "it can be searched, by %s, once a job has indexed the existing records", by)
 	case b.Index == nil:
 		d.add(path, "it can no longer be searched")
 	case !sameIndex(b, a):
 		d.add(path, "its index changes to %d bits: existing records need to be indexed again", b.Index.Bits)
-	case b.Index.Version > a.Index.Version && a.Index.Version > 0:
+	case b.Index.Version > a.Index.Version && a.Index.Version > 0 && a.Index.equalAll(&b.Index.Matching):
 		d.add(path, "its key is exchanged: version %d follows %d; a job indexes the existing records again, and searches find them all the while", b.Index.Version, a.Index.Version)
+	}
+	if b.Index != nil {
+		d.matching(path, a.Index, b.Index)
 	}
 }
 

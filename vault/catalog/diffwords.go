@@ -190,6 +190,9 @@ func (d *differ) fields(path string, a, b *Collection) {
 		old := before(a.fields, a.fieldIDs, f.Name, f.ID)
 		if old == nil {
 			d.tell(Change{Path: path, Widens: true, Text: fmt.Sprintf("field %s is new: %s, for %s", f.Name, f.Type, strings.Join(f.Purposes, ", ")), Told: Told{What: ToldField, Field: f}}, f.Purposes...)
+			if f.Index != nil {
+				d.matching(path+".index", nil, f.Index)
+			}
 			continue
 		}
 		if old.Name != f.Name {

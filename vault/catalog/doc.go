@@ -50,7 +50,7 @@
 //	        classification: contact      # default: personal
 //	        purposes: [support]
 //	        group: default
-//	        index: {kind: equality, bits: 64, version: 2} # version: raise it to exchange the key
+//	        index: {kind: equality, bits: 64, version: 2} # version: raise it to exchange the key; see Searches
 //	        mask: email                  # default: the type's own
 //	        retention: 730
 //	        renamed_from: mail
@@ -130,6 +130,20 @@
 //	bytes        base64                          the bytes                   ••••
 //
 // A text may have the masks of a name and of numbers, too, or redact.
+//
+// # Searches
+//
+// An index of the kind equality finds whole values. Beside it, or with the kind partial
+// without it, a field declares what else it is found by:
+//
+//	index: {kind: equality, prefix: {min: 3, max: 8, bits: 24}, ngrams: {n: 3, bits: 16}}
+//	index: {kind: partial, range: {low: 0, high: 1000, width: 50, bits: 32}} # of a number
+//	index: {kind: partial, range: {by: month}}                               # of a date
+//
+// The numbers are the defaults of prefix, ngrams and bits. prefix and ngrams are for email,
+// phone, name, address and text. [Field.Terms] are what a value is indexed by, [Sought] what a search looks
+// for; both are of normalised values, so that what holds is never missed. Each kind tells
+// a thief of the database something that equality does not: [Catalog.Leaks] says it.
 //
 // # Free text
 //

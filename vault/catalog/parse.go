@@ -201,8 +201,13 @@ func (r *reader) field(e entry, region string) Field {
 }
 
 func (r *reader) index(e entry) *Index {
-	p := r.object(e.value, e.path, "kind", "bits", "version")
-	x := &Index{Kind: p.text("kind"), Bits: p.integer("bits", IndexBitsDefault)}
+	p := r.object(e.value, e.path, "kind", "bits", "version", "prefix", "ngrams", "range")
+	x := &Index{Kind: p.text("kind"), Matching: r.matching(p)}
+	bits := IndexBitsDefault
+	if x.Kind == IndexPartial {
+		bits = 0
+	}
+	x.Bits = p.integer("bits", bits)
 	if v, stated := p.values["version"]; stated && v.value != nil {
 		n := p.integer("version", 1)
 		if n < 1 || n > maxIndexVersion {

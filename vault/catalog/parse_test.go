@@ -129,7 +129,7 @@ func TestParseRefuses(t *testing.T) {
 		{"purpose self listed", "[support]", "[support, self]", `line 11: collections.customer.fields.email.purposes[1]: is "self", which is not listed: people may always read their own data`},
 		{"unknown group", "[support]", "[support], group: new", `line 11: collections.customer.fields.email.group: names a group that is not declared under groups; did you mean "news"?`},
 		{"group identity used", "[support]", "[support], group: identity", "line 11: collections.customer.fields.email.group: is reserved for external ids and free text about the person"},
-		{"index kind", "[support]", "[support], index: {kind: prefix}", "line 11: collections.customer.fields.email.index.kind: must be equality"},
+		{"index kind", "[support]", "[support], index: {kind: prefix}", "line 11: collections.customer.fields.email.index.kind: must be equality or partial"},
 		{"index without kind", "[support]", "[support], index: {bits: 64}", "line 11: collections.customer.fields.email.index.kind: is missing: equality"},
 		{"index of 7 bits", "[support]", "[support], index: {kind: equality, bits: 7}", "line 11: collections.customer.fields.email.index.bits: must be from 8 to 256"},
 		{"index of 257 bits", "[support]", "[support], index: {kind: equality, bits: 257}", "line 11: collections.customer.fields.email.index.bits: must be from 8 to 256"},
@@ -204,7 +204,7 @@ collections:
 		`line 3: purposes.support.basis: must be one of consent, contract, legal_obligation, vital_interests, public_task, legitimate_interests; did you mean "contract"?`,
 		`line 7: collections.customer.fields.email.type: must be one of email, phone, name, date, address, national_id, iban, card, text, number, boolean, json, bytes; did you mean "email"?`,
 		`line 7: collections.customer.fields.email.purposes[1]: names a purpose that is not declared`,
-		`line 8: collections.customer.fields.phone.index.kind: must be equality`,
+		`line 8: collections.customer.fields.phone.index.kind: must be equality or partial`,
 		`line 8: collections.customer.fields.phone.index.bits: must be from 8 to 256`,
 	}
 	got := problems(t, err)

@@ -102,6 +102,10 @@ func (k *checker) fieldIDs(path string, f *Field, ids map[uint32]bool) {
 		k.add(path+".index.version", "must be the highest index version")
 	case x.Previous >= x.Version || x.Previous != 0 && !x.Filling:
 		k.add(path+".index.previous", "must be a lower version, of an index that is being filled")
+	case x.Previous == 0 && x.Before != Matching{}:
+		k.add(path+".index.before", "must be of a previous version")
+	default:
+		k.fieldMatching(path+".index.before", f.Type, &x.Before)
 	}
 }
 
@@ -130,6 +134,7 @@ func (c *Catalog) clone() *Catalog {
 		for j := range col.Fields {
 			if x := col.Fields[j].Index; x != nil {
 				index := *x
+				index.Matching, index.Before = x.clone(), x.Before.clone()
 				col.Fields[j].Index = &index
 			}
 		}

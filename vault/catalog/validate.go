@@ -224,16 +224,24 @@ func (k *checker) fieldGroup(path, name string) {
 func (k *checker) fieldIndex(path string, t Type, x *Index) {
 	switch {
 	case x.Kind == "":
-		k.add(path+".kind", "is missing: "+IndexEquality)
-	case x.Kind != IndexEquality:
-		k.add(path+".kind", "must be "+IndexEquality)
+		k.add(path+".kind", "is missing: "+IndexEquality+" or "+IndexPartial)
+	case x.Kind != IndexEquality && x.Kind != IndexPartial:
+		k.add(path+".kind", "must be "+IndexEquality+" or "+IndexPartial)
+	case x.Kind == IndexPartial && x.Matching == Matching{}:
+		k.add(path+".kind", "is "+IndexPartial+": declare prefix, ngrams or range")
 	}
-	if x.Bits < IndexBitsMin || x.Bits > IndexBitsMax {
+	switch {
+	case x.Kind == IndexPartial:
+		if x.Bits != 0 {
+			k.add(path+".bits", "is of equality, which a "+IndexPartial+" index does not have")
+		}
+	case x.Bits < IndexBitsMin || x.Bits > IndexBitsMax:
 		k.add(path+".bits", "must be from "+strconv.Itoa(IndexBitsMin)+" to "+strconv.Itoa(IndexBitsMax))
 	}
 	if !t.indexable() {
 		k.add(path, "is not possible for type "+string(t))
 	}
+	k.fieldMatching(path, t, &x.Matching)
 }
 
 func (k *checker) fieldSchema(path string, f *Field) {

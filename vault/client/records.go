@@ -137,7 +137,8 @@ func counted(err error, results, items int) error {
 	return err
 }
 
-// Search finds the records whose indexed field equals the value: one page.
+// Search finds the records whose indexed field equals, begins with or contains a value, or
+// is in a range: one page. See [Equals], [Prefix], [Contains] and [Range].
 func (c *Client) Search(ctx context.Context, q api.SearchRequest, opts ...Option) (out api.SearchAnswer, err error) {
 	return out, c.sendJSON(ctx, newCall(http.MethodPost, safely, "v1", "search"), q, &out, opts...)
 }

@@ -22,8 +22,8 @@ func batchRoutes() []route {
 			serve: (*exchange).reveal, out: []result{{200, "One result an item", api.RevealAnswer{}, ""}, waitsResult()},
 		},
 		{
-			method: http.MethodPost, path: "/v1/search", id: "search", tag: "Fields", summary: "Find records by a value",
-			detail: "The value is normalised as it was on writing.",
+			method: http.MethodPost, path: "/v1/search", id: "search", tag: "Fields", summary: "Find records by a value, its beginning, a part of it or a range",
+			detail: "What is looked for is normalised as values were on writing. All but equality need that the caller may see the field in plain.",
 			in:     api.SearchRequest{}, purpose: always,
 			serve: (*exchange).search, out: []result{{200, "One page of matches", api.SearchAnswer{}, ""}, waitsResult()},
 		},
@@ -102,11 +102,9 @@ func (x *exchange) search() (answer, error) {
 	if err := x.decode(&in); err != nil {
 		return answer{}, err
 	}
-	if len(in.Equals) == 0 {
-		return answer{}, invalid("equals", "is required")
-	}
 	m, err := x.vault.Search(x.r.Context(), x.caller, vault.Query{
-		Collection: in.Collection, Field: in.Field, Equals: in.Equals, Cursor: in.Cursor, Limit: in.Limit,
+		Collection: in.Collection, Field: in.Field, Equals: in.Equals, Prefix: in.Prefix, Contains: in.Contains,
+		From: in.From, To: in.To, Cursor: in.Cursor, Limit: in.Limit,
 	})
 	if err != nil {
 		return answer{}, err

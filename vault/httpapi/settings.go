@@ -62,7 +62,7 @@ func catalogOf(c *catalog.Catalog) api.Catalog {
 			f := &from.Fields[j]
 			to.Fields[j] = api.CollectionField{
 				Name: f.Name, Title: f.Title, Titles: f.Titles, Type: string(f.Type), Classification: f.Classification, Purposes: listOf(f.Purposes),
-				Group: f.Group, Mask: f.Mask, Searchable: f.Index != nil, RetentionDays: int(f.Retention), Expects: f.Expects,
+				Group: f.Group, Mask: f.Mask, Searchable: f.Index != nil, Index: indexOf(f.Index), RetentionDays: int(f.Retention), Expects: f.Expects,
 			}
 		}
 		out.Collections[i] = to

@@ -80,10 +80,52 @@ CROSS JOIN LATERAL (
 ) c
 ORDER BY c.uid, c.record LIMIT $8`
 
+// searchIndexEvery also reads records that have a value of every one of a list. It walks
+// the records of one of them, of a version: that which the fewest have, as far as 2,000 of
+// each show. whole says of a value that the rest of its version is needed.
+const searchIndexEvery = `
+WITH v AS MATERIALIZED (
+    SELECT s.version, s.value, false AS whole FROM unnest($4::bigint[], $5::bytea[]) s(version, value)
+    UNION ALL
+    (SELECT DISTINCT ON (e.version) e.version, e.value, true
+    FROM unnest($9::bigint[], $10::bytea[]) e(version, value)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM (
+            SELECT 1 FROM search_index i
+            WHERE i.tenant = $1 AND i.collection = $2 AND i.field = $3 AND i.version = e.version AND i.value = e.value
+            LIMIT 2000) i
+    ) had
+    ORDER BY e.version, had.n)
+)
+SELECT DISTINCT c.uid, c.record, c.lookup
+FROM v
+CROSS JOIN LATERAL (
+    SELECT i.uid, i.record, s.lookup
+    FROM search_index i
+    JOIN subject s ON s.tenant = i.tenant AND s.uid = i.uid AND s.state = 1
+    WHERE i.tenant = $1 AND i.collection = $2 AND i.field = $3
+      AND i.version = v.version AND i.value = v.value
+      AND (i.uid, i.record) > ($6, $7)
+      AND NOT (v.whole AND EXISTS (
+        SELECT 1 FROM unnest($9::bigint[], $10::bytea[]) e(version, value)
+        WHERE e.version = v.version AND NOT EXISTS (
+            SELECT 1 FROM search_index x
+            WHERE x.tenant = $1 AND x.uid = i.uid AND x.collection = $2 AND x.record = i.record
+              AND x.field = $3 AND x.version = e.version AND x.value = e.value)))
+    ORDER BY i.uid, i.record LIMIT $8
+) c
+ORDER BY c.uid, c.record LIMIT $8`
+
 func (t *tx) SearchIndex(ctx context.Context, q vault.IndexQuery) ([]vault.Candidate, error) {
 	versions, values := indexArrays(q.Values)
 	args := []any{q.Tenant, q.Collection, q.Field, versions, values, anyID(q.AfterUID), q.AfterRec, q.Limit}
-	return rows(ctx, t, "searching an index", searchIndex, args,
+	statement := searchIndex
+	if len(q.Every) > 0 {
+		statement = searchIndexEvery
+		versions, values = indexArrays(q.Every)
+		args = append(args, versions, values)
+	}
+	return rows(ctx, t, "searching an index", statement, args,
 		func(r pgx.CollectableRow) (c vault.Candidate, err error) {
 			err = r.Scan(&c.UID, &c.Record, &c.Lookup)
 			return c, err

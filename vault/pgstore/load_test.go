@@ -131,10 +131,15 @@ func TestNoSequentialScan(t *testing.T) {
 			if _, err := tx.RewrapKeys(ctx, id, []vault.Rewrapped{gone}); err != nil {
 				return err
 			}
-			_, err := tx.SearchIndex(ctx, vault.IndexQuery{
+			q := vault.IndexQuery{
 				Tenant: id, Collection: 1, Field: 1, Limit: 10,
 				Values: []vault.IndexEntry{{Version: 1, Value: []byte("value")}, {Version: 2, Value: []byte("value")}},
-			})
+			}
+			if _, err := tx.SearchIndex(ctx, q); err != nil {
+				return err
+			}
+			q.Every = q.Values
+			_, err := tx.SearchIndex(ctx, q)
 			return err
 		})
 	}

@@ -103,7 +103,7 @@ func (w *asker) ask(roles []accessctl.Role, purpose accessctl.Purpose) Access {
 			action accessctl.Action
 			into   *[]string
 		}{{accessctl.ActionSearch, &a.Search}, {accessctl.ActionList, &a.List}, {accessctl.ActionAggregate, &a.Aggregate}} {
-			if d.Permit(t.action, f, ideal).Allowed && (t.action != accessctl.ActionSearch || w.searchable(f)) {
+			if d.Permit(t.action, f, ideal).Allowed && (t.action != accessctl.ActionSearch || w.searches(d, f, ideal)) {
 				*t.into = append(*t.into, name)
 			}
 		}
@@ -139,13 +139,16 @@ func (w *asker) fields(purpose accessctl.Purpose) (list []accessctl.Field) {
 	return list
 }
 
-// searchable says whether the field has an index: without one, nobody finds anything.
-func (w *asker) searchable(f accessctl.Field) bool {
+// searches says whether the field has an index that serves a search which the caller may
+// make.
+func (w *asker) searches(d *accessctl.Decider, f accessctl.Field, s accessctl.State) bool {
 	var field *catalog.Field
 	if c, ok := w.in.Catalog.Collection(f.Collection); ok {
 		field, _ = c.Field(f.Name)
 	}
-	return field != nil && field.Index != nil
+	return field != nil && slices.ContainsFunc(accessctl.Matches(), func(m accessctl.Match) bool {
+		return field.Index.Serves(string(m)) && d.PermitSearch(m, f, s).Allowed
+	})
 }
 
 // duties are what roles may do beside reading.

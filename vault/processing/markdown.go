@@ -126,7 +126,7 @@ func yes(b bool) string {
 func (p *page) measures(list []Measure) {
 	p.head("Topic", "Measure", "Known from")
 	for _, m := range list {
-		p.row(m.Topic, m.Text, map[string]string{FromSoftware: "the software", FromFacts: "the configuration"}[m.From])
+		p.row(m.Topic, m.Text, map[string]string{FromSoftware: "the software", FromCatalog: "the catalog", FromFacts: "the configuration"}[m.From])
 	}
 }
 

@@ -2,7 +2,10 @@ package processing
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // A Measure is one of the technical and organisational measures (GDPR Art. 30(1)(g)
@@ -10,18 +13,25 @@ import (
 type Measure struct {
 	Topic string `json:"topic"`
 	Text  string `json:"text"`
-	From  string `json:"from"` // FromSoftware or FromFacts
+	From  string `json:"from"` // FromSoftware, FromCatalog or FromFacts
 }
 
 // Where a measure is known from.
 const (
 	FromSoftware = "software" // it cannot be configured away
+	FromCatalog  = "catalog"  // it is declared there
 	FromFacts    = "facts"    // of the installation, as they were given
 )
 
-// measures are those that the software always takes, then those that the facts state.
-func measures(f Facts) []Measure {
+// measures are those that the software always takes, then what the catalog's searches
+// weaken them by, then those that the facts state.
+func measures(c *catalog.Catalog, f Facts) []Measure {
 	list := builtIn()
+	for _, l := range c.Leaks() {
+		field := strings.TrimPrefix(l.Path[:strings.LastIndex(l.Path, ".index.")], "collections.")
+		text := strings.ToUpper(l.Text[:1]) + l.Text[1:] + "."
+		list = append(list, Measure{Topic: "Search of `" + strings.Replace(field, ".fields.", ".", 1) + "`", Text: text, From: FromCatalog})
+	}
 	for _, t := range f.topics() {
 		if t.text != "" {
 			list = append(list, Measure{Topic: t.name, Text: t.text, From: FromFacts})

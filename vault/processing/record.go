@@ -93,7 +93,7 @@ func Article30(in Input) *Record {
 	w := &asker{in: in, roles: in.Policy.Roles()}
 	r := &Record{
 		Kind: "article30", Format: Format, Title: in.Catalog.Title, Date: date(in.Today), Controller: controllerOf(in.Catalog),
-		Activities: []Activity{}, Own: w.own(), Duties: w.duties(), Measures: measures(in.Facts),
+		Activities: []Activity{}, Own: w.own(), Duties: w.duties(), Measures: measures(in.Catalog, in.Facts),
 	}
 	for i := range in.Catalog.Purposes {
 		r.Activities = append(r.Activities, w.activity(&in.Catalog.Purposes[i]))

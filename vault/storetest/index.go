@@ -45,6 +45,12 @@ func query(tenant int32, field uint32, values ...vault.IndexEntry) vault.IndexQu
 	return vault.IndexQuery{Tenant: tenant, Collection: 1, Field: field, Values: values, Limit: 100}
 }
 
+// every adds to a query what a record may have instead, all of a version together.
+func every(q vault.IndexQuery, entries ...vault.IndexEntry) vault.IndexQuery {
+	q.Every = entries
+	return q
+}
+
 func candidate(s vault.Subject, record string) vault.Candidate {
 	return vault.Candidate{Lookup: s.Lookup, UID: s.UID, Record: record}
 }
@@ -59,6 +65,7 @@ func compareCandidates(a, b vault.Candidate) int {
 func index(w *world) {
 	w.run("Match", indexMatch)
 	w.run("Replace", indexReplace)
+	w.run("Every", indexEvery)
 	w.run("Pages", indexPages)
 	w.run("OnlyTheLiving", indexLiving)
 	w.run("Delete", indexDelete)
@@ -141,6 +148,45 @@ func indexMatch(w *world) {
 		w.equal("a limit of 0", got, no)
 		return err
 	})
+}
+
+// indexEvery: a record with every entry of a version is found, as one with any of Values.
+func indexEvery(w *world) {
+	tenant := w.tenant()
+	p, q := w.person(tenant), w.person(tenant)
+	ref, other := vault.RecordRef{Collection: 1, Record: "r"}, vault.RecordRef{Collection: 1, Record: "s"}
+	w.replace(tenant, p.UID, ref, nil, entry(1, 1, "a"), entry(1, 1, "b"), entry(1, 1, "c"), entry(1, 2, "d"), entry(2, 1, "e"))
+	w.replace(tenant, p.UID, other, nil, entry(1, 1, "a"), entry(1, 1, "b"), entry(1, 2, "c"), entry(1, 2, "f"))
+	w.replace(tenant, q.UID, ref, nil, entry(1, 1, "a"), entry(1, 1, "c"), entry(1, 1, "long"))
+	first, second, third := candidate(p, "r"), candidate(p, "s"), candidate(q, "r")
+	for _, c := range []struct {
+		name string
+		q    vault.IndexQuery
+		want []vault.Candidate
+	}{
+		{"one", every(query(tenant, 1), entry(0, 1, "a")), []vault.Candidate{first, second, third}},
+		{"two", every(query(tenant, 1), entry(0, 1, "a"), entry(0, 1, "b")), []vault.Candidate{first, second}},
+		{"two, the other way", every(query(tenant, 1), entry(0, 1, "b"), entry(0, 1, "a")), []vault.Candidate{first, second}},
+		{"one twice", every(query(tenant, 1), entry(0, 1, "c"), entry(0, 1, "c")), []vault.Candidate{first, third}},
+		{"three", every(query(tenant, 1), entry(0, 1, "a"), entry(0, 1, "b"), entry(0, 1, "c")), []vault.Candidate{first}},
+		{"the field of an entry is not read", every(query(tenant, 1), entry(7, 1, "a"), entry(2, 1, "c")), []vault.Candidate{first, third}},
+		{"one that nobody has", every(query(tenant, 1), entry(0, 1, "a"), entry(0, 1, "z")), []vault.Candidate{}},
+		{"one of another field", every(query(tenant, 1), entry(0, 1, "a"), entry(0, 1, "e")), []vault.Candidate{}},
+		{"one of another version", every(query(tenant, 1), entry(0, 1, "b"), entry(0, 1, "f")), []vault.Candidate{}},
+		{"each version by itself", every(query(tenant, 1), entry(0, 1, "b"), entry(0, 2, "d"), entry(0, 1, "c")), []vault.Candidate{first}},
+		{"all of either version", every(query(tenant, 1), entry(0, 1, "z"), entry(0, 2, "c"), entry(0, 2, "f")), []vault.Candidate{second}},
+		{"or a value", every(query(tenant, 1, entry(0, 1, "long")), entry(0, 1, "a"), entry(0, 1, "b")), []vault.Candidate{first, second, third}},
+		{"or the same value", every(query(tenant, 1, entry(0, 1, "a")), entry(0, 1, "a"), entry(0, 1, "b"), entry(0, 1, "z")), []vault.Candidate{first, second, third}},
+		{"another collection", every(vault.IndexQuery{Tenant: tenant, Collection: 2, Field: 1, Limit: 9}, entry(0, 1, "a")), []vault.Candidate{}},
+		{"another tenant", every(query(w.tenant(), 1), entry(0, 1, "a")), []vault.Candidate{}},
+	} {
+		slices.SortFunc(c.want, compareCandidates)
+		w.equal(c.name, w.search(c.q), c.want)
+		c.q.Limit = 1
+		w.equal(c.name+", in pages of one", w.search(c.q), c.want)
+	}
+	w.erase(p)
+	w.equal("after an erasure", w.search(every(query(tenant, 1), entry(0, 1, "a"), entry(0, 1, "c"))), []vault.Candidate{third})
 }
 
 func indexReplace(w *world) {

@@ -246,7 +246,7 @@ func applyRecord(ctx context.Context, tx vault.Tx, m *twin, o operation, same fu
 func applyIndex(ctx context.Context, tx vault.Tx, m *twin, o operation, _ func(string, any, any)) error {
 	uid, ref := o.uid(m), modelRef(o.pick)
 	l := m.life(uid)
-	entries := []vault.IndexEntry{entry(1, 1, "x"), entry(2, 1, "y"), entry(1, 2, "x")}[:o.extra%4]
+	entries := []vault.IndexEntry{entry(1, 1, "x"), entry(2, 1, "y"), entry(1, 2, "x"), entry(1, 1, "z")}[:o.extra%5]
 	var fields []uint32
 	var kept []vault.IndexEntry
 	if o.extra%2 == 0 {

@@ -81,6 +81,8 @@ func modelQueries(tenant int32) map[string]vault.IndexQuery {
 		"1xx": query(tenant, 1, entry(0, 1, "x"), entry(0, 2, "x")),
 		"2y":  query(tenant, 2, entry(0, 1, "y")),
 		"2x":  query(tenant, 2, entry(0, 1, "x")),
+		"xz":  every(query(tenant, 1), entry(0, 1, "x"), entry(0, 1, "z")),
+		"yz":  every(query(tenant, 1, entry(0, 2, "x")), entry(0, 1, "z"), entry(0, 1, "x")),
 	}
 }
 
@@ -186,10 +188,13 @@ func (m *twin) search(q vault.IndexQuery) (out []vault.Candidate) {
 			continue
 		}
 		for ref, entries := range m.lives[s.UID].index {
-			hit := slices.ContainsFunc(entries, func(e vault.IndexEntry) bool {
-				return e.Field == q.Field && slices.ContainsFunc(q.Values, func(v vault.IndexEntry) bool {
-					return v.Version == e.Version && slices.Equal(v.Value, e.Value)
+			has := func(v vault.IndexEntry) bool {
+				return slices.ContainsFunc(entries, func(e vault.IndexEntry) bool {
+					return e.Field == q.Field && v.Version == e.Version && slices.Equal(v.Value, e.Value)
 				})
+			}
+			hit := slices.ContainsFunc(q.Values, has) || slices.ContainsFunc(q.Every, func(of vault.IndexEntry) bool {
+				return !slices.ContainsFunc(q.Every, func(v vault.IndexEntry) bool { return v.Version == of.Version && !has(v) })
 			})
 			if hit && ref.Collection == q.Collection {
 				out = append(out, candidate(s, ref.Record))

@@ -93,6 +93,7 @@ func viewCases() []testCase {
 			}
 		}},
 		{name: "W07_masked_texts_are_redacted", run: textsAreRedacted},
+		{name: "W08_searches_beyond_equality", run: searchBeyondEquality},
 	}
 }
 
