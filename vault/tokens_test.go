@@ -681,3 +681,32 @@ func TestTokensOfAFormAreDistinct(t *testing.T) {
 	v.Clock.Advance(time.Hour)
 	isToken(t, "once they have expired", tokenOf(t, v.Vault, app, tokensAs(vault.TokenRandom, phoneIn("c-1"))))
 }
+
+// A person, and an officer without values, see that tokens stand for what is held.
+func TestAnExportCountsTokens(t *testing.T) {
+	v := withTokens(t, vaulttest.Options{})
+	everyKind(t, v, "c-1")
+	tokenOf(t, v.Vault, v.As("app", "billing"), tokensAs(vault.TokenRandom, emailOf("c-1")))
+	soon := tokensAs(vault.TokenRandom, emailOf("c-1"))
+	soon.Life = time.Hour
+	tokenOf(t, v.Vault, v.As("app", "support"), soon)
+	want := []vault.ManifestTokens{
+		{Collection: "customer", Field: "email", Purpose: "billing", Kind: vault.TokenDeterministic, Count: 1},
+		{Collection: "customer", Field: "email", Purpose: "billing", Kind: vault.TokenRandom, Count: 3},
+		{Collection: "customer", Field: "email", Purpose: "support", Kind: vault.TokenRandom, Count: 1, Expires: v.Clock.Now().Add(time.Hour)},
+		{Collection: "customer", Field: "phone", Purpose: "billing", Kind: vault.TokenFormat, Count: 2},
+	}
+	for what, c := range map[string]accessctl.Caller{"the person": v.Person("c-1", ""), "an officer": v.As("dpo", "")} {
+		m, err := v.Export(t.Context(), c, "c-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, m.Tokens); d != "" {
+			t.Errorf("%s: %s", what, d)
+		}
+	}
+	v.Clock.Advance(time.Hour)
+	if m, err := v.Export(t.Context(), v.As("dpo", ""), "c-1"); err != nil || len(m.Tokens) != 3 {
+		t.Errorf("after one has expired: %+v, %v", m.Tokens, err)
+	}
+}

@@ -83,6 +83,12 @@ func TestTokensOverHTTP(t *testing.T) {
 		}
 	}
 
+	var held api.Export
+	w.do(ask{method: "GET", path: "/v1/subjects/c-17/export", token: "dpo"}).want(200, &held)
+	if d := cmp.Diff([]api.ExportTokens{{Collection: "customer", Field: "email", Purpose: "support", Kind: "deterministic", Count: 1}}, held.Tokens); d != "" {
+		t.Error(d)
+	}
+
 	var gone api.TokensRevoked
 	w.tokens("/revoke", "app", "support", api.Tokens{Tokens: []string{text, "x"}}).want(200, &gone)
 	if d := cmp.Diff([]api.Outcome{{Status: 200}, {Status: 404, Code: api.NotFound}}, gone.Results); d != "" {
