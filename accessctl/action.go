@@ -13,6 +13,8 @@ const (
 	ActionList         Action = "list"          // see that the person has a record with the field
 	ActionExport       Action = "export"        // ask for everything, or for the manifest; each value still needs its own reveal
 	ActionAggregate    Action = "aggregate"     // use the value in a statistic
+	ActionTokenise     Action = "tokenise"      // make what stands for the field in place of its value, or take that back
+	ActionDetokenise   Action = "detokenise"    // see by such a token what a reveal of the field would show
 )
 
 // Actions on a person as a whole.
@@ -56,7 +58,7 @@ const (
 func Actions() []Action {
 	return []Action{
 		ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
-		ActionSearch, ActionList, ActionExport, ActionAggregate,
+		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionTokenise, ActionDetokenise,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
 		ActionPseudonymise, ActionResolve,
@@ -67,7 +69,7 @@ func Actions() []Action {
 func (a Action) kind() kind {
 	switch a {
 	case ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
-		ActionSearch, ActionList, ActionExport, ActionAggregate:
+		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionTokenise, ActionDetokenise:
 		return onField
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
@@ -93,10 +95,11 @@ func (a Action) OnService() bool { return a.kind() == onService }
 // NeedsPurpose reports whether a releases or uses personal data and therefore
 // needs a purpose, which the field if there is one lists, consent where the purpose
 // rests on it, and a person who is not restricted: reveal, reveal_masked, search,
-// list, aggregate, pseudonymise, resolve. The others release nothing by themselves.
+// list, aggregate, tokenise, detokenise, pseudonymise, resolve. The others release nothing by themselves.
 func (a Action) NeedsPurpose() bool {
 	switch a {
-	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionPseudonymise, ActionResolve:
+	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionTokenise, ActionDetokenise,
+		ActionPseudonymise, ActionResolve:
 		return true
 	default:
 		return false

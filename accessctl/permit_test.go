@@ -13,7 +13,7 @@ func TestPermit(t *testing.T) {
 	p := parse(t, "permit (principal, action, resource);")
 	releases := []accessctl.Action{
 		accessctl.ActionReveal, accessctl.ActionRevealMasked, accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionAggregate,
-		accessctl.ActionPseudonymise, accessctl.ActionResolve,
+		accessctl.ActionPseudonymise, accessctl.ActionResolve, accessctl.ActionTokenise, accessctl.ActionDetokenise,
 	}
 	for _, a := range accessctl.Actions() {
 		if got, want := a.NeedsPurpose(), slices.Contains(releases, a); got != want {

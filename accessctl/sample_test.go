@@ -102,8 +102,8 @@ func TestSampleViews(t *testing.T) {
 func TestSampleActions(t *testing.T) {
 	p, cat := loadSample(t)
 	for role, want := range map[accessctl.Role]string{
-		"app":       "write delete search list sign_in pseudonymise",
-		"support":   "search list console",
+		"app":       "write delete search list tokenise detokenise sign_in pseudonymise",
+		"support":   "search list detokenise console",
 		"billing":   "list console",
 		"marketing": "",
 		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history resolve inspect audit approve console",

@@ -186,7 +186,7 @@ func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writ
 	case it.ifMatch != 0 && (!stored || rec.Revision != it.ifMatch):
 		return ErrConflict
 	}
-	next, dead, err := w.merge(p, it, &rec)
+	next, dead, gone, err := w.merge(p, it, &rec)
 	if err != nil {
 		return err
 	}
@@ -204,6 +204,11 @@ func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writ
 	}
 	if err != nil {
 		return fmt.Errorf("storing index entries: %w", err)
+	}
+	if len(gone) > 0 {
+		if err := tx.DropFieldTokens(ctx, w.t.row.ID, p.subject.UID, ref, gone); err != nil {
+			return fmt.Errorf("removing tokens: %w", err)
+		}
 	}
 	it.created, it.revision = !stored, next.Revision
 	it.row = audit.Write{Row: next.Row, Revision: next.Revision, Collection: next.Collection}
@@ -259,13 +264,15 @@ func takeEffect(ctx context.Context, tx Tx, mine Effect) (stands Effect, done bo
 // what stood. What was sealed before its group's erasure is dropped: dead names
 // those fields. Only the group's epoch says so: the keys were read before the record
 // was locked, and another write may have made one, and sealed under it, in between.
-func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record, dead []uint32, err error) {
+// gone names all fields that the record had and has no more.
+func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record, dead, gone []uint32, err error) {
 	var old []field.Sealed
 	if len(rec.Sealed) > 0 {
 		if old, err = w.t.unpackRow(p.subject.UID, rec); err != nil {
-			return Record{}, nil, err
+			return Record{}, nil, nil, err
 		}
 	}
+	stood := fieldsOf(old)
 	next = Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
 	old = slices.DeleteFunc(old, func(s field.Sealed) bool {
 		row := keyOf(p.rows, s.Group)
@@ -277,7 +284,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 	})
 	keep, err := w.kept(p, it, old)
 	if err != nil {
-		return Record{}, nil, err
+		return Record{}, nil, nil, err
 	}
 	at := w.v.now().Unix()
 	for i := range it.fields {
@@ -292,7 +299,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 		}
 		sealed, err := k.opened.Seal(place, f.value)
 		if err != nil {
-			return Record{}, nil, fmt.Errorf("sealing: %w", err)
+			return Record{}, nil, nil, fmt.Errorf("sealing: %w", err)
 		}
 		keep = append(keep, field.Sealed{
 			Field: f.field.ID, Group: k.id.Group, Epoch: k.id.Epoch, Revision: next.Revision, At: at, Ciphertext: sealed,
@@ -301,9 +308,19 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 	slices.SortFunc(keep, func(a, b field.Sealed) int { return int(a.Field) - int(b.Field) })
 	next.Sealed, err = w.t.packRow(p.subject.UID, &next, keep)
 	if err != nil {
-		return Record{}, nil, fmt.Errorf("packing: %w", err)
+		return Record{}, nil, nil, fmt.Errorf("packing: %w", err)
 	}
-	return next, dead, nil
+	stands := fieldsOf(keep)
+	gone = slices.DeleteFunc(stood, func(f uint32) bool { return slices.Contains(stands, f) })
+	return next, dead, gone, nil
+}
+
+func fieldsOf(list []field.Sealed) []uint32 {
+	ids := make([]uint32, len(list))
+	for i := range list {
+		ids[i] = list[i].Field
+	}
+	return ids
 }
 
 // kept lists the stored fields that stay. Removing or overwriting one is
@@ -419,7 +436,10 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 		if err := tx.PutRecord(ctx, t.row.ID, p.UID, rec); err != nil {
 			return fmt.Errorf("deleting a record: %w", err)
 		}
-		return tx.ReplaceIndex(ctx, t.row.ID, p.UID, ref, nil, nil)
+		if err := tx.ReplaceIndex(ctx, t.row.ID, p.UID, ref, nil, nil); err != nil {
+			return err
+		}
+		return tx.DropFieldTokens(ctx, t.row.ID, p.UID, ref, nil)
 	})
 	if asksSecond(err) {
 		return v.ask(ctx, c, t, failed, &b)

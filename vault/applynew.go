@@ -61,7 +61,7 @@ func (w *writing) newPerson(p *writePerson) (n NewPerson, ok bool, err error) {
 	p.rows = nil
 	for _, it := range p.items {
 		rec := Record{Collection: it.coll.ID, Record: it.record, Row: w.v.newID()}
-		next, _, err := w.merge(p, it, &rec)
+		next, _, _, err := w.merge(p, it, &rec)
 		if itemError(err) {
 			return NewPerson{}, false, nil
 		}

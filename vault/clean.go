@@ -81,7 +81,12 @@ func (v *Vault) cleanShred(ctx context.Context, t *tenant, s Shred) (done bool, 
 		last := page[len(page)-1]
 		after = RecordRef{Collection: last.Collection, Record: last.Record}
 	}
-	err = v.store.Update(ctx, func(tx Tx) error { return tx.DeleteShred(ctx, s) })
+	err = v.store.Update(ctx, func(tx Tx) error {
+		if err := tx.DropGroupTokens(ctx, s.Tenant, s.UID, s.Group, s.Epoch); err != nil {
+			return err
+		}
+		return tx.DeleteShred(ctx, s)
+	})
 	if err != nil {
 		return false, fmt.Errorf("ending the clean-up of a group: %w", err)
 	}

@@ -80,6 +80,9 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 		if err := f.budgets(ctx, t); err != nil {
 			return f.report, err
 		}
+		if err := f.tokens(ctx, t); err != nil {
+			return f.report, err
+		}
 		if err := f.requests(ctx, t); err != nil {
 			return f.report, err
 		}

@@ -137,6 +137,9 @@ func (v *Vault) Export(ctx context.Context, c accessctl.Caller, subject string) 
 		}
 		m.Generation, m.Created, m.Restricted, m.Held = p.Generation, p.Created, p.Restricted, p.Held
 		m.Consents = v.statuses(t, s, p, consents)
+		if m.Tokens, err = v.countTokens(ctx, tx, t, s, p); err != nil {
+			return err
+		}
 		m.Records, err = listAll(ctx, tx, t, s, p)
 		return err
 	})

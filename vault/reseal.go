@@ -137,6 +137,9 @@ func (v *Vault) resealPage(ctx context.Context, t *tenant, todo *Reseal, cur *re
 		v.unclean.Store(true)
 	}
 	if len(page) < cleanPage {
+		if err := v.resealTokens(ctx, t, k); err != nil {
+			return false, err
+		}
 		return true, v.endReseal(ctx, *todo)
 	}
 	last := page[len(page)-1]

@@ -152,5 +152,8 @@ func (r *expiring) removeFrom(ctx context.Context, tx Tx, p *Subject, ref Record
 	if err := tx.ReplaceIndex(ctx, r.t.row.ID, p.UID, ref, gone, nil); err != nil {
 		return w, fmt.Errorf("removing index entries: %w", err)
 	}
+	if err := tx.DropFieldTokens(ctx, r.t.row.ID, p.UID, ref, gone); err != nil {
+		return w, fmt.Errorf("removing tokens: %w", err)
+	}
 	return audit.Write{Row: rec.Row, Revision: rec.Revision, Collection: ref.Collection}, nil
 }

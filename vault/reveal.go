@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/fieldvault/fieldvault/accessctl"
@@ -50,9 +49,6 @@ func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([
 	})
 }
 
-// key is what two items of one record share.
-func (w *want) key() string { return w.subject + "\x00" + w.coll.Name + "\x00" + w.record }
-
 // A reading is one request to open values, of records or of ciphertexts that an
 // application kept.
 type reading struct {
@@ -67,23 +63,9 @@ type reading struct {
 	wants   []want
 	refused bool // an item asked for all fields without the right to
 	out     []Revealed
+	tokens  *detokenising // set: the wants come of tokens
 	people  people
 	open    openings
-}
-
-// A want is what one item asks for.
-type want struct {
-	at       int // index of the item
-	subject  string
-	own      bool
-	lookup   []byte
-	coll     *catalog.Collection
-	record   string
-	names    []string // as they were asked for; nil: all, or none of a record
-	fields   []*catalog.Field
-	facts    []accessctl.Field
-	all      bool            // "*": what is stored decides fields
-	portable *field.Portable // set: open this, not a record
 }
 
 // maxOpened bounds the bytes that one request opens; items beyond are ErrTooLarge.
@@ -134,7 +116,7 @@ func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action
 				return nil, err
 			}
 		}
-		if len(r.wants) == 0 {
+		if len(r.wants) == 0 && len(r.people.list) == 0 {
 			return r.out, nil
 		}
 		done, err := r.attempt(ctx)
@@ -160,7 +142,7 @@ func (v *Vault) newReading(ctx context.Context, t *tenant, c accessctl.Caller, a
 	if err := s.checkPurpose(c.Purpose); err != nil {
 		return r, err
 	}
-	if !r.d.Has(accessctl.ActionReveal, s.fields) {
+	if !r.d.Has(accessctl.ActionReveal, s.fields) || a == accessctl.ActionDetokenise && !r.d.Has(a, s.fields) {
 		return r, ErrDenied
 	}
 	return r, nil
@@ -197,17 +179,15 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.v.guard(ctx, l.Incarnation); err != nil {
 		return false, err
 	}
-	for i := range r.wants {
-		if broken != nil && broken[i] {
-			w := &r.wants[i]
-			r.people.of(w.lookup).fail(codeIntegrity)
-			r.out[w.at].Err = answerError(codeIntegrity, r.d.MayKnow(w.facts, w.own))
-			continue
-		}
-		r.decide(&r.wants[i], &l.Items[i])
-	}
+	r.decideAll(l, broken)
 	if err := r.within(ctx); err != nil {
 		return false, err
+	}
+	if lost, err := r.spend(ctx); err != nil {
+		return false, err
+	} else if lost {
+		r.startOver()
+		r.decideAll(l, broken)
 	}
 	if err := r.v.record(ctx, r.t, r.people.events(r)...); err != nil {
 		return false, err
@@ -219,6 +199,19 @@ func (r *reading) attempt(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	return true, nil
+}
+
+// decideAll decides every item that was loaded.
+func (r *reading) decideAll(l *Loaded, broken []bool) {
+	for i := range r.wants {
+		if broken != nil && broken[i] {
+			w := &r.wants[i]
+			r.people.of(w.lookup).fail(codeIntegrity)
+			r.out[w.at].Err = answerError(codeIntegrity, r.d.MayKnow(w.facts, w.own))
+			continue
+		}
+		r.decide(&r.wants[i], &l.Items[i])
+	}
 }
 
 // load reads what decides the items. One that cannot be read, because it was
@@ -252,74 +245,6 @@ func (v *Vault) load(ctx context.Context, q LoadQuery) (l *Loaded, broken []bool
 		}
 	}
 	return all, broken, nil
-}
-
-// want resolves names by the catalog.
-func (r *reading) want(it *Item) (want, error) {
-	if err := checkID("subject", it.Subject); err != nil {
-		return want{}, err
-	}
-	if err := checkID("record", it.Record); err != nil {
-		return want{}, err
-	}
-	coll, ok := r.s.catalog.Collection(it.Collection)
-	if !ok {
-		return want{}, invalid("collection", "is not in the catalog")
-	}
-	w := want{
-		subject: it.Subject, own: own(r.c, it.Subject), lookup: r.t.hash(it.Subject),
-		coll: coll, record: it.Record,
-	}
-	return w, r.wantFields(&w, it.Fields)
-}
-
-func (r *reading) wantFields(w *want, names []string) error {
-	if len(names) == 1 && names[0] == "*" {
-		if !r.d.Has(accessctl.ActionExport, r.s.fields) {
-			r.refused = true
-			return ErrDenied
-		}
-		w.all = true
-		for i := range w.coll.Fields {
-			w.add(&w.coll.Fields[i], r.c.Purpose)
-		}
-		return nil
-	}
-	if len(names) == 0 {
-		return invalid("fields", "is required: name the fields that you need")
-	}
-	if before := r.last(); before != nil && before.coll == w.coll && slices.Equal(before.names, names) {
-		w.names, w.fields, w.facts = before.names, before.fields, before.facts
-		return nil
-	}
-	w.fields, w.facts = make([]*catalog.Field, 0, len(names)), make([]accessctl.Field, 0, len(names))
-	for i, name := range names {
-		f, ok := w.coll.Field(name)
-		if !ok {
-			return invalid("fields", "must name fields of the collection")
-		}
-		for _, before := range names[:i] {
-			if before == name {
-				return invalid(w.coll.Name+"."+f.Name, "is named twice")
-			}
-		}
-		w.add(f, r.c.Purpose)
-	}
-	w.names = names
-	return nil
-}
-
-// last is what the item before asks for, of which this one mostly asks the same fields.
-func (r *reading) last() *want {
-	if len(r.wants) == 0 {
-		return nil
-	}
-	return &r.wants[len(r.wants)-1]
-}
-
-func (w *want) add(f *catalog.Field, p accessctl.Purpose) {
-	w.fields = append(w.fields, f)
-	w.facts = append(w.facts, describe(w.coll, f, p))
 }
 
 // decide says what each field of one item may be to the caller, and plans the
@@ -381,7 +306,13 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 			state.Expired = r.expired(f, s)
 		}
 	}
+	if w.token != nil && s != nil && s.Epoch != w.token.Epoch {
+		s = nil // what is stored since the group was erased has tokens of its own
+	}
 	d := r.d.Reveal(w.facts[i], state)
+	if w.token != nil && d.View != accessctl.Hidden && !r.d.Permit(accessctl.ActionDetokenise, w.facts[i], state).Allowed {
+		d = accessctl.Decision{Reason: accessctl.ReasonPolicy}
+	}
 	if w.all && d.View != accessctl.Hidden && !r.d.Permit(accessctl.ActionExport, w.facts[i], state).Allowed {
 		d = accessctl.Decision{Reason: accessctl.ReasonPolicy}
 	}
@@ -410,8 +341,8 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 // stored. It does not yet say what the caller may know.
 func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, string) {
 	s := l.Subject
-	if s == nil {
-		return nil, codeNotFound
+	if s == nil || w.token != nil && (w.spent || w.token.UID != s.UID) {
+		return nil, codeNotFound // nobody; or a token that was used up, or of an earlier life
 	}
 	p.uid, p.own = s.UID, w.own
 	if code := r.alive(l); code != "" {

@@ -58,6 +58,7 @@ type Tx interface {
 	ResealTx
 	HoneyTx
 	TicketTx
+	TokenTx
 	RequestTx
 	BreakerTx
 	JobTx

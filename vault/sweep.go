@@ -26,7 +26,7 @@ type checkpointer interface {
 // Sweep removes the ciphertext, index entries and every other row that erasures
 // left behind, then lets the directory forget the uid, and says for how many
 // people. It may be stopped at any time and goes on where it was. It also
-// removes idempotency keys and tickets that have expired, and requests that need not be
+// removes idempotency keys, tickets and tokens that have expired, and requests that need not be
 // kept any more.
 func (v *Vault) Sweep(ctx context.Context) (int, error) {
 	done, limit := 0, sweepPeople
@@ -55,7 +55,7 @@ func (v *Vault) Sweep(ctx context.Context) (int, error) {
 		}
 		switch {
 		case len(list) < limit || ctx.Err() != nil:
-			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.resumeReseals(ctx), v.dropEffects(ctx), v.dropTickets(ctx), v.forgetRequests(ctx), v.checkpoint(ctx))...)
+			return done, errors.Join(append(errs, v.cleanShreds(ctx), v.resumeReseals(ctx), v.dropEffects(ctx), v.dropTickets(ctx), v.dropTokens(ctx), v.forgetRequests(ctx), v.checkpoint(ctx))...)
 		case swept == 0 && limit < sweepMost:
 			limit *= 10
 		case swept == 0:
@@ -117,6 +117,26 @@ func (v *Vault) dropTickets(ctx context.Context) error {
 		})
 		if err != nil {
 			return fmt.Errorf("removing tickets: %w", err)
+		}
+		if n < sweepRows {
+			return nil
+		}
+	}
+}
+
+// dropTokens removes tokens that have expired.
+func (v *Vault) dropTokens(ctx context.Context) error {
+	for {
+		var n int
+		err := v.store.Update(ctx, func(tx Tx) (err error) {
+			n, err = tx.DropTokens(ctx, v.now(), sweepRows)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("removing tokens: %w", err)
+		}
+		if n > 0 {
+			v.unclean.Store(true)
 		}
 		if n < sweepRows {
 			return nil

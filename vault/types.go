@@ -214,6 +214,7 @@ type Manifest struct {
 	Restricted  bool
 	Held        bool
 	Records     []ManifestRecord
+	Tokens      []ManifestTokens // by collection, field, purpose and kind
 	Consents    []ConsentStatus
 	Purposes    []catalog.Purpose
 	CatalogVers int64

@@ -42,7 +42,7 @@ func what(e *audit.Event) string {
 // for all of them, so that an event is never without.
 func done(e *audit.Event) string {
 	switch e.Action {
-	case accessctl.ActionReveal, actionDecrypt, accessctl.ActionRevealMasked:
+	case accessctl.ActionReveal, actionDecrypt, accessctl.ActionRevealMasked, accessctl.ActionDetokenise:
 		return revealed(e)
 	case accessctl.ActionWrite:
 		return "was stored or changed"
@@ -63,6 +63,11 @@ func done(e *audit.Event) string {
 		return "was listed in full, as a manifest"
 	case accessctl.ActionAggregate:
 		return "was used in a statistic"
+	case accessctl.ActionTokenise:
+		if e.Code == "revoked" {
+			return "lost a token that stood for it"
+		}
+		return "got a token, which an application keeps in its place"
 	default:
 		return doneToPerson(e)
 	}
@@ -199,6 +204,10 @@ func attempted(a accessctl.Action) string {
 		return "list it in full"
 	case accessctl.ActionAggregate:
 		return "use it in a statistic"
+	case accessctl.ActionTokenise:
+		return "make a token for it or take one back"
+	case accessctl.ActionDetokenise:
+		return "see it by a token"
 	default:
 		return attemptedOnPerson(a)
 	}

@@ -163,7 +163,7 @@ const actionDecrypt accessctl.Action = "decrypt"
 // touches says whether an allowed action tells of a person even if it shows no value.
 func touches(a accessctl.Action) bool {
 	switch a {
-	case accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionExport, accessctl.ActionResolve, actionDecrypt:
+	case accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionExport, accessctl.ActionResolve, accessctl.ActionDetokenise, actionDecrypt:
 		return true
 	default:
 		return false

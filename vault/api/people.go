@@ -81,6 +81,17 @@ type Export struct {
 	Purposes       []Purpose      `json:"purposes" doc:"Why data is kept, for whom and how long"`
 	Consents       []Consent      `json:"consents"`
 	Records        []ExportRecord `json:"records"`
+	Tokens         []ExportTokens `json:"tokens,omitempty" doc:"Tokens that applications hold in place of values"`
+}
+
+// An ExportTokens says how many tokens stand for the person's values of a field.
+type ExportTokens struct {
+	Collection string     `json:"collection"`
+	Field      string     `json:"field"`
+	Purpose    string     `json:"purpose"`
+	Kind       string     `json:"kind" enum:"random,deterministic,format"`
+	Count      int        `json:"count" minimum:"1"`
+	Expires    *time.Time `json:"expires,omitempty" doc:"When the last of them expires; absent: one never does"`
 }
 
 // An ExportRecord is one record of an export.

@@ -148,6 +148,9 @@ type Field struct {
 	// meant to hold, or AnyKind alone. To store others gives a warning.
 	Expects []string `json:"expects,omitempty"`
 
+	// Token is the form of tokens for the field; nil if none of a form can be made.
+	Token *TokenFormat `json:"token,omitempty"`
+
 	// Titles are translations of Title, by language.
 	Titles map[string]string `json:"titles,omitempty"`
 

@@ -221,6 +221,7 @@ func (d *differ) field(path string, a, b *Field) {
 	d.text(path+".group", "its key group", a.Group, b.Group)
 	d.index(path+".index", a, b)
 	d.text(path+".mask", "its mask", a.Mask, b.Mask)
+	d.text(path+".token", "the form of its tokens", a.Token.String(), b.Token.String())
 	d.text(path+".expects", "the personal data expected in it", strings.Join(a.Expects, ", "), strings.Join(b.Expects, ", "))
 	d.retention(path+".retention", b, a.Retention, b.Retention, b.Purposes...)
 	d.text(path+".region", "its region", a.Region, b.Region)

@@ -53,6 +53,7 @@
 //	        index: {kind: equality, bits: 64, version: 2} # version: raise it to exchange the key; see Searches
 //	        mask: email                  # default: the type's own
 //	        retention: 730
+//	        token: {alphabet: alnum, length: 20, keep: 0} # of a text; see Tokens
 //	        renamed_from: mail
 //	      tax_id:
 //	        type: national_id
@@ -159,6 +160,14 @@
 // seen, and so is what was not found: a name that is on no list, an address, what the text says.
 // That is why redact is never a default. It is for texts that a role could not do its work
 // without; who must not see the text gets full. One request redacts at most 2 MiB of text.
+//
+// # Tokens
+//
+// A field may say which form the tokens have that applications keep in place of its value:
+// the characters of an alphabet (digits, lower, upper, letters, lower_alnum, upper_alnum,
+// alnum) that are replaced, a length if it is not the value's, and how many of the value's
+// last characters are kept, at most four. Parse refuses what allows fewer than a million
+// tokens. Without it a field has tokens of no particular form.
 //
 // A mask hides at least four characters of what it shows an end of, and shows
 // nothing of a value too short for that. No error of this package contains a

@@ -170,7 +170,7 @@ func (r *reader) collection(e entry, region string) Collection {
 
 func (r *reader) field(e entry, region string) Field {
 	o := r.object(e.value, e.path, "type", "title", "titles", "classification", "purposes", "group", "index", "mask",
-		"retention", "region", "schema", "expects", "renamed_from")
+		"retention", "region", "schema", "expects", "token", "renamed_from")
 	f := Field{
 		Name:           e.key,
 		Title:          titleOr(o, e.key),
@@ -193,6 +193,9 @@ func (r *reader) field(e entry, region string) Field {
 	}
 	if x, ok := o.values["index"]; ok && x.value != nil {
 		f.Index = r.index(x)
+	}
+	if x, ok := o.values["token"]; ok && x.value != nil {
+		f.Token = r.tokenFormat(x)
 	}
 	if s, ok := o.values["schema"]; ok && s.value != nil {
 		f.Schema = r.json(s.value, s.path)

@@ -170,6 +170,7 @@ func (k *checker) field(path string, f *Field) {
 	}
 	k.fieldSchema(path+".schema", f)
 	k.expects(path+".expects", f)
+	k.token(path+".token", f)
 }
 
 func (k *checker) fieldType(path string, f *Field) {

@@ -69,6 +69,13 @@ func exportOf(m *vault.Manifest) api.Export {
 		}
 		out.Records[i] = rec
 	}
+	for _, k := range m.Tokens {
+		e := api.ExportTokens{Collection: k.Collection, Field: k.Field, Purpose: k.Purpose, Kind: string(k.Kind), Count: k.Count}
+		if !k.Expires.IsZero() {
+			e.Expires = &k.Expires
+		}
+		out.Tokens = append(out.Tokens, e)
+	}
 	return out
 }
 

@@ -164,6 +164,7 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE, DELETE", "reseal"},
 		{"SELECT, INSERT, UPDATE, DELETE", "honey"},
 		{"SELECT, INSERT, UPDATE, DELETE", "ticket"},
+		{"SELECT, INSERT, UPDATE, DELETE", "token"},
 		{"SELECT, INSERT, UPDATE, DELETE", "request"},
 		{"SELECT, INSERT, UPDATE, DELETE", "request_log"},
 		{"SELECT, INSERT, UPDATE", "tally"},

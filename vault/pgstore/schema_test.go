@@ -378,6 +378,19 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.SpendTicket(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.DropTickets(ctx, now(), 1)) },
 		},
+		"tokens": {
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.InsertTokens(ctx, id, []vault.TokenRow{tokenOf(id, uuid.New())}))
+			},
+			func(ctx context.Context, tx vault.Tx) error { return tx.ResealToken(ctx, tokenOf(id, p.UID)) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.TokensByHash(ctx, id, [][]byte{hash("t")}))
+			},
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.SpendTokens(ctx, id, [][]byte{hash("t")}))
+			},
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.DropTokens(ctx, now(), 1)) },
+		},
 		"requests": {
 			func(ctx context.Context, tx vault.Tx) error { return tx.PutRequest(ctx, asks) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.RequestRow(ctx, id, asks.ID)) },

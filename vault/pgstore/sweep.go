@@ -41,6 +41,8 @@ func sweeps() []string {
     SELECT uid FROM honey WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM ticket WHERE tenant = $1 AND uid = $2 AND id IN (
     SELECT id FROM ticket WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
+		`DELETE FROM token WHERE tenant = $1 AND uid = $2 AND hash IN (
+    SELECT hash FROM token WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM request WHERE tenant = $1 AND uid = $2 AND id IN (
     SELECT id FROM request WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 	}

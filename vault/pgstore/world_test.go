@@ -198,6 +198,9 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		if err := tx.InsertTicket(ctx, vault.Ticket{Tenant: tenant, UID: p.UID, ID: p.UID, Expires: now().Add(time.Hour)}); err != nil {
 			return err
 		}
+		if _, err := tx.InsertTokens(ctx, tenant, []vault.TokenRow{tokenOf(tenant, p.UID)}); err != nil {
+			return err
+		}
 		asks := vault.RequestRow{Tenant: tenant, UID: p.UID, ID: uuid.New(), Filed: now(), Body: []byte("{}"), MAC: hash("request")}
 		if err := tx.PutRequest(ctx, asks); err != nil {
 			return err
@@ -209,6 +212,13 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		return err
 	})
 	return p
+}
+
+func tokenOf(tenant int32, uid uuid.UUID) vault.TokenRow {
+	return vault.TokenRow{
+		Tenant: tenant, Hash: hash("token " + uid.String()), UID: uid, Place: vault.TokenPlace{Collection: 1, Record: "r", Field: 1},
+		Group: 2, Epoch: 1, Purpose: "billing", Kind: 1, Created: now(), Sealed: []byte("s"), MAC: hash("m"),
+	}
 }
 
 // innocent fails the test if an error holds one of the words that a row held.

@@ -165,7 +165,7 @@ func (w *asker) duties() []Duty {
 				decider, _ := w.decider(roles, p)
 				return decider.Has(a, w.fields(p))
 			}
-			if (a.OnPerson() || !a.NeedsPurpose()) && slices.ContainsFunc(purposes, may) {
+			if (a.OnPerson() || !a.NeedsPurpose() || a == accessctl.ActionTokenise || a == accessctl.ActionDetokenise) && slices.ContainsFunc(purposes, may) {
 				d.Actions = append(d.Actions, string(a))
 			}
 		}

@@ -102,7 +102,7 @@ func TestSchemaRefuses(t *testing.T) {
 func TestSubjectTablesAreThoseOfTheSchema(t *testing.T) {
 	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant, uid := newTenant(t, s), uuid.New()
-	want := []string{"consent", "consent_event", "data_key", "effect", "honey", "record", "request", "reseal", "search_index", "shred", "ticket"}
+	want := []string{"consent", "consent_event", "data_key", "effect", "honey", "record", "request", "reseal", "search_index", "shred", "ticket", "token"}
 	check := func() {
 		t.Helper()
 		if got, err := s.SubjectTables(t.Context()); err != nil || !slices.Equal(got, want) {

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Reseals", reseals},
 		{"Honey", honey},
 		{"Tickets", tickets},
+		{"Tokens", tokens},
 		{"Requests", requests},
 		{"Breaker", breaker},
 		{"Budgets", budgets},

@@ -11,12 +11,12 @@ import (
 )
 
 // fillRows is how many rows fill stores beside the directory.
-const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2 + 1 + 1 + 1 + 1
+const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2 + 1 + 1 + 1 + 1 + 1
 
 // fill stores rows of a uid in every table that bears rows of people: two
 // keys, two records, three index entries, one current consent of a history of
 // two, one effect, two shreds, one reseal, one honey, one request,
-// one ticket.
+// one ticket, one token.
 func (w *world) fill(tenant int32, uid uuid.UUID) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) error {
@@ -37,6 +37,9 @@ func (w *world) fill(tenant int32, uid uuid.UUID) {
 			return err
 		}
 		if err := tx.InsertTicket(ctx, fillTicket(tenant, uid)); err != nil {
+			return err
+		}
+		if _, err := tx.InsertTokens(ctx, tenant, []vault.TokenRow{fillToken(tenant, uid)}); err != nil {
 			return err
 		}
 		if err := tx.PutRequest(ctx, fillRequest(tenant, uid)); err != nil {
@@ -83,6 +86,7 @@ func (w *world) filled(what string, tenant int32, uid uuid.UUID) {
 	w.equal(what+": reseals", ofPerson(w.resealsOf(tenant, vault.KeyPlace{}, 1000), uid), []vault.Reseal{fillReseal(tenant, uid)})
 	w.equal(what+": honey", w.honeyOf(tenant, uid), []vault.Honey{fillHoney(tenant, uid)})
 	w.equal(what+": ticket", w.hasTicket(fillTicket(tenant, uid)), true)
+	w.equal(what+": tokens", w.tokensOf(tenant, uid), []vault.TokenRow{fillToken(tenant, uid)})
 	w.equal(what+": requests", w.requestsOf(tenant, uid), []vault.RequestRow{fillRequest(tenant, uid)})
 }
 
@@ -172,6 +176,7 @@ func sweepOne(w *world, limit int) {
 	w.equal("reseals", ofPerson(w.resealsOf(tenant, vault.KeyPlace{}, 1000), s.UID), []vault.Reseal{})
 	w.equal("honey", w.honeyOf(tenant, s.UID), []vault.Honey{})
 	w.equal("ticket", w.hasTicket(fillTicket(tenant, s.UID)), false)
+	w.equal("tokens", w.tokensOf(tenant, s.UID), []vault.TokenRow{})
 	w.equal("requests", w.requestsOf(tenant, s.UID), []vault.RequestRow{})
 	w.stands("the directory", s)
 	w.filled("the neighbour", neighbour.Tenant, neighbour.UID)

@@ -81,7 +81,7 @@ func insertedJob(_ vault.Job, inserted bool, err error) error { return insert(in
 
 // workWrites are the writing methods of the work around people.
 func workWrites() []write {
-	return slices.Concat(erasureWrites(), budgetWrites(), jobWrites(), rewrapWrites())
+	return slices.Concat(erasureWrites(), tokenWrites(), budgetWrites(), jobWrites(), rewrapWrites())
 }
 
 func erasureWrites() []write {
@@ -240,6 +240,7 @@ type workDump struct {
 	Reseals   []vault.Reseal
 	Honey     []vault.Honey
 	Tickets   [2]bool // the one that was staged, and the one that is stored
+	Tokens    []vault.TokenRow
 	Requests  []vault.RequestRow
 	Logs      []vault.RequestLog
 	Tallies   []vault.Tally
@@ -258,6 +259,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	for i, id := range []uuid.UUID{s.UID, workID(s, "ticket")} {
 		d.Tickets[i] = w.hasTicket(vault.Ticket{Tenant: s.Tenant, UID: s.UID, ID: id})
 	}
+	d.Tokens = w.tokensOf(s.Tenant, s.UID)
 	d.Requests, d.Logs = w.requestsOf(s.Tenant, s.UID), w.requestLogs(vault.RequestLogQuery{Tenant: s.Tenant, Limit: 100})
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)

@@ -249,6 +249,7 @@ func nothingIsLeft(t *testing.T, w *world) {
 		token: w.token(t, "app"), method: "PUT", path: recordPath("e06", "customer", "two"), body: fields{"fields": fields{"city": "Oslo"}},
 		header: map[string]string{"Idempotency-Key": "e06"},
 	}).want(t, "storing", "201")
+	w.tokenise(t, "default", "e06", nil)
 	w.erase(t, "e06").want(t, "erasing", "200")
 	if n := w.one(t, `SELECT count(*) FROM data_key WHERE tenant = $1 AND uid = $2 AND wrapped IS NOT NULL`, p.tenant, p.uid); n != int64(0) {
 		t.Errorf("%v wrapped keys right after the erasure", n)
@@ -257,7 +258,7 @@ func nothingIsLeft(t *testing.T, w *world) {
 	deadline := time.Now().Add(patience)
 	for {
 		left := ""
-		for _, table := range []string{"data_key", "record", "search_index", "consent", "consent_event"} {
+		for _, table := range []string{"data_key", "record", "search_index", "consent", "consent_event", "token"} {
 			if n := w.one(t, `SELECT count(*) FROM `+table+` WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid); n != int64(0) {
 				left += fmt.Sprintf(" %s: %v", table, n)
 			}

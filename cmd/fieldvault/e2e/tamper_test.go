@@ -31,7 +31,7 @@ func TestTampering(t *testing.T) {
 			}
 			t.Parallel()
 			w := newWorld(t, mode.production, options{cold: mode.cold})
-			for _, group := range [][]testCase{recordTampering(), keyTampering(), personTampering(), indexTampering(), documentTampering()} {
+			for _, group := range [][]testCase{recordTampering(), keyTampering(), personTampering(), indexTampering(), documentTampering(), tokenTampering()} {
 				for _, c := range group {
 					t.Run(c.name, func(t *testing.T) { c.run(t, w) })
 				}

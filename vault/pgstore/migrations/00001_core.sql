@@ -376,6 +376,28 @@ CREATE TABLE ticket (
 CREATE INDEX ticket_expires ON ticket (expires);
 COMMENT ON TABLE ticket IS 'Sign-in links and sessions of people that are not spent. What they say is sealed, and with whoever holds them.';
 
+CREATE TABLE token (
+    created    timestamptz NOT NULL,
+    expires    timestamptz,
+    collection bigint      NOT NULL CHECK (collection >= 1),
+    field      bigint      NOT NULL CHECK (field >= 1),
+    grp        bigint      NOT NULL CHECK (grp >= 1),
+    epoch      bigint      NOT NULL CHECK (epoch >= 1),
+    tenant     integer     NOT NULL,
+    kind       smallint    NOT NULL CHECK (kind BETWEEN 1 AND 3),
+    once       boolean     NOT NULL,
+    uid        uuid        NOT NULL,
+    hash       bytea       NOT NULL CHECK (octet_length(hash) = 32),
+    record     text COLLATE "C" NOT NULL,
+    purpose    text COLLATE "C" NOT NULL,
+    sealed     bytea,
+    mac        bytea       NOT NULL,
+    PRIMARY KEY (tenant, hash)
+);
+CREATE INDEX token_person ON token (tenant, uid, collection, record, field);
+CREATE INDEX token_expires ON token (expires) WHERE expires IS NOT NULL;
+COMMENT ON TABLE token IS 'What stands for a field of a record in place of its value, by a keyed hash. Without a good mac a row counts for nothing.';
+
 CREATE TABLE request (
     filed  timestamptz NOT NULL,
     tenant integer     NOT NULL,
@@ -502,7 +524,7 @@ CREATE TABLE key_life (
 COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when it was made and destroyed. About nobody.';
 
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
-    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket,
+    consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket, token,
     request, request_log,
     tally, budget, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

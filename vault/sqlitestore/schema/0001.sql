@@ -355,6 +355,29 @@ CREATE TABLE ticket (
 ) STRICT;
 CREATE INDEX ticket_expires ON ticket (expires);
 
+-- What stands for a field of a record in place of its value, by a keyed hash. Without a
+-- good mac a row counts for nothing.
+CREATE TABLE token (
+  tenant     INTEGER NOT NULL REFERENCES tenant (id),
+  hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+  uid        BLOB    NOT NULL CHECK (length(uid) = 16),
+  collection INTEGER NOT NULL CHECK (collection BETWEEN 1 AND 4294967295),
+  record     TEXT    NOT NULL,
+  field      INTEGER NOT NULL CHECK (field BETWEEN 1 AND 4294967295),
+  grp        INTEGER NOT NULL CHECK (grp BETWEEN 1 AND 4294967295),
+  epoch      INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 4294967295),
+  purpose    TEXT    NOT NULL,
+  kind       INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 3),
+  once       INTEGER NOT NULL CHECK (once IN (0, 1)),
+  created    INTEGER NOT NULL,
+  expires    INTEGER,
+  sealed     BLOB,
+  mac        BLOB    NOT NULL,
+  PRIMARY KEY (tenant, hash)
+) STRICT;
+CREATE INDEX token_person ON token (tenant, uid, collection, record, field);
+CREATE INDEX token_expires ON token (expires) WHERE expires IS NOT NULL;
+
 -- What people asked for, with their words sealed in the body. Without a good mac a row
 -- counts for nothing.
 CREATE TABLE request (
