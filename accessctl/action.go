@@ -13,6 +13,7 @@ const (
 	ActionList         Action = "list"          // see that the person has a record with the field
 	ActionExport       Action = "export"        // ask for everything, or for the manifest; each value still needs its own reveal
 	ActionAggregate    Action = "aggregate"     // use the value in a statistic
+	ActionRelease      Action = "release"       // hand the value on, made coarser, in a table in which many look alike
 )
 
 // Actions on a person as a whole.
@@ -56,7 +57,7 @@ const (
 func Actions() []Action {
 	return []Action{
 		ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
-		ActionSearch, ActionList, ActionExport, ActionAggregate,
+		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionRelease,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
 		ActionPseudonymise, ActionResolve,
@@ -67,7 +68,7 @@ func Actions() []Action {
 func (a Action) kind() kind {
 	switch a {
 	case ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
-		ActionSearch, ActionList, ActionExport, ActionAggregate:
+		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionRelease:
 		return onField
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
@@ -93,10 +94,10 @@ func (a Action) OnService() bool { return a.kind() == onService }
 // NeedsPurpose reports whether a releases or uses personal data and therefore
 // needs a purpose, which the field if there is one lists, consent where the purpose
 // rests on it, and a person who is not restricted: reveal, reveal_masked, search,
-// list, aggregate, pseudonymise, resolve. The others release nothing by themselves.
+// list, aggregate, release, pseudonymise, resolve. The others release nothing by themselves.
 func (a Action) NeedsPurpose() bool {
 	switch a {
-	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionPseudonymise, ActionResolve:
+	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionRelease, ActionPseudonymise, ActionResolve:
 		return true
 	default:
 		return false

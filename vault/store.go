@@ -64,6 +64,7 @@ type Tx interface {
 	RewrapTx
 	KeyLifeTx
 	BudgetTx
+	ReleaseTx
 	trail.Tx
 }
 

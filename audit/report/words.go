@@ -63,6 +63,8 @@ func done(e *audit.Event) string {
 		return "was listed in full, as a manifest"
 	case accessctl.ActionAggregate:
 		return "was used in a statistic"
+	case accessctl.ActionRelease:
+		return "was made coarser for a table in which many people look alike"
 	default:
 		return doneToPerson(e)
 	}
@@ -199,6 +201,8 @@ func attempted(a accessctl.Action) string {
 		return "list it in full"
 	case accessctl.ActionAggregate:
 		return "use it in a statistic"
+	case accessctl.ActionRelease:
+		return "hand it on in a table in which many people look alike"
 	default:
 		return attemptedOnPerson(a)
 	}

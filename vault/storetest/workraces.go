@@ -36,6 +36,7 @@ func workRaces(w *world) {
 		w.equal("what was counted", w.lockTally(tenant, "a", 0).Count, int64(racers))
 	})
 	w.run("LockBudget", raceBudget)
+	w.run("LockReleaseTurn", raceTurn)
 	w.run("InsertApproval", raceApproval)
 	w.run("Approval", func(w *world) {
 		a := w.asked(approvalOf(w.tenant(), "a", 1))
