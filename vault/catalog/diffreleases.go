@@ -43,9 +43,9 @@ func (d *differ) releases(path string, a, b *Releases) {
 		is[c.Field] = true
 		switch old, ok := was[c.Field]; {
 		case !ok:
-			d.widen(path+"."+c.list()+"."+c.Field, "it is in released tables: %s", c.declared())
+			d.widen(path+"."+c.list()+"."+c.Field, "it is in released tables: %s", c)
 		case old.declared() != c.declared():
-			d.widen(path+"."+c.list()+"."+c.Field, "how it is in released tables changes from %s to %s", old.declared(), c.declared())
+			d.widen(path+"."+c.list()+"."+c.Field, "how it is in released tables changes from %s to %s", old, c)
 		}
 	}
 	for i := range a.Columns {
@@ -74,6 +74,15 @@ func (p *ReleasePurpose) String() string {
 		s += ", another sense of diversity"
 	}
 	return s
+}
+
+// String says how the column is declared; of a tree, which may be long, how many names it has.
+func (r *ReleaseColumn) String() string {
+	c := *r
+	if c.Tree = nil; r.Tree == nil {
+		return c.declared()
+	}
+	return fmt.Sprintf("%s, and a tree of %d names", c.declared(), len(r.Tree))
 }
 
 // declared is how a column stands in a table, less its name: the same text for the same.

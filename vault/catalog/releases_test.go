@@ -163,6 +163,7 @@ func TestDiffOfReleases(t *testing.T) {
 		{"every: P30D", "every: P29D", `! collections.c.releases.purposes.a: what tables for a meet changes from k = 5, l = 2 (recursive, c = 2.5), t = 0.4, at most 0.1 of the people left out, one in 30 days to k = 5, l = 2 (recursive, c = 2.5), t = 0.4, at most 0.1 of the people left out, one in 29 days`},
 		{"      quasi", "        b: {every: P1D, k: 9, l: 2}\n      quasi", `! collections.c.releases.purposes.b: tables may be released for b: k = 9, l = 2 (distinct), at most 0 of the people left out, one in 1 days`},
 		{"[10, 100]", "[10]", `! collections.c.releases.quasi_identifiers.n: how it is in released tables changes from {"field":"","bands":[10,100]} to {"field":"","bands":[10]}`},
+		{"[Norway]", "[Norway, Sweden]", `! collections.c.releases.quasi_identifiers.t: how it is in released tables changes from {"field":""}, and a tree of 8 names to {"field":""}, and a tree of 9 names`},
 		{"        m: {}\n", "", `collections.c.releases.quasi_identifiers.m: it is no longer in released tables`},
 	} {
 		got := words(catalog.Diff(first, parse(t, strings.Replace(handedOn, tt.from, tt.to, 1))))
