@@ -90,15 +90,15 @@ type ReleasedColumn struct {
 	Words string // "in bands of 5"
 }
 
-// A ReleaseRefusal says that no table of these people meets what is asked. It tells of the
+// A ReleaseRefusedError says that no table of these people meets what is asked. It tells of the
 // table as a whole, of nobody in it.
-type ReleaseRefusal struct {
+type ReleaseRefusedError struct {
 	// Reason says what stands in the way and what would help.
 	Reason string
 }
 
 // Error gives the reason.
-func (e *ReleaseRefusal) Error() string { return e.Reason }
+func (e *ReleaseRefusedError) Error() string { return e.Reason }
 
 // A TooSoonError says that a table was released, or asked for too often, of late. It is an
 // ErrConflict.
@@ -129,7 +129,7 @@ func (e *TooSoonError) Unwrap() error { return ErrConflict }
 // place one table may be released in the time that the catalog declares; a request whose
 // data are read takes one of ten tries in that time.
 //
-// The error is a *ReleaseRefusal if no table meets the model, a *TooSoonError (an
+// The error is a *ReleaseRefusedError if no table meets the model, a *TooSoonError (an
 // ErrConflict) before its time, ErrTooLarge beyond MostPeople, ErrConflict also if catalog
 // or policy changed while people were read, ErrIntegrity if the record of earlier releases
 // was changed outside the service.
@@ -168,7 +168,6 @@ type releasing struct {
 	needs   []needed
 
 	event uuid.UUID // that data are read
-	next  time.Time
 }
 
 func (v *Vault) newReleasing(ctx context.Context, c accessctl.Caller, q ReleaseQuery) (*releasing, error) {
@@ -279,7 +278,7 @@ func (r *releasing) table(ctx context.Context) (*release.Result, error) {
 	var refused *release.RefusalError
 	switch {
 	case errors.As(err, &refused):
-		return nil, &ReleaseRefusal{Reason: refused.Error()}
+		return nil, &ReleaseRefusedError{Reason: refused.Error()}
 	case err != nil:
 		return nil, fmt.Errorf("making a table coarser: %w", err)
 	}
@@ -402,7 +401,7 @@ const (
 func (r *releasing) failed(ctx context.Context, cause error) error {
 	e := r.v.event(r.t, r.s, r.c, accessctl.ActionRelease)
 	e.Outcome, e.Code, e.Refers = audit.Failed, codeKEK, r.event
-	var refused *ReleaseRefusal
+	var refused *ReleaseRefusedError
 	switch {
 	case errors.As(cause, &refused):
 		e.Code = codeTable

@@ -313,7 +313,7 @@ func TestATableThatNoneMeetsIsRefused(t *testing.T) {
 		bad := q
 		tt.change(&bad)
 		_, err := v.Release(t.Context(), v.As("analyst", p), bad)
-		var refused *vault.ReleaseRefusal
+		var refused *vault.ReleaseRefusedError
 		if !errors.As(err, &refused) || !strings.HasPrefix(refused.Reason, tt.want) || strings.Contains(refused.Reason, "rock") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -436,7 +436,7 @@ func TestOneTableInAWhile(t *testing.T) {
 		t.Errorf("before its time: %v", err)
 	}
 	v.Clock.Advance(time.Microsecond)
-	var refused *vault.ReleaseRefusal
+	var refused *vault.ReleaseRefusedError
 	bad := q
 	for bad.K = 1000; bad.K < 1010; bad.K++ {
 		if _, err := v.Release(t.Context(), v.As("analyst", p), bad); !errors.As(err, &refused) {

@@ -114,7 +114,7 @@ func (o *releaseOptions) release(c *cobra.Command, p *parts, by accessctl.Caller
 
 // releaseHint says what to do about a table that was not made.
 func releaseHint(err error, role string) error {
-	var none *vault.ReleaseRefusal
+	var none *vault.ReleaseRefusedError
 	var soon *vault.TooSoonError
 	switch {
 	case errors.As(err, &none):

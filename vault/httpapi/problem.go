@@ -64,7 +64,7 @@ func problemOf(err error) *refusal {
 	if errors.As(err, &form) {
 		return invalid(form.Path, form.Rule)
 	}
-	var coarse *vault.ReleaseRefusal
+	var coarse *vault.ReleaseRefusedError
 	if errors.As(err, &coarse) {
 		return refuse(api.Unmet, sentence(coarse.Reason))
 	}
