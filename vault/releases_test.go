@@ -589,3 +589,21 @@ func TestTooManyPeople(t *testing.T) {
 		t.Errorf("%+v, %d records", report, read)
 	}
 }
+
+// TestAValueThatDoesNotOpen: who has it is left out, and nobody else; fsck names it.
+func TestAValueThatDoesNotOpen(t *testing.T) {
+	v := tableVault(t, 24)
+	v.Tampered()
+	db := open(t, v)
+	for _, n := range []int{5, 6} {
+		sql := fmt.Sprintf(`UPDATE record SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || x'00' AS BLOB)
+			WHERE uid = (SELECT uid FROM record ORDER BY uid LIMIT 1 OFFSET %d)`, n)
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, q := byPlace("analytics")
+	if report, _ := releases(t, v, p, q); report.People != 22 {
+		t.Errorf("%d people, want 22", report.People)
+	}
+}
