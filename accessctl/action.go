@@ -15,6 +15,7 @@ const (
 	ActionAggregate    Action = "aggregate"     // use the value in a statistic
 	ActionTokenise     Action = "tokenise"      // make what stands for the field in place of its value, or take that back
 	ActionDetokenise   Action = "detokenise"    // see by such a token what a reveal of the field would show
+	ActionRelease      Action = "release"       // hand the value on, made coarser, in a table in which many look alike
 )
 
 // Actions on a person as a whole.
@@ -58,7 +59,7 @@ const (
 func Actions() []Action {
 	return []Action{
 		ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
-		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionTokenise, ActionDetokenise,
+		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionRelease, ActionTokenise, ActionDetokenise,
 		ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
 		ActionPseudonymise, ActionResolve,
@@ -69,7 +70,7 @@ func Actions() []Action {
 func (a Action) kind() kind {
 	switch a {
 	case ActionReveal, ActionRevealMasked, ActionWrite, ActionDelete,
-		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionTokenise, ActionDetokenise:
+		ActionSearch, ActionList, ActionExport, ActionAggregate, ActionRelease, ActionTokenise, ActionDetokenise:
 		return onField
 	case ActionErase, ActionHold, ActionRestrict, ActionConsent,
 		ActionConsentRead, ActionReenrol, ActionRequests, ActionAccessHistory, ActionSignIn, ActionHoney,
@@ -95,10 +96,10 @@ func (a Action) OnService() bool { return a.kind() == onService }
 // NeedsPurpose reports whether a releases or uses personal data and therefore
 // needs a purpose, which the field if there is one lists, consent where the purpose
 // rests on it, and a person who is not restricted: reveal, reveal_masked, search,
-// list, aggregate, tokenise, detokenise, pseudonymise, resolve. The others release nothing by themselves.
+// list, aggregate, release, tokenise, detokenise, pseudonymise, resolve. The others release nothing by themselves.
 func (a Action) NeedsPurpose() bool {
 	switch a {
-	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionTokenise, ActionDetokenise,
+	case ActionReveal, ActionRevealMasked, ActionSearch, ActionList, ActionAggregate, ActionRelease, ActionTokenise, ActionDetokenise,
 		ActionPseudonymise, ActionResolve:
 		return true
 	default:

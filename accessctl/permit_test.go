@@ -13,6 +13,7 @@ func TestPermit(t *testing.T) {
 	p := parse(t, "permit (principal, action, resource);")
 	releases := []accessctl.Action{
 		accessctl.ActionReveal, accessctl.ActionRevealMasked, accessctl.ActionSearch, accessctl.ActionList, accessctl.ActionAggregate,
+		accessctl.ActionRelease,
 		accessctl.ActionPseudonymise, accessctl.ActionResolve, accessctl.ActionTokenise, accessctl.ActionDetokenise,
 	}
 	for _, a := range accessctl.Actions() {

@@ -107,7 +107,7 @@ func TestSampleActions(t *testing.T) {
 		"billing":   "list console",
 		"marketing": "",
 		"dpo":       "export erase hold restrict consent consent_read reenrol requests access_history resolve inspect audit approve console",
-		"analyst":   "aggregate console",
+		"analyst":   "aggregate release console",
 		"operator":  "honey configure inspect keys audit jobs console",
 		"subject":   "write list export erase restrict consent consent_read requests access_history",
 		"nobody":    "",

@@ -43,7 +43,9 @@ audit/report:                 accessctl audit
 audit/watch:                  accessctl audit
 audit/tiledir:                audit/tree
 audit/trail:                  audit audit/tree
-vault/catalog:                crypto/fpe crypto/secret
+vault/release:
+vault/release/parquetfile:
+vault/catalog:                crypto/fpe crypto/secret vault/release
 vault/token:                  crypto/fpe crypto/secret
 vault/freetext:               vault/catalog
 vault/processing:             accessctl vault/catalog
@@ -59,9 +61,7 @@ vault/rights:
 vault/rights/bundle:          audit/evidence vault/rights
 vault/aggregate/noise:
 vault/aggregate:              vault/aggregate/noise
-vault/release:
-vault/release/parquetfile:
-vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/aggregate vault/catalog vault/erasure vault/failpoint vault/freetext vault/ledger vault/rights vault/rights/bundle vault/token
+vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/aggregate vault/catalog vault/erasure vault/failpoint vault/freetext vault/ledger vault/release vault/release/parquetfile vault/rights vault/rights/bundle vault/token
 vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault vault/pacetest accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog

@@ -33,6 +33,8 @@ type AggregateRequest struct {
 	Epsilon int64
 	// Quantiles are those asked for, in thousandths, ascending: 500 is the median.
 	Quantiles []int
+	// Progress, if not nil, is told how many records were read so far.
+	Progress func(records int)
 }
 
 // An AggregateAnswer is a statistic. Every number in it that depends on people has noise.
@@ -128,13 +130,6 @@ type grouping struct {
 	by     *catalog.Measured
 	labels []string // nil: those of the data
 	at     int      // in needs
-}
-
-// A needed is a field that the answer uses.
-type needed struct {
-	field *catalog.Field
-	fact  accessctl.Field
-	open  bool // its value counts, not only that there is one
 }
 
 func (v *Vault) newAggregating(ctx context.Context, c accessctl.Caller, q AggregateRequest) (*aggregating, error) {

@@ -69,7 +69,7 @@ func (v *Vault) ApplyCatalog(ctx context.Context, c accessctl.Caller, source []b
 	if err := ensureKeys(ctx, v.store, v.ring, kek{t.row.ID, t.row.Name}, indexLabels(next), v.now()); err != nil {
 		return Applied{}, err
 	}
-	p := publication{kind: DocumentCatalog, doc: Document{Version: next.Version, Source: source}, budgets: t.newBudgets(prev, next)}
+	p := publication{kind: DocumentCatalog, doc: Document{Version: next.Version, Source: source}, budgets: t.newBudgets(prev, next), turns: t.newTurns(prev, next)}
 	if p.doc.Body, err = catalog.Marshal(next); err != nil {
 		return Applied{}, fmt.Errorf("encoding the catalog: %w", err)
 	}

@@ -58,7 +58,7 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 		return Report{}, errNoScan
 	}
 	f := &checking{v: v, scan: scan, progress: progress, filling: map[int32]bool{}, told: told{
-		rows: map[uuid.UUID]toldRow{}, people: map[uuid.UUID]*toldPerson{}, requests: map[uuid.UUID]toldRequest{}, budgets: map[toldBudget]int64{},
+		rows: map[uuid.UUID]toldRow{}, people: map[uuid.UUID]*toldPerson{}, requests: map[uuid.UUID]toldRequest{}, budgets: map[toldBudget]int64{}, releases: map[toldBudget]int64{},
 	}}
 	f.unopened()
 	for _, t := range v.openedTenants() {
@@ -81,6 +81,9 @@ func (v *Vault) Fsck(ctx context.Context, by accessctl.Caller, progress func(rec
 			return f.report, err
 		}
 		if err := f.tokens(ctx, t); err != nil {
+			return f.report, err
+		}
+		if err := f.turns(ctx, t); err != nil {
 			return f.report, err
 		}
 		if err := f.requests(ctx, t); err != nil {

@@ -20,9 +20,11 @@ type told struct {
 	requests map[uuid.UUID]toldRequest
 	// budgets are how many statistics were paid for.
 	budgets map[toldBudget]int64
+	// releases are how many tables were released.
+	releases map[toldBudget]int64
 }
 
-// A toldBudget names a budget of statistics.
+// A toldBudget names a budget of statistics, or the releases of a collection for a purpose.
 type toldBudget struct {
 	tenant     string
 	collection uint32
@@ -80,6 +82,10 @@ func (l *told) read(e *audit.Event) {
 	if n, err := strconv.ParseInt(attr[attrAnswer], 10, 64); err == nil && e.Action == accessctl.ActionAggregate && len(e.Fields) > 0 {
 		k := toldBudget{e.Tenant, e.Fields[0].Collection, e.Purpose}
 		l.budgets[k] = max(l.budgets[k], n)
+	}
+	if n, err := strconv.ParseInt(attr[attrRelease], 10, 64); err == nil && e.Action == accessctl.ActionRelease && len(e.Fields) > 0 {
+		k := toldBudget{e.Tenant, e.Fields[0].Collection, e.Purpose}
+		l.releases[k] = max(l.releases[k], n)
 	}
 	if e.UID == uuid.Nil {
 		return

@@ -386,7 +386,8 @@ type publication struct {
 	job  *Job // to be asked for in the same transaction, if not nil
 	need bool // not published unless the job is a new one
 
-	budgets []BudgetRow // to be made in the same transaction
+	budgets []BudgetRow   // to be made in the same transaction
+	turns   []ReleaseTurn // so, too
 }
 
 // publish stores the next version of a document with its event, and uses it.
@@ -402,6 +403,11 @@ func (v *Vault) publish(ctx context.Context, c accessctl.Caller, t *tenant, s *s
 		for i := range p.budgets {
 			if _, err := tx.InsertBudget(ctx, p.budgets[i]); err != nil {
 				return err // one of an earlier catalog stands as it was spent
+			}
+		}
+		for i := range p.turns {
+			if _, err := tx.InsertReleaseTurn(ctx, p.turns[i]); err != nil {
+				return err // one of an earlier catalog stands as it was
 			}
 		}
 		e := v.event(t, s, c, accessctl.ActionConfigure)

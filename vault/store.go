@@ -65,6 +65,7 @@ type Tx interface {
 	RewrapTx
 	KeyLifeTx
 	BudgetTx
+	ReleaseTx
 	trail.Tx
 }
 

@@ -68,6 +68,8 @@ func done(e *audit.Event) string {
 			return "lost a token that stood for it"
 		}
 		return "got a token, which an application keeps in its place"
+	case accessctl.ActionRelease:
+		return "was made coarser for a table in which many people look alike"
 	default:
 		return doneToPerson(e)
 	}
@@ -208,6 +210,8 @@ func attempted(a accessctl.Action) string {
 		return "make a token for it or take one back"
 	case accessctl.ActionDetokenise:
 		return "see it by a token"
+	case accessctl.ActionRelease:
+		return "hand it on in a table in which many people look alike"
 	default:
 		return attemptedOnPerson(a)
 	}

@@ -152,7 +152,7 @@ production: migrate, tenant create, catalog apply, policy apply, serve.`,
 	root.PersistentFlags().Bool("json", false, "print the result as JSON on standard output")
 	root.AddCommand(
 		newDev(w), newServe(w), newMigrate(w), newTenant(w), newImport(w), newErase(w), newApprove(w), newHold(w), newLedger(w), newKeys(w), newFsck(w), newAudit(w),
-		newCatalog(w), newPolicy(w), newToken(w), newCertificate(w), newRequest(w), newRecord(w), newBench(w),
+		newCatalog(w), newPolicy(w), newToken(w), newCertificate(w), newRequest(w), newRecord(w), newAggregate(w), newRelease(w), newBench(w),
 	)
 	usageArgs(root)
 	return root

@@ -25,7 +25,7 @@ run() { # a name, flags and packages
 # they take three times as long and find little that the others, and the load of
 # cmd/fieldvault/linear on such a program, do not find. The statistics of vault/aggregate
 # and vault/release draw and count for minutes in one goroutine.
-heavy='/cmd/fieldvault/(bench|browser|e2e|killpoints|logscale)$|/vault/portal/page$|/vault/(aggregate|release)(/|$)'
+heavy='/cmd/fieldvault/(bench|browser|census|e2e|killpoints|logscale)$|/vault/portal/page$|/vault/(aggregate|release)(/|$)'
 
 # SQLite is C turned into Go. What it keeps is, but for a few globals, outside the memory of
 # Go, where the detector sees nothing; to look there takes three quarters of the time of a

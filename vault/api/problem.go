@@ -30,6 +30,9 @@ const (
 	Unsupported Code = "unsupported"
 	// Mismatch (422): the Idempotency-Key was used before for another request.
 	Mismatch Code = "mismatch"
+	// Unmet (422): no table of the people meets what is asked; the detail says what
+	// would help.
+	Unmet Code = "unmet"
 	// RateLimited (429): the caller asks too often; Retry-After says when to try again.
 	RateLimited Code = "rate_limited"
 	// Internal (500): a fault of the service.
@@ -45,7 +48,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		Unauthenticated, Denied, NotFound, Conflict, Held, Gone, Invalid, TooLarge, Unsupported,
-		Mismatch, RateLimited, Internal, Integrity, Unavailable,
+		Mismatch, Unmet, RateLimited, Internal, Integrity, Unavailable,
 	}
 }
 
@@ -68,7 +71,7 @@ func (c Code) Status() int {
 		return 413
 	case Unsupported:
 		return 415
-	case Mismatch:
+	case Mismatch, Unmet:
 		return 422
 	case RateLimited:
 		return 429

@@ -159,7 +159,7 @@ func (failing) Read([]byte) (int, error) { return 0, errRead }
 func TestCodesHaveTheirStatus(t *testing.T) {
 	want := map[api.Code]int{
 		"unauthenticated": 401, "denied": 403, "not_found": 404, "conflict": 409, "held": 409, "gone": 410, "invalid": 400, "too_large": 413,
-		"unsupported": 415, "mismatch": 422, "rate_limited": 429, "internal": 500, "integrity": 500, "unavailable": 503,
+		"unsupported": 415, "mismatch": 422, "unmet": 422, "rate_limited": 429, "internal": 500, "integrity": 500, "unavailable": 503,
 	}
 	got := map[api.Code]int{}
 	for _, c := range api.Codes() {

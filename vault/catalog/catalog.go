@@ -108,6 +108,9 @@ type Collection struct {
 	// Statistics is nil for a collection about whose people none are made.
 	Statistics *Statistics `json:"statistics,omitempty"`
 
+	// Releases is nil for a collection whose people are in no released table.
+	Releases *Releases `json:"releases,omitempty"`
+
 	fields   map[string]*Field
 	fieldIDs map[uint32]*Field
 }
@@ -338,6 +341,7 @@ func (c *Catalog) link() {
 			enter(col.fieldIDs, f.ID, f)
 		}
 		col.linkStatistics()
+		col.linkReleases()
 	}
 	c.linkConsent()
 }

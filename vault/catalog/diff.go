@@ -223,6 +223,7 @@ func (d *differ) collections() {
 		d.titles(path+".titles", old.Titles, c.Titles)
 		d.fields(path, old, c)
 		d.statistics(path+".statistics", old.Statistics, c.Statistics)
+		d.releases(path+".releases", old.Releases, c.Releases)
 	}
 	for _, c := range d.old.Collections {
 		if before(d.new.collections, d.new.collectionIDs, c.Name, c.ID) == nil {

@@ -79,6 +79,15 @@
 //	        country: {values: [Chile, Norway]}
 //	        postcode: {prefix: 2}
 //	        member: {}                     # a boolean
+//	    releases:                        # without it, no table is: see Releases
+//	      purposes:                      # what a table for it meets, at the least
+//	        research: {every: P30D, k: 10, l: 2, t: 0.4, max_suppression: 0.05}
+//	      quasi_identifiers:             # others are in no table
+//	        born: {periods: [month, year, decade], finest: 1}  # 0 is the day itself
+//	        country: {tree: {Americas: [Chile], Europe: {North: [Norway]}}}
+//	        postcode: {prefixes: [3, 1]}
+//	      sensitive:                     # handed on as they are
+//	        points: {distance: ordered}  # or equal, the default, or hierarchical
 //
 // Names of collections, fields, purposes and groups match
 // [a-z][a-z0-9_]{0,62}. The purpose "self" and the group "identity" are

@@ -159,12 +159,13 @@ func (o object) titles() map[string]string {
 }
 
 func (r *reader) collection(e entry, region string) Collection {
-	o := r.object(e.value, e.path, "title", "titles", "renamed_from", "fields", "statistics")
+	o := r.object(e.value, e.path, "title", "titles", "renamed_from", "fields", "statistics", "releases")
 	c := Collection{Name: e.key, Title: titleOr(o, e.key), Titles: o.titles(), RenamedFrom: o.text("renamed_from")}
 	for _, f := range o.members("fields") {
 		c.Fields = append(c.Fields, r.field(f, region))
 	}
 	c.Statistics = r.statistics(o.values["statistics"], c.Fields)
+	c.Releases = r.releases(o.values["releases"], c.Fields)
 	return c
 }
 

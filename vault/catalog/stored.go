@@ -131,6 +131,7 @@ func (c *Catalog) clone() *Catalog {
 		col.Fields = slices.Clone(col.Fields)
 		col.Retired = slices.Clone(col.Retired)
 		col.Statistics = col.Statistics.clone()
+		col.Releases = col.Releases.clone()
 		for j := range col.Fields {
 			if x := col.Fields[j].Index; x != nil {
 				index := *x

@@ -150,6 +150,7 @@ func (k *checker) collection(c *Collection) {
 		k.field(path+".fields."+f.Name, f)
 	}
 	k.statistics(path+".statistics", c)
+	k.releases(path+".releases", c)
 }
 
 func (k *checker) field(path string, f *Field) {

@@ -11,7 +11,7 @@ import (
 func aggregateRoutes() []route {
 	return []route{{
 		method: http.MethodPost, path: "/v1/aggregates", id: "aggregate", tag: "Statistics", summary: "Learn about many people without looking at anyone",
-		detail: "With noise that hides each person, of those whose data may be used for the purpose now; the catalog declares what can be asked. It is paid for from the budget before any data are read, also if it fails then. Needs the action aggregate on each field. It works for 30 seconds, one at a time.",
+		detail: "With noise that hides each person, of those whose data may be used for the purpose now; the catalog declares what can be asked. It is paid for from the budget before any data are read, also if it fails then. Needs the action aggregate on each field. It works for 30 seconds, one at a time; `fieldvault aggregate` has no such limit.",
 		in:     api.AggregateRequest{}, purpose: always,
 		serve: (*exchange).aggregate, out: []result{{200, "The statistic", api.AggregateAnswer{}, ""}},
 	}, {
@@ -38,8 +38,13 @@ func (x *exchange) aggregate() (answer, error) {
 		Epsilon: int64(math.Round(in.Epsilon * millionths)), Quantiles: in.Quantiles,
 	})
 	if err != nil {
-		return answer{}, err
+		return answer{}, x.late(err, "So many people take longer than 30 seconds. What it took from the budget stays spent. Ask with `fieldvault aggregate`, which has no such limit.")
 	}
+	return encoded(http.StatusOK, StatisticOf(a))
+}
+
+// StatisticOf is the wire form of a statistic.
+func StatisticOf(a *vault.AggregateAnswer) api.AggregateAnswer {
 	out := api.AggregateAnswer{
 		Groups: make([]api.AggregateGroup, len(a.Groups)), Bins: a.Bins, Threshold: a.Threshold,
 		Confidence: float64(a.Confidence) / 1000, Epsilon: float64(a.Epsilon) / millionths, Budget: budgetOf(&a.Budget),
@@ -55,7 +60,7 @@ func (x *exchange) aggregate() (answer, error) {
 			to.Values[j] = api.Estimate(g.Values[j])
 		}
 	}
-	return encoded(http.StatusOK, out)
+	return out
 }
 
 // millionths is how the vault counts an epsilon.

@@ -101,7 +101,7 @@ func New(cfg Config) (http.Handler, error) {
 		bodies:     bodyReader{semaphore.NewWeighted(bodyBudget)},
 		reports:    semaphore.NewWeighted(1),
 	}
-	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), pseudonymRoutes(), tokenRoutes(), peopleRoutes(), erasureRoutes(), requestRoutes(), keyRoutes(), logRoutes(), breachRoutes(), usageRoutes(), aggregateRoutes(), consentRoutes(), noticeRoutes(), settingsRoutes(), serviceRoutes())
+	routes := slices.Concat(recordRoutes(), batchRoutes(), portableRoutes(), pseudonymRoutes(), tokenRoutes(), peopleRoutes(), erasureRoutes(), requestRoutes(), keyRoutes(), logRoutes(), breachRoutes(), usageRoutes(), aggregateRoutes(), releaseRoutes(), consentRoutes(), noticeRoutes(), settingsRoutes(), serviceRoutes())
 	for i := range routes {
 		s.mux.Method(routes[i].method, routes[i].pattern(), s.handler(&routes[i]))
 	}

@@ -64,16 +64,23 @@ func problemOf(err error) *refusal {
 	if errors.As(err, &form) {
 		return invalid(form.Path, form.Rule)
 	}
+	var coarse *vault.ReleaseRefusedError
+	if errors.As(err, &coarse) {
+		return refuse(api.Unmet, sentence(coarse.Reason))
+	}
 	r := &refusal{code: codeOf(err)}
 	if r.code == api.Unavailable {
 		r.retry = time.Second
 	}
 	var spent *vault.BudgetError
+	var soon *vault.TooSoonError
 	var waits *vault.KeyError
 	var step *rights.StepError
 	switch {
 	case errors.As(err, &spent):
 		r.detail = spent.Error() + "."
+	case errors.As(err, &soon):
+		r.detail = sentence(soon.Error())
 	case errors.As(err, &step) && r.code == api.Conflict:
 		r.detail = strings.TrimPrefix(step.Error(), "rights: ") + "."
 	case errors.As(err, &waits) && r.code == api.Conflict:
@@ -85,6 +92,9 @@ func problemOf(err error) *refusal {
 	}
 	return r
 }
+
+// sentence makes words of the vault a sentence.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
 // codeOf maps the sentinels. The order matters where an error is two of them: a
 // part that does not answer is said before what was to be done with it.
@@ -136,6 +146,8 @@ func detailOf(c api.Code) string {
 		return "Requests of this kind are not served here."
 	case api.Mismatch:
 		return "The Idempotency-Key was used before for another request."
+	case api.Unmet:
+		return "No answer meets what is asked."
 	case api.RateLimited:
 		return "Too many requests: try again later."
 	case api.Integrity:

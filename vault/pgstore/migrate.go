@@ -169,6 +169,7 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE, DELETE", "request_log"},
 		{"SELECT, INSERT, UPDATE", "tally"},
 		{"SELECT, INSERT, UPDATE", "budget"},
+		{"SELECT, INSERT, UPDATE", "release_turn"},
 		{"SELECT, INSERT, UPDATE", "approval"},
 		{"SELECT, INSERT, UPDATE, DELETE", "job"},
 		{"SELECT, INSERT, UPDATE", "key_life"},

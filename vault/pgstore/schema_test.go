@@ -139,11 +139,17 @@ func TestHistoryStands(t *testing.T) {
 		if _, err := tx.InsertBudget(ctx, vault.BudgetRow{Tenant: id, Collection: 1, Purpose: "p", Rho: 5, Delta: 5, Answers: 1}); err != nil {
 			return err
 		}
+		turn := vault.ReleaseTurn{Tenant: id, Collection: 1, Purpose: "p", Releases: 1, Tries: 5, First: 4, Began: 9, Last: 9}
+		if _, err := tx.InsertReleaseTurn(ctx, turn); err != nil {
+			return err
+		}
 		return tx.InsertDocument(ctx, id, vault.DocumentPolicy, vault.Document{Version: 1, By: "me", Created: now()})
 	})
 	for _, sql := range []string{
 		`UPDATE budget SET rho = 4`, `UPDATE budget SET delta = 0`, `UPDATE budget SET answers = 0`, `UPDATE budget SET purpose = 'other'`,
 		`DELETE FROM budget`, `TRUNCATE budget`,
+		`UPDATE release_turn SET releases = 0`, `UPDATE release_turn SET tries = 4`, `UPDATE release_turn SET last = 0`,
+		`UPDATE release_turn SET purpose = 'other'`, `DELETE FROM release_turn`, `TRUNCATE release_turn`,
 		`UPDATE consent_event SET decision = 'withdrawn'`, `UPDATE document SET body = 'permit'`,
 		`UPDATE erasure SET certificate = ''`, `DELETE FROM erasure`, `TRUNCATE erasure`,
 		`INSERT INTO ledger VALUES (false, 1)`,
@@ -286,7 +292,7 @@ func TestServiceRole(t *testing.T) {
 		`UPDATE document SET body = ''`, `DELETE FROM document`, `ALTER TABLE subject DISABLE TRIGGER ALL`,
 		`DELETE FROM goose_db_version`, `DROP TABLE record`,
 		`UPDATE erasure SET certificate = ''`, `DELETE FROM erasure`, `TRUNCATE erasure`, `UPDATE outbox SET body = ''`,
-		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM budget`, `DELETE FROM approval`, `DELETE FROM tenant`, `DELETE FROM key_life`,
+		`INSERT INTO ledger VALUES (true, 1)`, `DELETE FROM ledger`, `DELETE FROM tally`, `DELETE FROM budget`, `DELETE FROM release_turn`, `DELETE FROM approval`, `DELETE FROM tenant`, `DELETE FROM key_life`,
 	) {
 		_, err := c.Exec(t.Context(), sql)
 		var pg *pgconn.PgError
@@ -414,6 +420,13 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.LockBudget(ctx, id, 1, "p")) },
 			func(ctx context.Context, tx vault.Tx) error {
 				return tx.PutBudget(ctx, vault.BudgetRow{Tenant: id, Collection: 1, Purpose: "p", Answers: 1})
+			},
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.InsertReleaseTurn(ctx, vault.ReleaseTurn{Tenant: id, Collection: 1, Purpose: "p"}))
+			},
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.LockReleaseTurn(ctx, id, 1, "p")) },
+			func(ctx context.Context, tx vault.Tx) error {
+				return tx.PutReleaseTurn(ctx, vault.ReleaseTurn{Tenant: id, Collection: 1, Purpose: "p", Releases: 1})
 			},
 			func(ctx context.Context, tx vault.Tx) error {
 				return second(tx.SurveyRecords(ctx, vault.SurveyQuery{Tenant: id, Collection: 1, Limit: 1}))

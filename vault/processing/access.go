@@ -23,6 +23,7 @@ type Access struct {
 	Search    []string `json:"search"`    // finds people by the value
 	List      []string `json:"list"`      // sees that there is such a record
 	Aggregate []string `json:"aggregate"` // uses it in statistics
+	Release   []string `json:"release"`   // hands it on, made coarser, in tables
 }
 
 // A Duty is what else a role may do, under any purpose or none, as policies name it.
@@ -87,7 +88,7 @@ func (w *asker) own() []Access {
 
 // ask asks what callers in these roles get of every field.
 func (w *asker) ask(roles []accessctl.Role, purpose accessctl.Purpose) Access {
-	a := Access{Roles: words(roles), Plain: []string{}, Masked: []string{}, Search: []string{}, List: []string{}, Aggregate: []string{}}
+	a := Access{Roles: words(roles), Plain: []string{}, Masked: []string{}, Search: []string{}, List: []string{}, Aggregate: []string{}, Release: []string{}}
 	d, own := w.decider(roles, purpose)
 	ideal := accessctl.State{Consent: accessctl.ConsentGranted, Own: own}
 	for _, f := range w.fields(purpose) {
@@ -102,7 +103,7 @@ func (w *asker) ask(roles []accessctl.Role, purpose accessctl.Purpose) Access {
 		for _, t := range []struct {
 			action accessctl.Action
 			into   *[]string
-		}{{accessctl.ActionSearch, &a.Search}, {accessctl.ActionList, &a.List}, {accessctl.ActionAggregate, &a.Aggregate}} {
+		}{{accessctl.ActionSearch, &a.Search}, {accessctl.ActionList, &a.List}, {accessctl.ActionAggregate, &a.Aggregate}, {accessctl.ActionRelease, &a.Release}} {
 			if d.Permit(t.action, f, ideal).Allowed && (t.action != accessctl.ActionSearch || w.searches(d, f, ideal)) {
 				*t.into = append(*t.into, name)
 			}
@@ -178,7 +179,7 @@ func (w *asker) duties() []Duty {
 
 // empty says that the access is none.
 func (a Access) empty() bool {
-	return len(a.Plain)+len(a.Masked)+len(a.Search)+len(a.List)+len(a.Aggregate) == 0
+	return len(a.Plain)+len(a.Masked)+len(a.Search)+len(a.List)+len(a.Aggregate)+len(a.Release) == 0
 }
 
 // beyond is what a has that neither b nor c has.
@@ -190,6 +191,7 @@ func (a Access) beyond(b, c Access) Access {
 		Search:    without(a.Search, b.Search, c.Search),
 		List:      without(a.List, b.List, c.List),
 		Aggregate: without(a.Aggregate, b.Aggregate, c.Aggregate),
+		Release:   without(a.Release, b.Release, c.Release),
 	}
 }
 

@@ -130,7 +130,7 @@ func use(a *Activity, f *Field) Use {
 			u.Plain = append(u.Plain, who)
 		case has(x.Masked, f.Field):
 			u.Masked = append(u.Masked, who)
-		case has(x.Search, f.Field), has(x.List, f.Field), has(x.Aggregate, f.Field):
+		case has(x.Search, f.Field), has(x.List, f.Field), has(x.Aggregate, f.Field), has(x.Release, f.Field):
 			u.Other = append(u.Other, who)
 		}
 	}

@@ -74,7 +74,7 @@ func (p *page) necessity(n *Necessity) {
 	p.item("May be read for this purpose: %s", days(n.RetentionDays))
 	p.item("Why each field is needed, and why less would not do: %s", toFillIn("reasons"))
 	p.say("")
-	p.head("Field", "Special", "Mask", "Plain to", "Masked to", "No value, but search, list or statistics")
+	p.head("Field", "Special", "Mask", "Plain to", "Masked to", "No value, but search, list, statistics or coarse tables")
 	for _, u := range n.Uses {
 		p.row("`"+u.Field+"`", yes(u.Special), u.Mask, listed(u.Plain), listed(u.Masked), listed(u.Other))
 	}

@@ -99,7 +99,7 @@ func unused(a *Activity) []string {
 		if slices.Contains(x.Roles, string(accessctl.RoleSubject)) {
 			continue
 		}
-		used = slices.Concat(used, x.Plain, x.Masked, x.Search, x.Aggregate)
+		used = slices.Concat(used, x.Plain, x.Masked, x.Search, x.Aggregate, x.Release)
 	}
 	return without(all, used)
 }

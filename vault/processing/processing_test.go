@@ -160,7 +160,7 @@ func TestAccess(t *testing.T) {
 	type access = []processing.Access
 	none := []string{}
 	one := func(role string, plain, masked []string) processing.Access {
-		return processing.Access{Roles: []string{role}, Plain: plain, Masked: masked, Search: none, List: none, Aggregate: none}
+		return processing.Access{Roles: []string{role}, Plain: plain, Masked: masked, Search: none, List: none, Aggregate: none, Release: none}
 	}
 	for _, tt := range []struct {
 		name, policy string
@@ -192,12 +192,12 @@ func TestAccess(t *testing.T) {
 		{
 			"without an index nothing is found", `
 			permit (principal in Role::"a", action in [Action::"search", Action::"list", Action::"aggregate"], resource);`,
-			access{{Roles: []string{"a"}, Plain: none, Masked: none, Search: []string{"c.f"}, List: []string{"c.f", "c.g"}, Aggregate: []string{"c.f", "c.g"}}},
+			access{{Roles: []string{"a"}, Plain: none, Masked: none, Search: []string{"c.f"}, List: []string{"c.f", "c.g"}, Aggregate: []string{"c.f", "c.g"}, Release: none}},
 		},
 		{
 			"every caller", `
 			permit (principal, action == Action::"reveal_masked", resource == Field::"c.f");`,
-			access{{Roles: none, Plain: none, Masked: []string{"c.f"}, Search: none, List: none, Aggregate: none}},
+			access{{Roles: none, Plain: none, Masked: []string{"c.f"}, Search: none, List: none, Aggregate: none, Release: none}},
 		},
 		{
 			"two roles get more together", `
@@ -205,7 +205,7 @@ func TestAccess(t *testing.T) {
 			permit (principal in Role::"a", action == Action::"reveal", resource == Field::"c.f") when { principal in Role::"b" };`,
 			access{
 				one("b", none, []string{"c.f", "c.g"}),
-				{Roles: []string{"a", "b"}, Plain: []string{"c.f"}, Masked: none, Search: none, List: none, Aggregate: none},
+				{Roles: []string{"a", "b"}, Plain: []string{"c.f"}, Masked: none, Search: none, List: none, Aggregate: none, Release: none},
 			},
 		},
 		{

@@ -95,6 +95,7 @@ func (p *page) access(list []Access, n int) {
 			{"finds people by", x.Search},
 			{"sees that there is", x.List},
 			{"uses in statistics", x.Aggregate},
+			{"hands on in tables", x.Release},
 		} {
 			switch len(way.fields) {
 			case 0:

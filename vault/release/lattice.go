@@ -31,7 +31,7 @@ func newLattice(quasi []quasi) (*lattice, error) {
 	for i, q := range quasi {
 		sizes[i] = len(q.levels)
 		if len(nodes)*len(q.levels) > maxNodes {
-			return nil, errors.New("the hierarchies have too many levels together: leave out those that nobody needs")
+			return nil, errTooManyLevels()
 		}
 		var longer [][]int
 		for _, node := range nodes {
@@ -47,6 +47,10 @@ func newLattice(quasi []quasi) (*lattice, error) {
 		l.index[l.key(node)] = i
 	}
 	return l, nil
+}
+
+func errTooManyLevels() error {
+	return errors.New("the hierarchies have too many levels together: leave out those that nobody needs")
 }
 
 func sum(node []int) (n int) {

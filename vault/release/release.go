@@ -104,6 +104,26 @@ func NewTable(columns ...Column) (*Table, error) {
 	return t, nil
 }
 
+// Check returns nil if the column has what it requires, but for a name.
+func (c Column) Check() error { return c.check() }
+
+// Searchable returns nil if a table of the columns can be made, and its generalisations are
+// not too many to be searched.
+func Searchable(columns ...Column) error {
+	if err := checkColumns(columns); err != nil {
+		return err
+	}
+	nodes := 1
+	for _, c := range columns {
+		if c.Role == Quasi {
+			if nodes *= c.Hierarchy.high - c.Hierarchy.low + 1; nodes > maxNodes {
+				return errTooManyLevels()
+			}
+		}
+	}
+	return nil
+}
+
 func checkColumns(columns []Column) error {
 	names, quasi := map[string]bool{}, 0
 	for _, c := range columns {
@@ -154,27 +174,35 @@ func (t *Table) Add(values ...string) error {
 		return errors.New("the table is full")
 	}
 	for i, v := range values {
-		if _, err := t.code(i, v); err != nil {
-			return err
+		if !t.knows(i, v) {
+			return fmt.Errorf("column %s: %w", t.columns[i].Name, ErrUnknownValue)
 		}
 	}
 	for i, v := range values {
-		t.data[i].codes = append(t.data[i].codes, t.data[i].index[v])
+		t.data[i].codes = append(t.data[i].codes, t.code(i, v))
 	}
 	t.rows++
 	return nil
 }
 
-// code returns the number of a value in the dictionary of column i.
-func (t *Table) code(i int, value string) (uint32, error) {
+// ErrUnknownValue is that of [Table.Add] for a value that the hierarchy does not know.
+var ErrUnknownValue = errors.New("a value that its hierarchy does not know")
+
+func (t *Table) knows(i int, value string) bool {
+	if _, ok := t.data[i].index[value]; ok {
+		return true
+	}
+	_, ok := t.columns[i].Hierarchy.clean(value)
+	return ok
+}
+
+// code returns the number of a known value in the dictionary of column i.
+func (t *Table) code(i int, value string) uint32 {
 	d := &t.data[i]
 	if code, ok := d.index[value]; ok {
-		return code, nil
+		return code
 	}
-	clean, ok := t.columns[i].Hierarchy.clean(value)
-	if !ok {
-		return 0, fmt.Errorf("column %s: a value that its hierarchy does not know", t.columns[i].Name)
-	}
+	clean, _ := t.columns[i].Hierarchy.clean(value)
 	clean = strings.Clone(clean)
 	code, ok := d.index[clean]
 	if !ok {
@@ -183,7 +211,7 @@ func (t *Table) code(i int, value string) (uint32, error) {
 		d.index[clean] = code
 	}
 	d.index[strings.Clone(value)] = code
-	return code, nil
+	return code
 }
 
 // Rows returns how many rows the table has.

@@ -45,6 +45,10 @@ func TestSchemaRefuses(t *testing.T) {
 		if _, err := tx.InsertBudget(t.Context(), vault.BudgetRow{Tenant: tenant, Collection: 1, Purpose: "p", Rho: 5, Delta: 5, Answers: 1}); err != nil {
 			return err
 		}
+		turn := vault.ReleaseTurn{Tenant: tenant, Collection: 1, Purpose: "p", Releases: 1, Tries: 5, First: 4, Began: 9, Last: 9}
+		if _, err := tx.InsertReleaseTurn(t.Context(), turn); err != nil {
+			return err
+		}
 		return tx.InsertErasure(t.Context(), vault.Erasure{
 			ID: uuid.New(), Tenant: tenant, Lookup: dead.Lookup, Generation: 1, Event: uuid.New(), At: now(), Certificate: []byte("{}"),
 		})
@@ -73,6 +77,11 @@ func TestSchemaRefuses(t *testing.T) {
 		"answers of a budget lowered":         "UPDATE budget SET answers = 0",
 		"a budget moved":                      "UPDATE budget SET purpose = 'other'",
 		"a budget deleted":                    "DELETE FROM budget",
+		"a release undone":                    "UPDATE release_turn SET releases = 0",
+		"a time of a release moved back":      "UPDATE release_turn SET last = 0",
+		"tries of a release lowered":          "UPDATE release_turn SET tries = 4",
+		"a turn of releases moved":            "UPDATE release_turn SET purpose = 'other'",
+		"a turn of releases deleted":          "DELETE FROM release_turn",
 		"a certificate rewritten":             "UPDATE erasure SET certificate = x'00'",
 		"a certificate deleted":               "DELETE FROM erasure",
 		"a ledger's position lowered":         "UPDATE ledger SET reached = 4",

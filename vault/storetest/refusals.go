@@ -16,7 +16,7 @@ const canary = "canary"
 // refusals: what the store cannot hold is refused without a trace of it.
 func refusals(w *world) {
 	s := w.stage()
-	for _, c := range slices.Concat(refusedCalls(), refusedWork(), refusedTokens()) {
+	for _, c := range slices.Concat(refusedCalls(), refusedWork(), refusedTokens(), refusedTurns()) {
 		w.run(c.name, func(w *world) {
 			for what, text := range map[string]string{"NUL": canary + "\x00", "NUL alone": "\x00", "not UTF-8": canary + "\xff", "half a rune": "\xc3"} {
 				before := w.dump(s)

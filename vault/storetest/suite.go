@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) vault.Store) {
 		{"Requests", requests},
 		{"Breaker", breaker},
 		{"Budgets", budgets},
+		{"ReleaseTurns", turns},
 		{"Jobs", jobs},
 		{"Rewrap", rewraps},
 		{"KeyLives", keyLives},

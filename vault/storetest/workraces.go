@@ -37,6 +37,7 @@ func workRaces(w *world) {
 	})
 	w.run("LockBudget", raceBudget)
 	w.run("SpendTokens", raceTokens)
+	w.run("LockReleaseTurn", raceTurn)
 	w.run("InsertApproval", raceApproval)
 	w.run("Approval", func(w *world) {
 		a := w.asked(approvalOf(w.tenant(), "a", 1))

@@ -70,6 +70,9 @@ func (w *world) stageWork(s vault.Subject) {
 		if err := insert(tx.InsertBudget(ctx, budgetOf(s.Tenant, 1, "staged", 1))); err != nil {
 			return err
 		}
+		if err := insert(tx.InsertReleaseTurn(ctx, turnOf(s.Tenant, 1, "staged", 1))); err != nil {
+			return err
+		}
 		if err := tx.NoteKey(ctx, s.Tenant, vault.KeyLife{Key: "staged", Version: 1, Uses: 1, Destroyed: instant(1)}); err != nil {
 			return err
 		}
@@ -81,7 +84,7 @@ func insertedJob(_ vault.Job, inserted bool, err error) error { return insert(in
 
 // workWrites are the writing methods of the work around people.
 func workWrites() []write {
-	return slices.Concat(erasureWrites(), tokenWrites(), budgetWrites(), jobWrites(), rewrapWrites())
+	return slices.Concat(erasureWrites(), tokenWrites(), budgetWrites(), turnWrites(), jobWrites(), rewrapWrites())
 }
 
 func erasureWrites() []write {
@@ -245,6 +248,7 @@ type workDump struct {
 	Logs      []vault.RequestLog
 	Tallies   []vault.Tally
 	Budgets   []vault.BudgetRow
+	Turns     []vault.ReleaseTurn
 	Approvals []vault.Approval
 	Jobs      []vault.Job
 	Lives     []vault.KeyLife
@@ -263,7 +267,7 @@ func (w *world) dumpWork(s vault.Subject) (d workDump) {
 	d.Requests, d.Logs = w.requestsOf(s.Tenant, s.UID), w.requestLogs(vault.RequestLogQuery{Tenant: s.Tenant, Limit: 100})
 	d.Approvals, d.Jobs = w.approvals(s.Tenant, 100), w.jobs(s.Tenant, 100)
 	d.Lives = w.lives(s.Tenant)
-	d.Budgets = w.budgets(s.Tenant)
+	d.Budgets, d.Turns = w.budgets(s.Tenant), w.turns(s.Tenant)
 	last, err := w.lastErasure(stagedErasure(s))
 	w.is("LastErasure", err, nil)
 	d.Last = last

@@ -33,7 +33,7 @@ func TestProduction(t *testing.T) {
 
 func suite(t *testing.T, w *world) {
 	t.Helper()
-	for _, group := range [][]testCase{viewCases(), accessCases(), doorCases(), tokenCases(), fieldTokenCases(), eraseCases(), limitCases(), nodeCases(), settingsCases(), signInCases()} {
+	for _, group := range [][]testCase{viewCases(), accessCases(), doorCases(), tokenCases(), fieldTokenCases(), eraseCases(), limitCases(), nodeCases(), settingsCases(), signInCases(), tableCases()} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				if c.long && !w.production {

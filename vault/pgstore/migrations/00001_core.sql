@@ -469,6 +469,42 @@ CREATE TRIGGER budget_guard BEFORE UPDATE OR DELETE ON budget
 CREATE TRIGGER budget_guard_truncate BEFORE TRUNCATE ON budget
     FOR EACH STATEMENT EXECUTE FUNCTION budget_guard();
 
+CREATE TABLE release_turn (
+    collection bigint  NOT NULL CHECK (collection >= 1),
+    releases   bigint  NOT NULL CHECK (releases >= 0),
+    tries      bigint  NOT NULL CHECK (tries >= 0),
+    first      bigint  NOT NULL CHECK (first >= 0),
+    began      bigint  NOT NULL CHECK (began >= 0),
+    last       bigint  NOT NULL CHECK (last >= 0),
+    tenant     integer NOT NULL,
+    purpose    text COLLATE "C" NOT NULL,
+    mac        bytea   NOT NULL,
+    PRIMARY KEY (tenant, collection, purpose)
+);
+COMMENT ON TABLE release_turn IS 'When tables about a collection were released for a purpose, in microseconds since 1970. Without a good mac none is.';
+
+-- What was released stays released.
+-- +goose StatementBegin
+CREATE FUNCTION release_turn_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' THEN
+        RAISE EXCEPTION 'when tables were released is kept' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.tenant <> OLD.tenant OR NEW.collection <> OLD.collection OR NEW.purpose <> OLD.purpose THEN
+        RAISE EXCEPTION 'a turn of releases stays where it is' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.releases < OLD.releases OR NEW.tries < OLD.tries OR NEW.first < OLD.first OR NEW.began < OLD.began OR NEW.last < OLD.last THEN
+        RAISE EXCEPTION 'a turn of releases only rises' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER release_turn_guard BEFORE UPDATE OR DELETE ON release_turn
+    FOR EACH ROW EXECUTE FUNCTION release_turn_guard();
+CREATE TRIGGER release_turn_guard_truncate BEFORE TRUNCATE ON release_turn
+    FOR EACH STATEMENT EXECUTE FUNCTION release_turn_guard();
+
 CREATE TABLE approval (
     created timestamptz NOT NULL,
     expires timestamptz NOT NULL,
@@ -526,5 +562,5 @@ COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when
 REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket, token,
     request, request_log,
-    tally, budget, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
+    tally, budget, release_turn, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

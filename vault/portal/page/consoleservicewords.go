@@ -85,7 +85,7 @@ func (a ConsoleAudit) Filtered() bool {
 func (a EventAction) key() string {
 	return keyOf(a,
 		"console.action.reveal", "console.action.reveal_masked", "console.action.write", "console.action.delete",
-		"console.action.search", "console.action.list", "console.action.export", "console.action.aggregate",
+		"console.action.search", "console.action.list", "console.action.export", "console.action.aggregate", "console.action.release",
 		"console.action.tokenise", "console.action.detokenise",
 		"console.action.erase", "console.action.hold", "console.action.restrict", "console.action.consent",
 		"console.action.consent_read", "console.action.reenrol", "console.action.requests", "console.action.access_history",

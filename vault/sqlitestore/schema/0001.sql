@@ -442,6 +442,33 @@ BEGIN
   SELECT RAISE (ABORT, 'what was spent of a budget only rises');
 END;
 
+-- When tables about a collection were released for a purpose, in microseconds since
+-- 1970. Without a good mac none is.
+CREATE TABLE release_turn (
+  tenant     INTEGER NOT NULL REFERENCES tenant (id),
+  collection INTEGER NOT NULL CHECK (collection BETWEEN 1 AND 4294967295),
+  purpose    TEXT    NOT NULL,
+  releases   INTEGER NOT NULL CHECK (releases >= 0),
+  tries      INTEGER NOT NULL CHECK (tries >= 0),
+  first      INTEGER NOT NULL CHECK (first >= 0),
+  began      INTEGER NOT NULL CHECK (began >= 0),
+  last       INTEGER NOT NULL CHECK (last >= 0),
+  mac        BLOB    NOT NULL,
+  PRIMARY KEY (tenant, collection, purpose)
+) STRICT;
+
+CREATE TRIGGER release_turn_stays BEFORE DELETE ON release_turn
+BEGIN
+  SELECT RAISE (ABORT, 'when tables were released is kept');
+END;
+
+CREATE TRIGGER release_turn_rises BEFORE UPDATE ON release_turn
+WHEN NEW.tenant <> OLD.tenant OR NEW.collection <> OLD.collection OR NEW.purpose <> OLD.purpose
+  OR NEW.releases < OLD.releases OR NEW.tries < OLD.tries OR NEW.first < OLD.first OR NEW.began < OLD.began OR NEW.last < OLD.last
+BEGIN
+  SELECT RAISE (ABORT, 'a turn of releases only rises');
+END;
+
 CREATE TABLE approval (
   tenant  INTEGER NOT NULL REFERENCES tenant (id),
   id      BLOB    NOT NULL CHECK (length(id) = 16),
