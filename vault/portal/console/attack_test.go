@@ -73,7 +73,8 @@ func everywhere(t *testing.T, b *browser) []string {
 	todo := []string{
 		"/console", "/console/requests", "/console/requests?show=late", "/console/requests?show=closed", "/console/requests/new", "/console/people",
 		"/console/people/c-1", "/console/people/c-1/erase", "/console/approvals", "/console/reports", "/console/catalog", "/console/explain",
-		"/console/keys", "/console/audit", "/console/audit/0", "/console/certificates/" + vaulttest.NewID().String(),
+		"/console/keys", "/console/audit", "/console/audit/0", "/console/statistics", "/console/statistics/ask?of=customer.analytics",
+		"/console/statistics/ask?of=invoice.analytics&what=histogram:total&group=country", "/console/certificates/" + vaulttest.NewID().String(),
 	}
 	for len(todo) > 0 && len(seen) < 300 {
 		path := todo[0]
@@ -110,7 +111,7 @@ func TestAttackCrossSite(t *testing.T) {
 	} {
 		for _, path := range []string{
 			"/console/sign-in", "/console/sign-out", "/console/requests", "/console/people", "/console/people/c-1", "/console/people/c-1/hold",
-			"/console/people/c-1/pause", "/console/people/c-1/erase", "/console/approvals", "/console/keys",
+			"/console/people/c-1/pause", "/console/people/c-1/erase", "/console/approvals", "/console/keys", "/console/statistics/ask",
 		} {
 			form := url.Values{"on": {"yes"}, "reason": {"none"}, "sure": {"yes"}, "token": {"dpo"}, "kind": {"access"}, "person": {"c-1"}}
 			if r := b.do(t, http.MethodPost, path, form, change); r.status != 403 || r.path != path {
@@ -192,7 +193,7 @@ func TestAttackPolicyTakesAway(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	s := newSite(t)
 	b := s.as(t, "dpo")
-	for _, path := range []string{"/console", "/console/sign-in", "/console/nothing", "/console/people/c-1", "/console/keys"} {
+	for _, path := range []string{"/console", "/console/sign-in", "/console/nothing", "/console/people/c-1", "/console/keys", "/console/statistics"} {
 		h := b.get(t, path).header
 		csp := h.Get("Content-Security-Policy")
 		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "frame-ancestors 'none'") {

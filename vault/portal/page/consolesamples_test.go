@@ -13,7 +13,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 	out := page.Frame{Controller: c.Controller.Name, Contact: c.Controller.Contact, Here: "/console"}
 	in := out
 	in.SignedIn, in.Operator = true, officer
-	in.May = page.ConsoleMay{Requests: true, People: true, Approvals: true, Reports: true, Catalog: true, Explain: true, Keys: true, Audit: true}
+	in.May = page.ConsoleMay{Requests: true, People: true, Approvals: true, Reports: true, Statistics: true, Catalog: true, Explain: true, Keys: true, Audit: true}
 	few, flash := in, in
 	few.May = page.ConsoleMay{Requests: true}
 	flash.Flash = page.Flash{Kind: page.FlashStepped}
@@ -31,7 +31,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-today-alarm", in, page.ConsoleToday{Requests: true, Log: checkpoint(false)}},
 		{"console-today-review", in, page.ConsoleToday{Review: []string{c.Purposes[2].Title}}},
 		{"console-today-new", in, page.ConsoleToday{Log: &page.ConsoleCheckpoint{}}},
-	}, requestShots(c, in, flash), peopleShots(c, in), serviceShots(c, in))
+	}, requestShots(c, in, flash), peopleShots(c, in), serviceShots(c, in), statisticsShots(c, in))
 }
 
 func checkpoint(good bool) *page.ConsoleCheckpoint {
