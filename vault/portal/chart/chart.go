@@ -23,6 +23,9 @@ type Chart struct {
 	Axis   string
 	Labels []string
 	Series []Line
+	// Least and Most are numbers that the scale reaches in any case, as where several
+	// charts are to be compared.
+	Least, Most float64
 	// Format writes a number; nil: as few digits as tell it.
 	Format func(float64) string
 }
@@ -215,9 +218,12 @@ func (c Chart) labels(b *strings.Builder) {
 	slot := float64(plotWidth) / float64(len(c.Labels))
 	every := int(math.Ceil(labelEvery / slot))
 	for i := 0; i < len(c.Labels); i += every {
-		room := int(slot * float64(every) / letters)
-		fmt.Fprintf(b, `<text class="chart-text" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
-			left+slot*(float64(i)+0.5), height-bottom+18, html.EscapeString(shorten(c.Labels[i], room)))
+		text := shorten(c.Labels[i], max(2, int(slot*float64(every)/letters)))
+		x, anchor := left+slot*(float64(i)+0.5), "middle"
+		if x+float64(len([]rune(text)))*letters/2 > width { // the last one
+			x, anchor = width-1, "end"
+		}
+		fmt.Fprintf(b, `<text class="chart-text" x="%.1f" y="%d" text-anchor="%s">%s</text>`, x, height-bottom+18, anchor, html.EscapeString(text))
 	}
 }
 

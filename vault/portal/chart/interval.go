@@ -44,8 +44,9 @@ func (c Chart) intervals() bool {
 	return false
 }
 
-// reach is from the lowest to the highest number that is drawn; zero is in it.
+// reach is from the lowest to the highest number on the scale; zero is in it.
 func (c Chart) reach() (low, high float64) {
+	low, high = math.Min(0, c.Least), math.Max(0, c.Most)
 	for i := range c.Series {
 		s := &c.Series[i]
 		for _, list := range [][]float64{s.Values, s.Low, s.High} {
@@ -61,6 +62,9 @@ func (c Chart) reach() (low, high float64) {
 // scale and no amounts, such as quantiles. Zero need not be on the scale.
 func (c Chart) Points() (template.HTML, error) {
 	low, high := math.Inf(1), math.Inf(-1)
+	if c.Least < c.Most {
+		low, high = c.Least, c.Most
+	}
 	for i := range c.Series {
 		s := &c.Series[i]
 		for _, list := range [][]float64{s.Values, s.Low, s.High} {

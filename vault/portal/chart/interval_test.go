@@ -240,3 +240,27 @@ func TestBadIntervals(t *testing.T) {
 		}
 	}
 }
+
+// TestSameScale: charts that are to be compared have the same scale.
+func TestSameScale(t *testing.T) {
+	for _, d := range withIntervals() {
+		var at []float64
+		for _, most := range []float64{0, 400} {
+			c := spent()
+			c.Least, c.Most = -10, most
+			markup, err := d.draw(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := errorBars(t, markup)[0]
+			if d.name == "rows" {
+				at = append(at, b[5]-b[0])
+			} else {
+				at = append(at, b[5]-b[1])
+			}
+		}
+		if at[1] > at[0]/3 {
+			t.Errorf("%s: an error bar is as long on a scale to 400 as on one to 50: %v", d.name, at)
+		}
+	}
+}

@@ -158,7 +158,7 @@ func rowsOf(coll *catalog.Collection, a *vault.Asked) (list []page.ConsoleEstima
 // labelOf writes a span of numbers or days as people do. Texts stay as they are.
 func labelOf(coll *catalog.Collection, field, label string) string {
 	if f, ok := coll.Field(field); ok && (f.Type == catalog.TypeNumber || f.Type == catalog.TypeDate) {
-		return strings.Replace(label, "..", " – ", 1)
+		return strings.Replace(label, "..", "–", 1)
 	}
 	return label
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"math"
 	"net/url"
@@ -46,7 +45,10 @@ func (v *visit) statistics() (page.Page, error) {
 		p := page.ConsoleBudget{
 			Collection: v.collectionTitle(b.Collection), Purpose: v.purpose(b.Purpose), Spent: spentOf(b),
 			Epsilon: float64(b.Epsilon) / millionths, SpentEpsilon: float64(b.Spent) / millionths, LeftEpsilon: float64(b.Left) / millionths,
-			OneIn: math.Round(1e15 / float64(b.Delta)), MinPeople: b.MinPeople, OpenLeft: b.OpenLeft, Answers: b.Answers,
+			OneIn: math.Round(1e15 / float64(b.Delta)), Answers: b.Answers,
+		}
+		if v.open(b.Collection) {
+			p.MinPeople, p.OpenLeft = b.MinPeople, b.OpenLeft
 		}
 		if b.Left > 0 && slices.ContainsFunc(offers, func(o vault.StatisticsOffer) bool {
 			return o.Budget.Collection == b.Collection && o.Budget.Purpose == b.Purpose
@@ -75,6 +77,22 @@ func (v *visit) collectionTitle(name string) string {
 		return c.TitleIn(v.lang())
 	}
 	return name
+}
+
+// open says whether groups of the collection come from its data.
+func (v *visit) open(collection string) bool {
+	c, ok := v.cat.Collection(collection)
+	if !ok || c.Statistics == nil {
+		return false
+	}
+	for i := range c.Statistics.Fields {
+		if m, ok := c.Measured(c.Statistics.Fields[i].Field); ok {
+			if _, open, _ := m.Grouping(); open {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // An inquiry is a question on its way: what was sent, and what it means.
@@ -313,8 +331,12 @@ func (v *visit) offer(q *inquiry, mark string) (*page.ConsoleOffer, error) {
 			out.Sent = append(out.Sent, page.Choice{Title: key, Value: value})
 		}
 	}
-	chosen := page.ConsolePrecision(cmp.Or(q.form.Get(page.FieldPrecision), string(names[len(names)-1])))
-	if q.own == "" && q.form.Get(page.FieldPrecision) == "" {
+	chosen := page.ConsolePrecision(q.form.Get(page.FieldPrecision))
+	switch {
+	case chosen != "":
+	case q.own != "":
+		chosen = page.PrecisionOwn
+	default:
 		chosen = page.PrecisionNormal
 	}
 	for i, f := range list {
@@ -331,6 +353,14 @@ func (v *visit) offer(q *inquiry, mark string) (*page.ConsoleOffer, error) {
 		}
 		l.Chosen = names[i] == chosen && !l.Beyond
 		out.Levels = append(out.Levels, l)
+	}
+	if !slices.ContainsFunc(out.Levels, func(l page.ConsoleLevel) bool { return l.Chosen }) { // it is beyond
+		for i := len(out.Levels) - 1; i >= 0; i-- {
+			if l := &out.Levels[i]; !l.Beyond {
+				l.Chosen = true
+				break
+			}
+		}
 	}
 	return out, nil
 }

@@ -90,7 +90,7 @@ func TestAnalystAsks(t *testing.T) {
 	form := formOf(t, r)
 	form.Set("precision", "precise")
 	r = b.post(t, "/console/statistics/ask", form)
-	wants(t, r, "<svg class=\"chart\"", "chart-error", "Chile", "Norway", "0 – ", "answer.csv", "99%")
+	wants(t, r, "<svg class=\"chart\"", "chart-error", "Chile", "Norway", "0–0.99", "answer.csv", "99%")
 	if !strings.HasPrefix(r.path, "/console/statistics/answers/") {
 		t.Fatalf("it ended at %s", r.path)
 	}

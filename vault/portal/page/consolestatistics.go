@@ -23,8 +23,8 @@ type ConsoleBudget struct {
 	Epsilon, SpentEpsilon, LeftEpsilon float64
 	// OneIn is 1/delta: once in so many, the promise of epsilon may fail.
 	OneIn float64
-	// MinPeople is how many people a group needs, and OpenLeft for how many answers with
-	// such groups there is room.
+	// MinPeople is how many people a group of the data needs, 0 where there are none, and
+	// OpenLeft for how many answers with such groups there is room.
 	MinPeople, OpenLeft int64
 	Answers             int64
 	// Ask leads to the form that asks. Optional.

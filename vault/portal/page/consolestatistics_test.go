@@ -81,7 +81,7 @@ func distribution(c *catalog.Catalog) page.ConsoleStatistic {
 		Charts: []page.ConsoleEstimates{{Shape: page.ShapeBars}},
 	}
 	for i, v := range []float64{212, 190, 71, 33, 0} {
-		label := []string{"0 – 4.99", "5 – 9.99", "10 – 14.99", "15 – 19.99", "20 – 26"}[i]
+		label := []string{"0–4.99", "5–9.99", "10–14.99", "15–19.99", "20–26"}[i]
 		s.Rows = append(s.Rows, page.ConsoleEstimate{Part: label, Value: v, Low: max(0, v-30), High: v + 30})
 		ch := &s.Charts[0]
 		ch.Labels, ch.Values, ch.Low, ch.High = append(ch.Labels, label), append(ch.Values, v), append(ch.Low, max(0, v-30)), append(ch.High, v+30)

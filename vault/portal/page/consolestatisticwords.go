@@ -135,6 +135,7 @@ func (w *words) drawEstimates(s ConsoleStatistic, c ConsoleEstimates, i int) (d 
 		ID: "chart-" + strconv.Itoa(i), Labels: c.Labels, Format: func(f float64) string { return w.decimal(f, s.Decimals) },
 		Series: []chart.Line{{Values: c.Values, Low: c.Low, High: c.High}},
 	}
+	out.Least, out.Most = s.reach()
 	if out.Title, err = w.asks(s.What); err != nil {
 		return d, err
 	}
@@ -162,4 +163,27 @@ func (w *words) drawEstimates(s ConsoleStatistic, c ConsoleEstimates, i int) (d 
 		d.SVG, err = out.Rows()
 	}
 	return d, err
+}
+
+// reach is the scale of all charts of an answer, so that they can be compared.
+func (s ConsoleStatistic) reach() (least, most float64) {
+	for i, c := range s.Charts {
+		for j := range c.Low {
+			if i+j == 0 {
+				least, most = c.Low[0], c.High[0]
+			}
+			least, most = min(least, c.Low[j]), max(most, c.High[j])
+		}
+	}
+	return least, most
+}
+
+// Open says that the budget suffices for one of the levels.
+func (o ConsoleOffer) Open() bool {
+	for _, l := range o.Levels {
+		if !l.Beyond {
+			return true
+		}
+	}
+	return false
 }
