@@ -247,3 +247,31 @@ func TestStatisticsOffersWhatPolicyLets(t *testing.T) {
 		t.Errorf("who may not ask: %+v, %v", list, err)
 	}
 }
+
+// TestStatisticsAreUse: a field that statistics alone use is not called unused, nor is
+// their purpose idle.
+func TestStatisticsAreUse(t *testing.T) {
+	v := statsVault(t, 3, 3)
+	asks(t, v, "analytics", vault.AggregateRequest{Measure: "sum", Field: "spent", GroupBy: []string{"country"}, Epsilon: 100_000})
+	if _, err := v.Sequence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.Clock.Advance(time.Hour)
+	m, err := v.Minimise(t.Context(), v.Operator(), 30, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused, idle := []string{}, []string{}
+	for _, f := range m.Fields {
+		unused = append(unused, f.Name)
+	}
+	for _, p := range m.Purposes {
+		idle = append(idle, p.ID)
+	}
+	if diff := cmp.Diff([]string{"postcode", "born", "name", "age"}, unused); diff != "" {
+		t.Errorf("unused fields:\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"support", "insight", "planning"}, idle); diff != "" {
+		t.Errorf("idle purposes:\n%s", diff)
+	}
+}
