@@ -96,6 +96,10 @@ func (s *scan) names() {
 			continue
 		}
 		if last, c, why := s.fullName(words, i); last > i {
+			if i > 0 && words[i-1].upper && holy(words[i-1].lower) && s.beside(words, i) { // a place: São José dos Campos
+				i = last + 1
+				continue
+			}
 			s.add(Name, words[i].start, words[last].end, c, why)
 			i = last + 1
 			continue

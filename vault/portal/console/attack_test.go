@@ -168,6 +168,19 @@ func sessionOf(b *browser) string {
 	return ""
 }
 
+// TestTokensThatCannotBeChecked are not called bad: their holder may try again.
+func TestTokensThatCannotBeChecked(t *testing.T) {
+	b := newSite(t).browser(t)
+	unread := b.post(t, "/console/sign-in", url.Values{"token": {"unreadable keys"}})
+	bad := b.post(t, "/console/sign-in", url.Values{"token": {"no such token"}})
+	if unread.status != 503 || bad.status != 403 || strings.Contains(unread.body, "This token is not taken") || !strings.Contains(bad.body, "This token is not taken") {
+		t.Errorf("%d and %d\n%s", unread.status, bad.status, unread.body)
+	}
+	if r := b.get(t, "/console"); r.path != "/console/sign-in" {
+		t.Errorf("it is at %s", r.path)
+	}
+}
+
 // TestAttackPolicyTakesAway: what policy takes from a role is gone with the next page.
 func TestAttackPolicyTakesAway(t *testing.T) {
 	s := newSite(t)

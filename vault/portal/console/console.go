@@ -43,8 +43,8 @@ type Config struct {
 	NewID func() uuid.UUID
 	// Tenant is the tenant whose name stands on the pages of nobody.
 	Tenant string
-	// Verify says whose token of the API it is. Optional: without it nobody signs in by a
-	// token.
+	// Verify says whose token of the API it is. The error is a vault.ErrUnavailable if that
+	// cannot be said now. Optional: without it nobody signs in by a token.
 	Verify func(ctx context.Context, token string) (accessctl.Principal, error)
 	// Provider is where operators sign in. Optional, but without Verify.
 	Provider Provider

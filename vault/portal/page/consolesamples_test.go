@@ -21,6 +21,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-signin", out, page.ConsoleSignIn{Provider: "/console/sign-in/go", Token: true}},
 		{"console-signin-token", out, page.ConsoleSignIn{Token: true}},
 		{"console-signin-bad", out, page.ConsoleSignIn{Provider: "/console/sign-in/go", Token: true, BadToken: true}},
+		{"console-signin-no-keys", out, page.ConsoleSignIn{Provider: "/console/sign-in/go", Token: true, NoKeys: true}},
 		{"console-signin-closed", out, page.ConsoleSignIn{}},
 		{"console-problem-no-session", out, page.Problem{Kind: page.ProblemNoSession, Console: true}},
 		{"console-problem-forbidden", in, page.Problem{Kind: page.ProblemForbidden}},
