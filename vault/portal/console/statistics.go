@@ -102,7 +102,6 @@ type inquiry struct {
 	coll  *catalog.Collection
 	q     vault.AggregateRequest
 	own   string
-	wrong page.ConsoleAskFault
 }
 
 // inquire reads what is asked. It is ErrNotFound if it is about nothing that the caller

@@ -189,7 +189,7 @@ const (
 	StatisticFailed ConsoleStatisticState = "failed"
 )
 
-// Done, Waits and Slow say whether the state is that.
+// Done says that the answer is there.
 func (s ConsoleStatistic) Done() bool { return s.State == StatisticDone }
 
 // Waits says that the answer is not there yet.
