@@ -2,8 +2,10 @@ package vault_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/accessctl"
+	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
@@ -273,5 +276,61 @@ func TestStatisticsAreUse(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"support", "insight", "planning"}, idle); diff != "" {
 		t.Errorf("idle purposes:\n%s", diff)
+	}
+}
+
+// TestKeptAnswersAreSealed: a long answer is kept whole, in several boxes; and one that was
+// changed, cut, or put in another's place by SQL opens nothing.
+func TestKeptAnswersAreSealed(t *testing.T) {
+	v := newVault(t, vaulttest.Options{Policy: statsPolicy, Noise: &fixed{}, Catalog: strings.Replace(statsCatalog, "decimals: 1, bins: 10", "decimals: 3, bins: 1000", 1)})
+	stores(t, v, person(0), map[string]string{"country": "Chile", "spent": "4"})
+	decides(t, v, person(0), "analytics", "granted")
+	analyst := v.As("analyst", "analytics")
+	var ids []uuid.UUID
+	for _, q := range []vault.AggregateRequest{
+		{Collection: "customer", Measure: "histogram", Field: "spent", GroupBy: []string{"country"}, Epsilon: 100_000},
+		bands(),
+	} {
+		id, err := v.Ask(t.Context(), analyst, marks(t, v, analyst), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	long, err := v.Asked(t.Context(), analyst, ids[0])
+	if err != nil || len(long.Answer.Groups) != 2 || len(long.Answer.Groups[1].Values) != 1000 {
+		t.Fatalf("%+v, %v", long, err)
+	}
+	v.Tampered()
+	db, err := sql.Open("sqlite", v.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // the test ends
+	var body []byte
+	if err := db.QueryRowContext(t.Context(), `SELECT body FROM ticket WHERE id = ?`, ids[0][:]).Scan(&body); err != nil || len(body) < field.MaxBox {
+		t.Fatalf("the long answer has %d bytes: %v", len(body), err)
+	}
+	flipped := slices.Clone(body)
+	flipped[len(flipped)-1] ^= 1
+	for name, b := range map[string][]byte{
+		"a bit": flipped, "its first box alone": body[:field.MaxBox], "its last box alone": body[field.MaxBox:],
+		"boxes in another order": slices.Concat(body[field.MaxBox:], body[:field.MaxBox]), "more": append(slices.Clone(body), 1),
+	} {
+		if _, err := db.ExecContext(t.Context(), `UPDATE ticket SET body = ? WHERE id = ?`, b, ids[0][:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Asked(t.Context(), analyst, ids[0]); !errors.Is(err, vault.ErrIntegrity) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := db.ExecContext(t.Context(), `UPDATE ticket SET body = (SELECT body FROM ticket WHERE id = ?) WHERE id = ?`, ids[1][:], ids[0][:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Asked(t.Context(), analyst, ids[0]); !errors.Is(err, vault.ErrIntegrity) {
+		t.Errorf("another's answer: %v", err)
+	}
+	if a, err := v.Asked(t.Context(), analyst, ids[1]); err != nil || a.State != vault.AskedDone {
+		t.Errorf("the other is as it was: %+v, %v", a, err)
 	}
 }
