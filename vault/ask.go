@@ -239,7 +239,7 @@ func (v *Vault) Ask(ctx context.Context, c accessctl.Caller, mark string, q Aggr
 	doc := askedDoc{Actor: c.Actor(), State: AskedDone, Purpose: c.Purpose, Request: q, At: v.now().UnixMicro(), Answer: out}
 	switch {
 	case err == nil:
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		doc.State = AskedSlow
 	default:
 		doc.State = AskedFailed
@@ -248,7 +248,8 @@ func (v *Vault) Ask(ctx context.Context, c accessctl.Caller, mark string, q Aggr
 	if err != nil {
 		return uuid.Nil, err
 	}
-	err = v.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return tx.FillTicket(ctx, row) })
+	keep := context.WithoutCancel(ctx) // it is paid for
+	err = v.store.Update(keep, func(tx Tx) error { return tx.FillTicket(keep, row) })
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("keeping an answer: %w", err)
 	}

@@ -152,9 +152,8 @@ func TestAnAnswerIsItsAskers(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeAnsweredIsKeptAsThat: it was paid for, so that it is not asked again
-// without a word; what was refused costs nothing and leaves the mark as it was.
-func TestWhatCannotBeAnsweredIsKeptAsThat(t *testing.T) {
+// TestARefusedQuestionKeepsItsMark: it cost nothing, and can be asked in another way.
+func TestARefusedQuestionKeepsItsMark(t *testing.T) {
 	v := statsVault(t, 5, 5)
 	analyst := v.As("analyst", "analytics")
 	mark := marks(t, v, analyst)
@@ -171,13 +170,62 @@ func TestWhatCannotBeAnsweredIsKeptAsThat(t *testing.T) {
 	if a, err := v.Asked(t.Context(), analyst, id); err != nil || a.State != vault.AskedDone {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	if _, err := v.Ask(ctx, analyst, marks(t, v, analyst), bands()); err == nil {
-		t.Error("without time it is answered")
-	}
 	if n := answersOf(t, v, "analytics"); n != 1 {
 		t.Errorf("%d answers were paid for", n)
+	}
+}
+
+// An ending is a context whose time is over as soon as noise is drawn from it.
+type ending struct {
+	context.Context
+	over chan struct{}
+	slow bool
+}
+
+func (e *ending) Done() <-chan struct{} { return e.over }
+
+func (e *ending) Err() error {
+	select {
+	case <-e.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// Read has no noise.
+func (e *ending) Read([]byte) (int, error) {
+	if e.slow {
+		close(e.over)
+	}
+	return 0, errors.New("there is no noise")
+}
+
+// TestPaidForAndNotAnswered: what fails once it is paid for is told apart from what took
+// too long, to its asker, however often they look; and it is not paid for again.
+func TestPaidForAndNotAnswered(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		e := &ending{Context: t.Context(), over: make(chan struct{}), slow: slow}
+		v := newVault(t, vaulttest.Options{Catalog: statsCatalog, Policy: statsPolicy, Noise: e})
+		analyst := v.As("analyst", "analytics")
+		mark, want := marks(t, v, analyst), vault.AskedFailed
+		if slow {
+			want = vault.AskedSlow
+		}
+		id, err := v.Ask(e, analyst, mark, bands())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := v.Ask(t.Context(), analyst, mark, bands()); again != id || err != nil {
+			t.Errorf("asked again: %v, %v", again, err)
+		}
+		a, err := v.Asked(t.Context(), analyst, id)
+		if err != nil || a.State != want || a.Answer != nil || a.Request.Measure != "count" {
+			t.Errorf("slow %v: %+v, %v", slow, a, err)
+		}
+		if n := answersOf(t, v, "analytics"); n != 1 {
+			t.Errorf("slow %v: %d answers were paid for", slow, n)
+		}
 	}
 }
 

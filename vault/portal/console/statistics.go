@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/url"
@@ -374,6 +375,10 @@ func (v *visit) asked() (page.Page, error) {
 	mark, level := v.r.PostForm.Get(page.FieldMark), page.ConsolePrecision(v.r.PostForm.Get(page.FieldPrecision))
 	if q.q.Epsilon = q.epsilonOf(level); q.q.Epsilon == 0 || q.check() != "" {
 		return nil, vault.ErrNotFound // what no form of ours sends
+	}
+	list, err := v.vault.ForecastAggregate(v.r.Context(), v.under(q.offer.Budget.Purpose), q.q, q.q.Epsilon)
+	if err != nil || list[0].Numbers > mostNumbers {
+		return nil, cmp.Or(err, vault.ErrNotFound)
 	}
 	id, err := v.question(q, mark)
 	if err == nil {

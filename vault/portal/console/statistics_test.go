@@ -249,7 +249,7 @@ func TestAskForms(t *testing.T) {
 		"no such measure": func(f url.Values) { f.Set("what", "max:total") }, "a field that does not count": func(f url.Values) { f.Set("what", "count:address") },
 		"a group that is none": func(f url.Values) { f.Set("group", "address") }, "no precision": func(f url.Values) { f.Del("precision") },
 		"another precision": func(f url.Values) { f.Set("precision", "exact") }, "an own one that is none": func(f url.Values) { f.Set("precision", "own") },
-		"nothing": func(f url.Values) { clear(f) },
+		"nothing": func(f url.Values) { clear(f) }, "more numbers than a page has": func(f url.Values) { f.Set("group2", "date") },
 	} {
 		f := url.Values{}
 		for k, v := range form {
