@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -35,6 +36,9 @@ type AggregateRequest struct {
 	Quantiles []int
 	// Progress, if not nil, is told how many records were read so far.
 	Progress func(records int)
+	// Confidence is the probability, in thousandths from 500 to 999, with which each
+	// interval is to cover. 0 is 950. It changes neither the noise nor the cost.
+	Confidence int
 }
 
 // An AggregateAnswer is a statistic. Every number in it that depends on people has noise.
@@ -68,7 +72,7 @@ type Estimate struct {
 	Value, Low, High, Error float64
 }
 
-// confidence of each interval, in thousandths.
+// confidence of each interval, in thousandths, unless another is asked for.
 const confidence = 950
 
 // openShares is how many answers with groups of the data the budget's delta lasts for.
@@ -87,11 +91,16 @@ const maxCells = 1 << 16
 // ErrConflict also if catalog or policy changed while the data were read, ErrIntegrity
 // if the budget was changed outside the service.
 func (v *Vault) Aggregate(ctx context.Context, c accessctl.Caller, q AggregateRequest) (*AggregateAnswer, error) {
+	return v.aggregate(ctx, c, q, nil)
+}
+
+func (v *Vault) aggregate(ctx context.Context, c accessctl.Caller, q AggregateRequest, asked *question) (*AggregateAnswer, error) {
 	return again(func() (*AggregateAnswer, error) {
 		a, err := v.newAggregating(ctx, c, q)
 		if err != nil {
 			return nil, err
 		}
+		a.question = asked
 		if err := a.spend(ctx); err != nil {
 			return nil, err
 		}
@@ -121,8 +130,9 @@ type aggregating struct {
 	needs    []needed // each field once
 	bins     []string
 
-	event uuid.UUID
-	state BudgetState
+	question *question // nil: it may be paid for again
+	event    uuid.UUID
+	state    BudgetState
 }
 
 // A grouping is a field that groups.
@@ -229,7 +239,10 @@ func (a *aggregating) plan() error {
 	st := a.coll.Statistics
 	a.query = aggregate.Query{
 		Measure: aggregate.Measure(a.q.Measure), Records: st.Records, Groups: st.Groups, Quantiles: a.q.Quantiles,
-		Mechanism: aggregate.GaussianNoise, Epsilon: aggregate.Epsilon(a.q.Epsilon), Confidence: confidence,
+		Mechanism: aggregate.GaussianNoise, Epsilon: aggregate.Epsilon(a.q.Epsilon), Confidence: cmp.Or(a.q.Confidence, confidence),
+	}
+	if a.query.Confidence < 500 || a.query.Confidence > 999 {
+		return invalid("confidence", "must be from 0.5 to 0.999")
 	}
 	if a.q.Epsilon < 1_000 || a.q.Epsilon > 10_000_000 {
 		return invalid("epsilon", "must be from 0.001 to 10")

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/google/uuid"
 
@@ -85,13 +84,9 @@ func (a *aggregating) words(drawn *aggregate.Answer) *AggregateAnswer {
 		Threshold: drawn.Threshold, Confidence: drawn.Query.Confidence, Epsilon: a.q.Epsilon, Budget: a.state,
 		Groups: make([]AggregateGroup, len(drawn.Groups)),
 	}
-	unit := 1.0
-	switch a.query.Measure {
-	case aggregate.Histogram:
+	unit := a.unit()
+	if a.query.Measure == aggregate.Histogram {
 		out.Bins = a.bins
-	case aggregate.Sum, aggregate.Mean, aggregate.Quantiles:
-		unit = math.Pow10(a.measured.Decimals)
-	case aggregate.Count:
 	}
 	for i := range drawn.Groups {
 		g, to := &drawn.Groups[i], &out.Groups[i]

@@ -11,6 +11,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit/report"
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/audit/tree"
+	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
 // followUps is how much later than the window the log is read: a release that failed
@@ -32,6 +33,7 @@ func (v *Vault) Breach(ctx context.Context, c accessctl.Caller, q report.Query, 
 	if err := q.Check(); err != nil {
 		return nil, invalid("from and to", "must be times, from before to")
 	}
+	q.Redacted = redactedIn(s)
 	names, err := v.namesOf(ctx, t)
 	if err != nil {
 		return nil, err
@@ -63,6 +65,22 @@ func (v *Vault) Breach(ctx context.Context, c accessctl.Caller, q report.Query, 
 	}
 	verified := !altered && !scan.altered
 	return b.Report(names, &report.Checkpoint{Size: current.Size, Root: current.Root, Time: signed, Verified: verified}), nil
+}
+
+// redactedIn says which fields are texts that are redacted for those who get them masked,
+// by the catalog in force.
+func redactedIn(s *settings) func(collection, field uint32) bool {
+	if s == nil {
+		return nil // there is no catalog
+	}
+	return func(collection, field uint32) bool {
+		if c, ok := s.catalog.CollectionByID(collection); ok {
+			if f, ok := c.FieldByID(field); ok {
+				return f.Mask == catalog.MaskRedact
+			}
+		}
+		return false
+	}
 }
 
 // A logScanning reads a window of the log: one goroutine reads pages, several parse

@@ -31,6 +31,21 @@ type BudgetState struct {
 	OpenLeft int64
 	// Answers is how many were paid for.
 	Answers int64
+	// Rho and SpentRho are, in billionths, what the answers may cost in all and what they
+	// have: the numbers that add up (zero-concentrated differential privacy).
+	Rho, SpentRho int64
+}
+
+// Share is the part of the whole budget, from 0 to 1, that an answer with such an
+// epsilon takes. It is above 1 if the whole does not suffice.
+func (b *BudgetState) Share(epsilon int64) float64 {
+	return float64(aggregate.Epsilon(epsilon).Rho()) / float64(b.Rho)
+}
+
+// EpsilonOf is the largest epsilon, in millionths, that takes no more than a share of the
+// whole budget; 0: none does.
+func (b *BudgetState) EpsilonOf(share float64) int64 {
+	return largestEpsilon(aggregate.Rho(share * float64(b.Rho)))
 }
 
 // A BudgetError refuses a statistic that costs more than is left. It is an ErrConflict.
@@ -124,7 +139,7 @@ func budgetState(coll *catalog.Collection, b *catalog.Budget, row *BudgetRow) (B
 	return BudgetState{
 		Collection: coll.Name, Purpose: accessctl.Purpose(b.Purpose), Epsilon: b.Epsilon, Delta: b.Delta, MinPeople: b.MinPeople,
 		Spent: int64(limit.Spent.Epsilon(aggregate.Delta(b.Delta / 2))), Left: largestEpsilon(left.Rho),
-		OpenLeft: int64(left.Delta / share), Answers: row.Answers,
+		OpenLeft: int64(left.Delta / share), Answers: row.Answers, Rho: int64(limit.Limit.Rho), SpentRho: row.Rho,
 	}, nil
 }
 
@@ -210,6 +225,9 @@ func (a *aggregating) spend(ctx context.Context) error {
 		if err := a.s.stand(ctx, tx, a.t); err != nil {
 			return err
 		}
+		if err := a.claim(ctx, tx); err != nil {
+			return err
+		}
 		row, err := tx.LockBudget(ctx, a.t.row.ID, a.coll.ID, a.declare.Purpose)
 		switch {
 		case errors.Is(err, ErrNoRow):
@@ -231,6 +249,12 @@ func (a *aggregating) spend(ctx context.Context) error {
 	})
 	if refused == nil && (err == nil || errors.Is(err, errRestart)) {
 		a.event = e.ID
+		if err == nil && a.question != nil {
+			a.question.paid = true
+		}
+		return err
+	}
+	if errors.Is(err, errAsked) {
 		return err
 	}
 	e = a.record(0)

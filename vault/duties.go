@@ -22,6 +22,9 @@ type Duties struct {
 	Searches []*catalog.Field
 	// Finds are the purposes under which the caller may do that.
 	Finds []accessctl.Purpose
+	// Aggregates: there are statistics that the caller may ask for, under one of the
+	// purposes or another.
+	Aggregates bool
 }
 
 // Duties says what the caller may do by the policy in force. It opens nothing, looks
@@ -55,6 +58,12 @@ func (v *Vault) Duties(ctx context.Context, c accessctl.Caller) (Duties, error) 
 		}
 	}
 	for i := range s.catalog.Collections {
+		if st := s.catalog.Collections[i].Statistics; st != nil {
+			for j := range st.Budgets {
+				p := accessctl.Purpose(st.Budgets[j].Purpose)
+				out.Aggregates = out.Aggregates || len(s.measurable(c, &s.catalog.Collections[i], p)) > 0
+			}
+		}
 		for j := range s.catalog.Collections[i].Fields {
 			if f := &s.catalog.Collections[i].Fields[j]; found[f] {
 				out.Searches = append(out.Searches, f)

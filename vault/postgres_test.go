@@ -53,6 +53,9 @@ func newVault(t *testing.T, opts ...vaulttest.Options) *vaulttest.Vault {
 // The core does the same on both stores.
 func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
+		"QuestionPaidOnce":          TestAQuestionIsPaidForOnce,
+		"AnswerOfItsAsker":          TestAnAnswerIsItsAskers,
+		"PaidAndNotAnswered":        TestPaidForAndNotAnswered,
 		"RedactedTexts":             TestRedactedTexts,
 		"TextWarnings":              TestTextWarnings,
 		"Pseudonyms":                TestPseudonymsOfPurposesAndRecipients,

@@ -126,12 +126,21 @@ type Ticket struct {
 	UID     uuid.UUID
 	ID      uuid.UUID
 	Expires time.Time
+	// Body is what is kept until then, sealed. Optional.
+	Body []byte
 }
 
 // TicketTx keeps tickets.
 type TicketTx interface {
 	// InsertTicket stores one. Its id is new.
 	InsertTicket(ctx context.Context, t Ticket) error
+	// ClaimTicket stores one unless there is one of the same (tenant, uid, id): of two
+	// callers one is told that it is theirs.
+	ClaimTicket(ctx context.Context, t Ticket) (claimed bool, err error)
+	// FillTicket gives one that stands its body. ErrNoRow if absent.
+	FillTicket(ctx context.Context, t Ticket) error
+	// TicketBody returns the body of one; nil: it has none. ErrNoRow if absent.
+	TicketBody(ctx context.Context, tenant int32, uid, id uuid.UUID) ([]byte, error)
 	// HasTicket says whether one stands.
 	HasTicket(ctx context.Context, tenant int32, uid, id uuid.UUID) (bool, error)
 	// SpendTicket removes one and says whether it stood: of two callers one is told so.

@@ -90,9 +90,9 @@ func (v *Vault) usageOf(ctx context.Context, c accessctl.Caller, purpose accessc
 // in a window, and purposes whose review is overdue.
 type Minimisation struct {
 	Usage *report.UsageReport
-	// Fields were read under no purpose, in the order of the catalog.
+	// Fields were read or counted under no purpose, in the order of the catalog.
 	Fields []*catalog.Field
-	// Purposes were claimed by no reading.
+	// Purposes were claimed by no reading, statistic or pseudonym.
 	Purposes []*catalog.Purpose
 	// Unread are purposes that fields list and under which they were not read, though
 	// field and purpose are in use: the field can do without the purpose.

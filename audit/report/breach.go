@@ -108,7 +108,7 @@ const codeUnavailable = "unavailable"
 
 // shapeOf returns what the event shows, shared with events that show the same.
 func (b *Breach) shapeOf(e *audit.Event) *shape {
-	list, opened := showing(b.list[:0], e, b.q.MaskedToo)
+	list, opened := showing(b.list[:0], e, b.q.MaskedToo, b.q.Redacted)
 	key := b.key[:0]
 	for _, s := range list {
 		key = s.appendKey(key)

@@ -346,9 +346,32 @@ func TestSpecial(t *testing.T) {
 	}
 }
 
+// TestRedactedTextsCountAsPlain: most of such a text was seen, asked for or not; of other
+// fields masked views stay masked.
+func TestRedactedTextsCountAsPlain(t *testing.T) {
+	e := shows(1, view(11, accessctl.Masked, 2), view(12, accessctl.Masked, 1))
+	for _, too := range []bool{false, true} {
+		q := query()
+		q.MaskedToo, q.Redacted = too, func(collection, field uint32) bool { return collection == 1 && field == 11 }
+		b := report.NewBreach(q)
+		b.See(1, e)
+		want := []string{"11 plain 2"}
+		if too {
+			want = append(want, "12 masked 1")
+		}
+		var got []string
+		for _, r := range b.Report(nil, nil).Rows {
+			got = append(got, fmt.Sprintf("%d %s %d", r.FieldID, r.How, r.Values))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("masked too %v: %v, want %v", too, got, want)
+		}
+	}
+}
+
 func TestHowTextsRoundTrip(t *testing.T) {
 	seen := []string{}
-	for h := report.Plain; h <= report.Decisions; h++ {
+	for h := report.Plain; h <= report.Pseudonyms; h++ {
 		text, err := h.MarshalText()
 		var back report.How
 		if err != nil || back.UnmarshalText(text) != nil || back != h || slices.Contains(seen, string(text)) {

@@ -20,7 +20,7 @@ func (h *heads) add(uid uuid.UUID) {
 type census struct {
 	people heads // of whom something other than masked values was shown
 	anyone heads
-	by     [Decisions + 1]manner
+	by     [Pseudonyms + 1]manner
 }
 
 // A manner is the part of a census about one How.

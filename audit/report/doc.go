@@ -16,7 +16,8 @@
 //   - A plain view: the value was shown ([Plain]). Whatever the action: reveal,
 //     decrypt, or one that a later version has.
 //   - A masked view: part of the value was shown ([Masked]). It counts only if the
-//     query asks for it, and always apart from the others.
+//     query asks for it, and always apart from the others. A redacted text is the
+//     exception: in a breach it counts as plain, for most of it was shown.
 //   - The action search and a hidden view without a reason: the person was a
 //     candidate for the value that the caller searched for ([Found]). The caller
 //     knew the value and learnt whose it is, so this counts although no value was
@@ -29,7 +30,9 @@
 //     have events of their own, of the action reveal.
 //
 // Every other event shows nothing: denied and failed ones, hidden views with a
-// reason, writes, erasures, keys. That a refusal may tell a caller that a person
+// reason, statistics, pseudonyms, writes, erasures, keys. A usage report lists
+// statistics and pseudonyms all the same ([Counted], [Pseudonyms]): what they need is
+// not unused. That a refusal may tell a caller that a person
 // exists is not counted.
 //
 // More releases may be announced than happened: a request that took too long

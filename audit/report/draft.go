@@ -215,6 +215,10 @@ func phrase(h How) string {
 		return "list of what is held shown"
 	case Decisions:
 		return "decisions on consent shown"
+	case Counted:
+		return "used in a statistic, not shown"
+	case Pseudonyms:
+		return "given a pseudonym, not shown"
 	}
 	return ""
 }

@@ -19,10 +19,18 @@ const (
 	Records                  // the names of records, without values
 	Manifest                 // what is held, without values
 	Decisions                // the person's decisions on consent
+
+	// What follows shows nothing of anybody: it stands in usage reports alone, so that
+	// what is needed for it is not called unused.
+
+	Counted    // the field was used in a statistic about many people
+	Pseudonyms // the person got a pseudonym
 )
 
 // hows lists all manners in their order.
-func hows() []How { return []How{Plain, Found, Masked, Records, Manifest, Decisions} }
+func hows() []How {
+	return []How{Plain, Found, Masked, Records, Manifest, Decisions, Counted, Pseudonyms}
+}
 
 // String is the name of h, or empty if h is none.
 func (h How) String() string {
@@ -39,6 +47,10 @@ func (h How) String() string {
 		return "manifest"
 	case Decisions:
 		return "decisions"
+	case Counted:
+		return "counted"
+	case Pseudonyms:
+		return "pseudonyms"
 	}
 	return ""
 }
@@ -73,13 +85,16 @@ type shape struct {
 
 // showing appends what e shows to list, in the order of its views; opened is how
 // many values it announced to open.
-func showing(list []shown, e *audit.Event, masked bool) (_ []shown, opened int64) {
+func showing(list []shown, e *audit.Event, masked bool, redacted func(collection, field uint32) bool) (_ []shown, opened int64) {
 	if h := withoutField(e.Action); h != 0 {
 		list = append(list, shown{how: h})
 	}
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		h := seen(e.Action, f)
+		if h == Masked && redacted != nil && redacted(f.Collection, f.Field) {
+			h = Plain
+		}
 		if h == 0 {
 			continue
 		}
@@ -134,4 +149,18 @@ func (s shown) same(o shown) bool {
 func (s shown) appendKey(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(append(b, byte(s.how)), s.collection)
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, s.field), s.count)
+}
+
+// using appends what an event uses without showing it to anybody.
+func using(list []shown, e *audit.Event) []shown {
+	switch e.Action {
+	case accessctl.ActionPseudonymise:
+		return append(list, shown{how: Pseudonyms})
+	case accessctl.ActionAggregate:
+		for i := range e.Fields {
+			list = append(list, shown{e.Fields[i].Collection, e.Fields[i].Field, Counted, 0})
+		}
+	default:
+	}
+	return list
 }

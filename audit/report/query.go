@@ -23,6 +23,10 @@ type Query struct {
 	From, To time.Time
 	// MaskedToo counts masked views as well, apart from the others.
 	MaskedToo bool
+	// Redacted says of a field, by its numbers, that its masked views are texts in which
+	// only what was found is replaced: most of such a text was seen, so that the view
+	// counts as a plain one. Optional.
+	Redacted func(collection, field uint32) bool
 }
 
 // Check is ErrQuery if the query can match nothing: it has no tenant, or To is not

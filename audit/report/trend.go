@@ -143,7 +143,7 @@ func (t *Trend) See(e *audit.Event) {
 // sees counts the values that an event shows.
 func (t *Trend) sees(e *audit.Event) {
 	var values int64
-	t.shown, _ = showing(t.shown[:0], e, true)
+	t.shown, _ = showing(t.shown[:0], e, true, nil)
 	for _, s := range t.shown {
 		if s.collection != 0 {
 			values += int64(s.count)

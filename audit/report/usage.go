@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 )
@@ -26,7 +28,7 @@ func (q UsageQuery) Check() error {
 	return Query{Tenant: q.Tenant, From: q.From, To: q.To}.Check()
 }
 
-// UsageReport says what was read under which purpose, by whom and how much. It
+// UsageReport says what was read or counted under which purpose, by whom and how much. It
 // counts announcements (see the package comment): what could not be opened after all
 // counts too, so that nothing that is used is ever called unused.
 type UsageReport struct {
@@ -103,7 +105,8 @@ func (u *Usage) See(e *audit.Event) {
 	if e.Outcome != audit.Allowed || u.q.Purpose != "" && e.Purpose != u.q.Purpose {
 		return
 	}
-	u.shown, _ = showing(u.shown[:0], e, true)
+	u.shown, _ = showing(u.shown[:0], e, true, nil)
+	u.shown = using(u.shown, e)
 	for _, s := range u.shown {
 		u.of(usagePlace{e.Purpose, s.collection, s.field, callerOf(e), s.how}).add(e, int64(s.count))
 	}
@@ -132,7 +135,9 @@ func (u *Usage) of(p usagePlace) *usageSum {
 func (s *usageSum) add(e *audit.Event, values int64) {
 	s.events++
 	s.values += values
-	s.people.add(e.UID)
+	if e.UID != uuid.Nil { // a statistic is about nobody
+		s.people.add(e.UID)
+	}
 	if s.first.IsZero() || e.Time.Before(s.first) {
 		s.first = e.Time
 	}

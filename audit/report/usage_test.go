@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -127,4 +128,34 @@ type draws uint64
 func (d *draws) IntN(n int) int {
 	*d = *d*6364136223846793005 + 1442695040888963407
 	return int(uint64(*d) >> 33 % uint64(n))
+}
+
+// What a statistic uses is used, though nobody's value was shown; so is the purpose of a
+// pseudonym. A refused one uses nothing.
+func TestUsageKnowsStatisticsAndPseudonyms(t *testing.T) {
+	at := usageFrom.Add(time.Hour)
+	of := func(a accessctl.Action, o audit.Outcome, uid uuid.UUID, fields ...audit.FieldView) *audit.Event {
+		return &audit.Event{Tenant: "default", Time: at, UID: uid, Actor: "x#a", Action: a, Purpose: "analytics", Outcome: o, Fields: fields}
+	}
+	u := report.NewUsage(usageQuery(""))
+	for _, e := range []*audit.Event{
+		of(accessctl.ActionAggregate, audit.Allowed, uuid.Nil, audit.FieldView{Collection: 1, Field: 2, Count: 1}, audit.FieldView{Collection: 1, Field: 3, Count: 1}),
+		of(accessctl.ActionAggregate, audit.Allowed, uuid.Nil, audit.FieldView{Collection: 1, Field: 2, Count: 1}),
+		of(accessctl.ActionAggregate, audit.Denied, uuid.Nil, audit.FieldView{Collection: 1, Field: 4, Count: 1}),
+		of(accessctl.ActionPseudonymise, audit.Allowed, nthPerson(1)), of(accessctl.ActionPseudonymise, audit.Allowed, nthPerson(2)),
+		of(accessctl.ActionResolve, audit.Allowed, nthPerson(1)),
+	} {
+		u.See(e)
+	}
+	var got []string
+	for _, r := range u.Report(nil, nil).Rows {
+		got = append(got, fmt.Sprintf("%s %d events=%d values=%d people=%d", r.How, r.FieldID, r.Events, r.Values, r.People))
+	}
+	want := []string{
+		"found 0 events=1 values=0 people=1", "pseudonyms 0 events=2 values=0 people=2",
+		"counted 2 events=2 values=0 people=0", "counted 3 events=1 values=0 people=0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
 }

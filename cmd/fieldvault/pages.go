@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 
+	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/httpapi"
 	"github.com/fieldvault/fieldvault/vault/portal"
 	"github.com/fieldvault/fieldvault/vault/portal/console"
@@ -29,6 +32,18 @@ func (p *parts) pageRate() float64 { return max(1, p.cfg.Limits.Rate/50) }
 
 func (p *parts) pageBurst() int { return max(50, p.cfg.Limits.Burst/10) }
 
+// verifying says whose a token is. While keys of an issuer cannot be read, a token that is
+// not taken may still be good: that is an ErrUnavailable.
+func verifying(auth *jwtauth.Verifier) func(context.Context, string) (accessctl.Principal, error) {
+	return func(ctx context.Context, token string) (accessctl.Principal, error) {
+		p, err := auth.Verify(ctx, token)
+		if err != nil && auth.Ready() != nil {
+			err = fmt.Errorf("%w: keys of an issuer", vault.ErrUnavailable)
+		}
+		return p, err
+	}
+}
+
 // console puts the operators' console in front of what is there, unless it is off. It
 // needs the static files of the panel's pages.
 func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler, error) {
@@ -36,7 +51,7 @@ func (p *parts) console(next http.Handler, auth *jwtauth.Verifier) (http.Handler
 		return next, nil
 	}
 	cfg := console.Config{
-		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Verify: auth.Verify,
+		Vault: p.vault, Logger: p.log, Now: now, NewID: newID, Tenant: p.cfg.Tenant, Verify: verifying(auth),
 		Keys: keeper(p.kek), Keeper: true, MaxInFlight: max(1, p.cfg.Limits.InFlight/4),
 		Rate: p.pageRate(), Burst: p.pageBurst(),
 	}

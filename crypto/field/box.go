@@ -17,6 +17,9 @@ import (
 // nonce (12) and tag (16).
 const boxOverhead = 12 + 12 + 16
 
+// MaxBox is the length of the longest box, in bytes: of [MaxValue] bytes of content.
+const MaxBox = MaxValue + boxOverhead
+
 // BoxKey seals small tokens, such as cursors, that callers carry and only this
 // service reads. It uses XAES-256-GCM (https://c2sp.org/XAES-256-GCM), which is
 // AES-256-GCM under a key that is derived for each box, because one BoxKey may
@@ -57,7 +60,7 @@ func (k *BoxKey) Seal(label string, plaintext []byte) ([]byte, error) {
 // Open decrypts what [BoxKey.Seal] made under the same label. Every failure is
 // [ErrOpen].
 func (k *BoxKey) Open(label string, box []byte) ([]byte, error) {
-	if len(box) < boxOverhead || len(box) > MaxValue+boxOverhead {
+	if len(box) < boxOverhead || len(box) > MaxBox {
 		return nil, ErrOpen
 	}
 	plaintext, err := k.aead.Decrypt(box, boxData(label))

@@ -8,6 +8,7 @@ type AggregateRequest struct {
 	GroupBy    []string `json:"group_by,omitempty" maxItems:"2" doc:"Fields that group, as the catalog declares"`
 	Epsilon    float64  `json:"epsilon" minimum:"0.001" maximum:"10" doc:"What the answer takes from the budget: twice as much is half the noise"`
 	Quantiles  []int    `json:"quantiles,omitempty" maxItems:"99" doc:"In thousandths, ascending, for quantiles only: 500 is the median"`
+	Confidence float64  `json:"confidence,omitempty" minimum:"0.5" maximum:"0.999" doc:"The probability with which each interval is to cover; 0.95 if absent. It costs nothing"`
 }
 
 // An AggregateAnswer is a statistic. Every number in it that depends on people has noise.

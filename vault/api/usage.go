@@ -7,7 +7,7 @@ type UsageRow struct {
 	Purpose string    `json:"purpose,omitempty" doc:"Absent: none was claimed"`
 	Field   string    `json:"field,omitempty" doc:"collection.field; numbers where the catalog has no name for it; absent: no field, but the person as such"`
 	Caller  string    `json:"caller" doc:"Who read, as events name them; self: people their own data; others: callers beyond the first 20,000"`
-	How     string    `json:"how" enum:"plain,masked,found,records,manifest,decisions" doc:"What was shown; found: searched by its value; records, manifest, decisions: no values"`
+	How     string    `json:"how" enum:"plain,masked,found,records,manifest,decisions,counted,pseudonyms" doc:"What was shown; found: searched by its value; records, manifest, decisions: no values; counted, pseudonyms: nothing was shown, but the field was used in a statistic, or the person got a pseudonym"`
 	Events  int64     `json:"events" doc:"Requests and people: a request about two people counts twice"`
 	Values  int64     `json:"values"`
 	People  int64     `json:"people" doc:"How many different people"`

@@ -27,7 +27,8 @@
 //   - Names: a word that follows a given name and begins in upper case counts as a family name
 //     though no list has it, which in German, where nouns do too, takes a noun for one. Family names
 //     that are words ("Frau Sommer") need the salutation or the given name. Streets, firms
-//     and places called after people are found as people.
+//     and places called after people are found as people, but for those called after a saint
+//     ("São José dos Campos"): whose name follows such a word is missed.
 //   - National ids of the US and of Great Britain have no check digit, so a number of that form
 //     is taken for one.
 //   - One number in ten passes the check of a card; only the issuer's digits and the length

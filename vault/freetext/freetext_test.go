@@ -249,3 +249,29 @@ func FuzzFind(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) { check(t, d, text) })
 }
+
+// TestPlacesOfSaints: a place that is called after a saint is nobody's name; who has such
+// a name and is greeted by it, or has another, is somebody.
+func TestPlacesOfSaints(t *testing.T) {
+	d, err := freetext.New(freetext.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"São José dos Campos": false, "Santa Maria Novella": false, "Sankt Johann Tirol": false, "He lives in St. Peter Port now": false,
+		"José Campos": true, "It was Maria Schmidt from São José dos Campos": true, "são José Campos": true, "He left Elm St. Maria Schmidt stayed": true,
+	} {
+		names := 0
+		for _, f := range d.Find(text) {
+			if f.Kind == freetext.Name {
+				names++
+			}
+		}
+		if names > 1 || (names == 1) != want {
+			t.Errorf("%q: %+v", text, d.Find(text))
+		}
+	}
+	if got, want := d.Redact("Dear Ms. Santa Maria Novak!"), "Dear Ms. [name] [name]!"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

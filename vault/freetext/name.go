@@ -96,12 +96,29 @@ func (s *scan) names() {
 			continue
 		}
 		if last, c, why := s.fullName(words, i); last > i {
+			if s.place(words, i, c) {
+				i = last + 1
+				continue
+			}
 			s.add(Name, words[i].start, words[last].end, c, why)
 			i = last + 1
 			continue
 		}
 		i++
 	}
+}
+
+// place says whether the name that begins at i is that of a place, called after a saint:
+// São José dos Campos. "St." may be a street before somebody's name, and who is greeted
+// is somebody.
+func (s *scan) place(words []word, i int, c Confidence) bool {
+	if i == 0 || !words[i-1].upper || !holy(words[i-1].lower) || !s.beside(words, i) {
+		return false
+	}
+	if words[i-1].lower == "st" && c > Likely {
+		return false
+	}
+	return i < 2 || !salutation(words[i-2].lower) || !s.beside(words, i-1)
 }
 
 // extraName tries the names that New was given.

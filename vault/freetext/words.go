@@ -19,6 +19,15 @@ func title(s string) bool {
 	return false
 }
 
+// holy says whether a word before a given name makes it a place, or a saint.
+func holy(s string) bool {
+	switch s {
+	case "são", "sao", "san", "santa", "santo", "sant", "saint", "sainte", "sankt", "st":
+		return true
+	}
+	return false
+}
+
 func particle(s string) bool {
 	switch s {
 	case "von", "vom", "zu", "zur", "van", "de", "der", "den", "del", "della", "di", "da", "dos", "la", "le", "ten", "ter", "bin", "ibn", "af", "al":

@@ -29,6 +29,9 @@ func (x *exchange) aggregate() (answer, error) {
 	if in.Epsilon < 0 || in.Epsilon > 10 {
 		return answer{}, invalid("epsilon", "must be from 0.001 to 10")
 	}
+	if in.Confidence < 0 || in.Confidence > 1 {
+		return answer{}, invalid("confidence", "must be from 0.5 to 0.999")
+	}
 	if !x.reports.TryAcquire(1) {
 		return answer{}, busy()
 	}
@@ -36,6 +39,7 @@ func (x *exchange) aggregate() (answer, error) {
 	a, err := x.vault.Aggregate(x.r.Context(), x.caller, vault.AggregateRequest{
 		Collection: in.Collection, Measure: in.Measure, Field: in.Field, GroupBy: in.GroupBy,
 		Epsilon: int64(math.Round(in.Epsilon * millionths)), Quantiles: in.Quantiles,
+		Confidence: int(math.Round(in.Confidence * 1000)),
 	})
 	if err != nil {
 		return answer{}, x.late(err, "So many people take longer than 30 seconds. What it took from the budget stays spent. Ask with `fieldvault aggregate`, which has no such limit.")

@@ -37,8 +37,8 @@ func TestAggregates(t *testing.T) {
 		}
 	}
 	out = api.AggregateAnswer{}
-	w.do(ask{method: "POST", path: "/v1/aggregates", token: "analyst", purpose: "analytics", body: `{"collection":"invoice","measure":"mean","field":"total","epsilon":0.9}`}).want(200, &out)
-	if len(out.Groups) != 1 || len(out.Groups[0].Key) != 0 || out.Groups[0].Values[0].Low < 0 || out.Groups[0].Values[0].High > 26 {
+	w.do(ask{method: "POST", path: "/v1/aggregates", token: "analyst", purpose: "analytics", body: `{"collection":"invoice","measure":"mean","field":"total","epsilon":0.9,"confidence":0.8}`}).want(200, &out)
+	if out.Confidence != 0.8 || len(out.Groups) != 1 || len(out.Groups[0].Key) != 0 || out.Groups[0].Values[0].Low < 0 || out.Groups[0].Values[0].High > 26 {
 		t.Errorf("%+v", out)
 	}
 	out = api.AggregateAnswer{}
@@ -76,6 +76,9 @@ func TestAggregatesRefused(t *testing.T) {
 		"no epsilon":             {"analyst", "analytics", strings.Replace(good, `,"epsilon":0.1`, "", 1), api.Invalid},
 		"an epsilon beyond":      {"analyst", "analytics", strings.Replace(good, "0.1", "1e30", 1), api.Invalid},
 		"an epsilon below":       {"analyst", "analytics", strings.Replace(good, "0.1", "-1", 1), api.Invalid},
+		"a confidence beyond":    {"analyst", "analytics", strings.Replace(good, "0.1", `0.1,"confidence":1.5`, 1), api.Invalid},
+		"a confidence of all":    {"analyst", "analytics", strings.Replace(good, "0.1", `0.1,"confidence":1`, 1), api.Invalid},
+		"a confidence below":     {"analyst", "analytics", strings.Replace(good, "0.1", `0.1,"confidence":0.4`, 1), api.Invalid},
 		"an epsilon that is not": {"analyst", "analytics", strings.Replace(good, "0.1", `"1"`, 1), api.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {

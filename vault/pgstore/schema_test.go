@@ -380,6 +380,13 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 			func(ctx context.Context, tx vault.Tx) error {
 				return tx.InsertTicket(ctx, vault.Ticket{Tenant: id, UID: p.UID, ID: uuid.New(), Expires: now()})
 			},
+			func(ctx context.Context, tx vault.Tx) error {
+				return second(tx.ClaimTicket(ctx, vault.Ticket{Tenant: id, UID: p.UID, ID: p.UID, Expires: now()}))
+			},
+			func(ctx context.Context, tx vault.Tx) error {
+				return tx.FillTicket(ctx, vault.Ticket{Tenant: id, UID: p.UID, ID: p.UID, Body: []byte{1}})
+			},
+			func(ctx context.Context, tx vault.Tx) error { return second(tx.TicketBody(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.HasTicket(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.SpendTicket(ctx, id, p.UID, p.UID)) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.DropTickets(ctx, now(), 1)) },

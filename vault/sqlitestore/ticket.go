@@ -12,12 +12,41 @@ import (
 )
 
 func (t *tx) InsertTicket(ctx context.Context, k vault.Ticket) error {
-	_, err := t.exec(ctx, `INSERT INTO ticket (tenant, uid, id, expires) VALUES (?1, ?2, ?3, ?4)`,
-		k.Tenant, k.UID[:], k.ID[:], k.Expires.UnixMicro())
+	_, err := t.exec(ctx, `INSERT INTO ticket (tenant, uid, id, expires, body) VALUES (?1, ?2, ?3, ?4, ?5)`,
+		k.Tenant, k.UID[:], k.ID[:], k.Expires.UnixMicro(), k.Body)
 	if err != nil {
 		return fmt.Errorf("storing a ticket: %w", err)
 	}
 	return nil
+}
+
+func (t *tx) ClaimTicket(ctx context.Context, k vault.Ticket) (bool, error) {
+	n, err := t.exec(ctx, `INSERT INTO ticket (tenant, uid, id, expires, body) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING`,
+		k.Tenant, k.UID[:], k.ID[:], k.Expires.UnixMicro(), k.Body)
+	if err != nil {
+		return false, fmt.Errorf("claiming a ticket: %w", err)
+	}
+	return n == 1, nil
+}
+
+func (t *tx) FillTicket(ctx context.Context, k vault.Ticket) error {
+	n, err := t.exec(ctx, `UPDATE ticket SET body = ?4 WHERE tenant = ?1 AND uid = ?2 AND id = ?3`, k.Tenant, k.UID[:], k.ID[:], k.Body)
+	if err == nil && n == 0 {
+		err = vault.ErrNoRow
+	}
+	if err != nil {
+		return fmt.Errorf("filling a ticket: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) TicketBody(ctx context.Context, tenant int32, uid, id uuid.UUID) ([]byte, error) {
+	body, err := one(ctx, t, `SELECT body FROM ticket WHERE tenant = ?1 AND uid = ?2 AND id = ?3`,
+		func(r *sql.Rows) (b []byte, err error) { return b, r.Scan(&b) }, tenant, uid[:], id[:])
+	if err != nil {
+		return nil, fmt.Errorf("reading a ticket: %w", err)
+	}
+	return body, nil
 }
 
 func (t *tx) HasTicket(ctx context.Context, tenant int32, uid, id uuid.UUID) (bool, error) {

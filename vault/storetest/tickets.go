@@ -58,6 +58,7 @@ func tickets(w *world) {
 		w.equal("is spent again", w.spendTicket(k), false)
 		w.equal("stands after that", w.hasTicket(k), false)
 	})
+	w.run("ClaimedOnce", claimedOnce)
 	w.run("Expired", func(w *world) {
 		tenant, uid := w.tenant(), newUID()
 		var all []vault.Ticket
@@ -79,4 +80,48 @@ func tickets(w *world) {
 			w.equal("stands", w.hasTicket(k), i >= 3)
 		}
 	})
+}
+
+// claimedOnce: of those who claim a ticket one has it, and gives it its body.
+func claimedOnce(w *world) {
+	k := fillTicket(w.tenant(), uuid.Nil) // an operator's
+	k.ID = newUID()
+	claim := func() (claimed bool) {
+		w.update(func(ctx context.Context, tx vault.Tx) (err error) {
+			claimed, err = tx.ClaimTicket(ctx, k)
+			return err
+		})
+		return claimed
+	}
+	body := func(k vault.Ticket) (body []byte, err error) {
+		w.view(func(ctx context.Context, tx vault.Tx) error {
+			body, err = tx.TicketBody(ctx, k.Tenant, k.UID, k.ID)
+			return nil
+		})
+		return body, err
+	}
+	fill := func(k vault.Ticket, with string) (err error) {
+		k.Body = []byte(with)
+		w.update(func(ctx context.Context, tx vault.Tx) error {
+			err = tx.FillTicket(ctx, k)
+			return nil
+		})
+		return err
+	}
+	_, err := body(k)
+	w.is("the body of none", err, vault.ErrNoRow)
+	w.is("filling none", fill(k, "x"), vault.ErrNoRow)
+	w.equal("is claimed", claim(), true)
+	b, err := body(k)
+	w.equal("has no body", b == nil && err == nil, true)
+	w.equal("is claimed again", claim(), false)
+	other := k
+	other.ID = newUID()
+	w.insertTicket(other)
+	w.is("filling it", fill(k, "x"), nil)
+	w.equal("is claimed, filled", claim(), false)
+	b, err = body(k)
+	w.equal("has its body", string(b) == "x" && err == nil, true)
+	b, err = body(other)
+	w.equal("another has none", b == nil && err == nil, true)
 }

@@ -371,10 +371,11 @@ CREATE TABLE ticket (
     tenant  integer     NOT NULL,
     uid     uuid        NOT NULL,
     id      uuid        NOT NULL,
+    body    bytea,
     PRIMARY KEY (tenant, uid, id)
 );
 CREATE INDEX ticket_expires ON ticket (expires);
-COMMENT ON TABLE ticket IS 'Sign-in links and sessions of people that are not spent. What they say is sealed, and with whoever holds them.';
+COMMENT ON TABLE ticket IS 'Sign-in links and sessions that are not spent: what they say is sealed, and with whoever holds them. And questions asked at the console, each with its answer, sealed, for an hour.';
 
 CREATE TABLE token (
     created    timestamptz NOT NULL,

@@ -23,6 +23,9 @@ type Chart struct {
 	Axis   string
 	Labels []string
 	Series []Line
+	// Least and Most are numbers that the scale reaches in any case, as where several
+	// charts are to be compared.
+	Least, Most float64
 	// Format writes a number; nil: as few digits as tell it.
 	Format func(float64) string
 }
@@ -30,8 +33,11 @@ type Chart struct {
 // A Line is one series of values.
 type Line struct {
 	Name string
-	// Values has one for each label: not negative, and finite.
+	// Values has one for each label, finite. One may be negative where there are intervals.
 	Values []float64
+	// Low and High are, of each value, the ends of an interval that it stands in: the
+	// error bar. Both or neither; piles and lines cannot show them.
+	Low, High []float64
 }
 
 // The drawing is made for the width of a phone and grows with the page.
@@ -45,13 +51,15 @@ const (
 
 // Bars draws the series side by side for each label.
 func (c Chart) Bars() (template.HTML, error) {
-	return c.draw(c.highest(), func(b *strings.Builder, y scale) {
+	low, high := c.reach()
+	return c.draw(low, high, func(b *strings.Builder, y scale) {
 		slot := float64(plotWidth) / float64(len(c.Labels))
 		each := slot * 0.7 / float64(len(c.Series))
 		for s, line := range c.Series {
 			for i, v := range line.Values {
 				x := left + slot*(float64(i)+0.15) + each*float64(s)
-				c.rect(b, s, box{x, y(v), each, y(0) - y(v)}, i)
+				c.rect(b, s, box{x, y(math.Max(0, v)), each, math.Abs(y(0) - y(v))}, i)
+				c.errorBar(b, s, i, x+each/2, each, y)
 			}
 		}
 	})
@@ -59,7 +67,10 @@ func (c Chart) Bars() (template.HTML, error) {
 
 // Stacked draws the series on top of each other for each label.
 func (c Chart) Stacked() (template.HTML, error) {
-	return c.draw(c.highestSum(), func(b *strings.Builder, y scale) {
+	if c.intervals() {
+		return "", errors.New("a pile has no error bars")
+	}
+	return c.draw(0, c.highestSum(), func(b *strings.Builder, y scale) {
 		slot := float64(plotWidth) / float64(len(c.Labels))
 		sums := make([]float64, len(c.Labels))
 		for s, line := range c.Series {
@@ -73,7 +84,11 @@ func (c Chart) Stacked() (template.HTML, error) {
 
 // Lines draws each series as a line with a point at each label.
 func (c Chart) Lines() (template.HTML, error) {
-	return c.draw(c.highest(), func(b *strings.Builder, y scale) {
+	if c.intervals() {
+		return "", errors.New("a line has no error bars")
+	}
+	_, high := c.reach()
+	return c.draw(0, high, func(b *strings.Builder, y scale) {
 		slot := float64(plotWidth) / float64(len(c.Labels))
 		for s, line := range c.Series {
 			var points []string
@@ -94,22 +109,25 @@ type scale func(float64) float64
 
 type box struct{ x, y, w, h float64 }
 
-// draw checks the chart and draws what all kinds share around the shapes.
-func (c Chart) draw(highest float64, shapes func(*strings.Builder, scale)) (template.HTML, error) {
+// draw checks the chart and draws what all kinds share around the shapes. The scale has
+// round ends at or beyond the lowest and the highest number.
+func (c Chart) draw(lowest, highest float64, shapes func(*strings.Builder, scale)) (template.HTML, error) {
 	if err := c.check(); err != nil {
 		return "", err
 	}
-	step := niceStep(highest)
-	ceiling := step * math.Max(1, math.Ceil(highest/step))
-	y := func(v float64) float64 { return top + plotHeight*(1-v/ceiling) }
+	step := niceStep(highest - lowest)
+	floor := step * math.Floor(lowest/step)
+	ceiling := step * math.Max(math.Ceil(highest/step), math.Floor(lowest/step)+1)
+	y := func(v float64) float64 { return top + plotHeight*(ceiling-v)/(ceiling-floor) }
 	var b strings.Builder
 	c.open(&b, height+c.legendHeight())
-	for v := 0.0; v <= ceiling+step/2; v += step {
+	for i := range int(math.Round((ceiling-floor)/step)) + 1 {
+		v := floor + step*float64(i)
 		fmt.Fprintf(&b, `<line class="chart-grid" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/>`, left, y(v), width-right, y(v))
 		fmt.Fprintf(&b, `<text class="chart-text" x="%d" y="%.1f" text-anchor="end">%s</text>`, left-6, y(v)+4, c.number(v))
 	}
 	shapes(&b, y)
-	fmt.Fprintf(&b, `<line class="chart-axis" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/>`, left, y(0), width-right, y(0))
+	fmt.Fprintf(&b, `<line class="chart-axis" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/>`, left, y(math.Min(math.Max(0, floor), ceiling)), width-right, y(math.Min(math.Max(0, floor), ceiling)))
 	c.labels(&b)
 	c.legend(&b)
 	b.WriteString("</svg>")
@@ -135,21 +153,15 @@ func (c Chart) check() error {
 			return fmt.Errorf("a series has %d values for %d labels", len(s.Values), len(c.Labels))
 		}
 		for _, v := range s.Values {
-			if !(v >= 0) || math.IsInf(v, 0) {
+			if !(v >= 0 || s.interval()) || math.IsNaN(v) || math.IsInf(v, 0) {
 				return errors.New("a value of a chart is negative or no number")
 			}
 		}
-	}
-	return nil
-}
-
-func (c Chart) highest() (most float64) {
-	for _, s := range c.Series {
-		for _, v := range s.Values {
-			most = math.Max(most, v)
+		if err := s.checkInterval(); err != nil {
+			return err
 		}
 	}
-	return most
+	return nil
 }
 
 func (c Chart) highestSum() (most float64) {
@@ -193,7 +205,7 @@ func (c Chart) number(v float64) string {
 
 // says is the value of a shape in words, escaped.
 func (c Chart) says(series, i int) string {
-	return html.EscapeString(c.Labels[i]+", "+c.Series[series].Name+": ") + c.number(c.Series[series].Values[i])
+	return html.EscapeString(c.Labels[i]+", "+c.Series[series].Name+": ") + c.number(c.Series[series].Values[i]) + c.span(series, i)
 }
 
 func (c Chart) rect(b *strings.Builder, series int, r box, i int) {
@@ -206,9 +218,12 @@ func (c Chart) labels(b *strings.Builder) {
 	slot := float64(plotWidth) / float64(len(c.Labels))
 	every := int(math.Ceil(labelEvery / slot))
 	for i := 0; i < len(c.Labels); i += every {
-		room := int(slot * float64(every) / letters)
-		fmt.Fprintf(b, `<text class="chart-text" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
-			left+slot*(float64(i)+0.5), height-bottom+18, html.EscapeString(shorten(c.Labels[i], room)))
+		text := shorten(c.Labels[i], max(2, int(slot*float64(every)/letters)))
+		x, anchor := left+slot*(float64(i)+0.5), "middle"
+		if x+float64(len([]rune(text)))*letters/2 > width { // the last one
+			x, anchor = width-1, "end"
+		}
+		fmt.Fprintf(b, `<text class="chart-text" x="%.1f" y="%d" text-anchor="%s">%s</text>`, x, height-bottom+18, anchor, html.EscapeString(text))
 	}
 }
 
@@ -255,8 +270,8 @@ func (c Chart) Table() (template.HTML, error) {
 	b.WriteString("</tr></thead><tbody>")
 	for i, label := range c.Labels {
 		fmt.Fprintf(&b, `<tr><th scope="row">%s</th>`, html.EscapeString(label))
-		for _, s := range c.Series {
-			fmt.Fprintf(&b, "<td>%s</td>", c.number(s.Values[i]))
+		for at, s := range c.Series {
+			fmt.Fprintf(&b, "<td>%s</td>", c.number(s.Values[i])+c.span(at, i))
 		}
 		b.WriteString("</tr>")
 	}

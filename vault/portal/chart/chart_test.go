@@ -17,7 +17,7 @@ func reads() chart.Chart {
 	return chart.Chart{
 		ID: "reads", Title: "Readings by purpose", Summary: "Most were for invoices.", Axis: "Month",
 		Labels: []string{"October", "November"},
-		Series: []chart.Line{{"Helping you", []float64{3, 12}}, {"Invoices", []float64{40, 38}}},
+		Series: []chart.Line{{Name: "Helping you", Values: []float64{3, 12}}, {Name: "Invoices", Values: []float64{40, 38}}},
 	}
 }
 

@@ -73,7 +73,8 @@ func everywhere(t *testing.T, b *browser) []string {
 	todo := []string{
 		"/console", "/console/requests", "/console/requests?show=late", "/console/requests?show=closed", "/console/requests/new", "/console/people",
 		"/console/people/c-1", "/console/people/c-1/erase", "/console/approvals", "/console/reports", "/console/catalog", "/console/explain",
-		"/console/keys", "/console/audit", "/console/audit/0", "/console/certificates/" + vaulttest.NewID().String(),
+		"/console/keys", "/console/audit", "/console/audit/0", "/console/statistics", "/console/statistics/ask?of=customer.analytics",
+		"/console/statistics/ask?of=invoice.analytics&what=histogram:total&group=country", "/console/certificates/" + vaulttest.NewID().String(),
 	}
 	for len(todo) > 0 && len(seen) < 300 {
 		path := todo[0]
@@ -110,7 +111,7 @@ func TestAttackCrossSite(t *testing.T) {
 	} {
 		for _, path := range []string{
 			"/console/sign-in", "/console/sign-out", "/console/requests", "/console/people", "/console/people/c-1", "/console/people/c-1/hold",
-			"/console/people/c-1/pause", "/console/people/c-1/erase", "/console/approvals", "/console/keys",
+			"/console/people/c-1/pause", "/console/people/c-1/erase", "/console/approvals", "/console/keys", "/console/statistics/ask",
 		} {
 			form := url.Values{"on": {"yes"}, "reason": {"none"}, "sure": {"yes"}, "token": {"dpo"}, "kind": {"access"}, "person": {"c-1"}}
 			if r := b.do(t, http.MethodPost, path, form, change); r.status != 403 || r.path != path {
@@ -167,6 +168,19 @@ func sessionOf(b *browser) string {
 	return ""
 }
 
+// TestTokensThatCannotBeChecked are not called bad: their holder may try again.
+func TestTokensThatCannotBeChecked(t *testing.T) {
+	b := newSite(t).browser(t)
+	unread := b.post(t, "/console/sign-in", url.Values{"token": {"unreadable keys"}})
+	bad := b.post(t, "/console/sign-in", url.Values{"token": {"no such token"}})
+	if unread.status != 503 || bad.status != 403 || strings.Contains(unread.body, "This token is not taken") || !strings.Contains(bad.body, "This token is not taken") {
+		t.Errorf("%d and %d\n%s", unread.status, bad.status, unread.body)
+	}
+	if r := b.get(t, "/console"); r.path != "/console/sign-in" {
+		t.Errorf("it is at %s", r.path)
+	}
+}
+
 // TestAttackPolicyTakesAway: what policy takes from a role is gone with the next page.
 func TestAttackPolicyTakesAway(t *testing.T) {
 	s := newSite(t)
@@ -192,7 +206,7 @@ func TestAttackPolicyTakesAway(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	s := newSite(t)
 	b := s.as(t, "dpo")
-	for _, path := range []string{"/console", "/console/sign-in", "/console/nothing", "/console/people/c-1", "/console/keys"} {
+	for _, path := range []string{"/console", "/console/sign-in", "/console/nothing", "/console/people/c-1", "/console/keys", "/console/statistics"} {
 		h := b.get(t, path).header
 		csp := h.Get("Content-Security-Policy")
 		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "frame-ancestors 'none'") {

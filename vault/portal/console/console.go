@@ -43,8 +43,8 @@ type Config struct {
 	NewID func() uuid.UUID
 	// Tenant is the tenant whose name stands on the pages of nobody.
 	Tenant string
-	// Verify says whose token of the API it is. Optional: without it nobody signs in by a
-	// token.
+	// Verify says whose token of the API it is. The error is a vault.ErrUnavailable if that
+	// cannot be said now. Optional: without it nobody signs in by a token.
 	Verify func(ctx context.Context, token string) (accessctl.Principal, error)
 	// Provider is where operators sign in. Optional, but without Verify.
 	Provider Provider
@@ -93,12 +93,13 @@ const (
 )
 
 type console struct {
-	cfg      Config
-	vault    *vault.Vault
-	pages    *page.Pages
-	underWay *semaphore.Weighted
-	asking   *throttle.Meter
-	reports  *semaphore.Weighted // one reading of the log at a time
+	cfg       Config
+	vault     *vault.Vault
+	pages     *page.Pages
+	underWay  *semaphore.Weighted
+	asking    *throttle.Meter
+	reports   *semaphore.Weighted // one reading of the log at a time
+	questions *semaphore.Weighted // one statistic at a time
 }
 
 // New makes the console. The handler serves the paths of [Owns]; the static files of its
@@ -113,7 +114,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	c := &console{
 		cfg: cfg, vault: cfg.Vault, pages: pages,
-		underWay: semaphore.NewWeighted(int64(cfg.MaxInFlight)), reports: semaphore.NewWeighted(1),
+		underWay: semaphore.NewWeighted(int64(cfg.MaxInFlight)), reports: semaphore.NewWeighted(1), questions: semaphore.NewWeighted(1),
 		asking: throttle.New(cfg.Rate, cfg.Burst, 0),
 	}
 	return c.routes(), nil
@@ -151,6 +152,10 @@ func (c *console) routes() http.Handler {
 		{pathCertificate + "{id}", (*visit).certificate, nil, mayPeople},
 		{page.PathConsoleApprovals, (*visit).approvals, (*visit).approve, mayApprovals},
 		{page.PathConsoleReports, (*visit).reportPage, nil, mayReports},
+		{page.PathConsoleStatistics, (*visit).statistics, nil, mayStatistics},
+		{page.PathConsoleAsk, (*visit).ask, (*visit).asked, mayStatistics},
+		{page.PathConsoleAnswer + "{id}", (*visit).statistic, nil, mayStatistics},
+		{page.PathConsoleAnswer + "{id}/answer.csv", (*visit).answerFile, nil, mayStatistics},
 		{page.PathConsoleCatalog, (*visit).catalog, nil, mayCatalog},
 		{page.PathConsoleExplain, (*visit).explain, nil, mayExplain},
 		{page.PathConsoleKeys, (*visit).keys, (*visit).askKeeper, mayKeys},
@@ -171,15 +176,16 @@ func (c *console) routes() http.Handler {
 }
 
 // Which part of the console a page belongs to.
-func mayAny(page.ConsoleMay) bool         { return true }
-func mayRequests(m page.ConsoleMay) bool  { return m.Requests }
-func mayPeople(m page.ConsoleMay) bool    { return m.People }
-func mayApprovals(m page.ConsoleMay) bool { return m.Approvals }
-func mayReports(m page.ConsoleMay) bool   { return m.Reports }
-func mayCatalog(m page.ConsoleMay) bool   { return m.Catalog }
-func mayExplain(m page.ConsoleMay) bool   { return m.Explain }
-func mayKeys(m page.ConsoleMay) bool      { return m.Keys }
-func mayAudit(m page.ConsoleMay) bool     { return m.Audit }
+func mayAny(page.ConsoleMay) bool          { return true }
+func mayRequests(m page.ConsoleMay) bool   { return m.Requests }
+func mayPeople(m page.ConsoleMay) bool     { return m.People }
+func mayApprovals(m page.ConsoleMay) bool  { return m.Approvals }
+func mayReports(m page.ConsoleMay) bool    { return m.Reports }
+func mayStatistics(m page.ConsoleMay) bool { return m.Statistics }
+func mayCatalog(m page.ConsoleMay) bool    { return m.Catalog }
+func mayExplain(m page.ConsoleMay) bool    { return m.Explain }
+func mayKeys(m page.ConsoleMay) bool       { return m.Keys }
+func mayAudit(m page.ConsoleMay) bool      { return m.Audit }
 
 // handler serves one page.
 func (c *console) handler(serve serving, may func(page.ConsoleMay) bool) http.HandlerFunc {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -62,6 +63,9 @@ func verify(v *vaulttest.Vault) func(context.Context, string) (accessctl.Princip
 	return func(_ context.Context, token string) (accessctl.Principal, error) {
 		if subject, ok := strings.CutPrefix(token, "person:"); ok {
 			return v.Person(subject, "").Principal, nil
+		}
+		if token == "unreadable keys" {
+			return accessctl.Principal{}, fmt.Errorf("%w: keys", vault.ErrUnavailable)
 		}
 		if token == "" || strings.Contains(token, " ") {
 			return accessctl.Principal{}, errors.New("no such token")

@@ -1,5 +1,5 @@
 // Package console serves the operators' console at /console: requests and their clocks,
-// people, approvals, reports, the catalog and its policy, keys and jobs, the audit log.
+// people, approvals, reports, statistics, the catalog and its policy, keys and jobs, the audit log.
 //
 // It holds no rule and has no right of its own: each page is what methods of [vault.Vault]
 // answer to the operator who is signed in, for the purpose that they chose, and stands in

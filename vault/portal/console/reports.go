@@ -86,7 +86,7 @@ func (v *visit) usageCharts(u *report.UsageReport, t *report.TrendReport) []page
 	purposes, fields := map[string]int64{}, map[string]int64{}
 	for i := range u.Rows {
 		r := &u.Rows[i]
-		if r.CollectionID == 0 || r.Caller == "self" {
+		if r.CollectionID == 0 || r.Caller == "self" || r.Values == 0 { // a statistic shows none
 			continue
 		}
 		purposes[v.purpose(r.Purpose)] += r.Values

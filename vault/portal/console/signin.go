@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -35,8 +36,13 @@ func (v *visit) signedIn() (page.Page, error) {
 	}
 	token := strings.TrimPrefix(strings.TrimSpace(v.r.PostForm.Get(page.FieldToken)), "Bearer ")
 	who, err := v.cfg.Verify(v.r.Context(), token)
-	if err != nil { // whatever is wrong with it
-		p := v.signInPage()
+	p := v.signInPage()
+	switch {
+	case errors.Is(err, vault.ErrUnavailable):
+		p.NoKeys = true
+		v.show(http.StatusServiceUnavailable, p)
+		return nil, nil
+	case err != nil: // whatever is wrong with it
 		p.BadToken = true
 		v.show(http.StatusForbidden, p)
 		return nil, nil

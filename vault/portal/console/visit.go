@@ -174,7 +174,8 @@ func mayOf(d *vault.Duties) page.ConsoleMay {
 	m := page.ConsoleMay{
 		Requests: d.May[accessctl.ActionRequests], Approvals: d.May[accessctl.ActionApprove],
 		Reports: d.May[accessctl.ActionAudit], Audit: d.May[accessctl.ActionAudit],
-		Catalog: d.May[accessctl.ActionInspect], Explain: d.May[accessctl.ActionInspect],
+		Statistics: d.Aggregates || d.May[accessctl.ActionInspect],
+		Catalog:    d.May[accessctl.ActionInspect], Explain: d.May[accessctl.ActionInspect],
 		Keys:   d.May[accessctl.ActionKeys] || d.May[accessctl.ActionJobs],
 		People: len(d.Reads)+len(d.Finds) > 0,
 	}

@@ -10,6 +10,8 @@ type ConsoleSignIn struct {
 	// Token offers a field for an access token; BadToken says that it came back because
 	// the token is not taken.
 	Token, BadToken bool
+	// NoKeys says that it came back because no token can be checked at the moment.
+	NoKeys bool
 }
 
 func (ConsoleSignIn) about() about {

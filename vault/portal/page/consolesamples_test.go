@@ -13,7 +13,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 	out := page.Frame{Controller: c.Controller.Name, Contact: c.Controller.Contact, Here: "/console"}
 	in := out
 	in.SignedIn, in.Operator = true, officer
-	in.May = page.ConsoleMay{Requests: true, People: true, Approvals: true, Reports: true, Catalog: true, Explain: true, Keys: true, Audit: true}
+	in.May = page.ConsoleMay{Requests: true, People: true, Approvals: true, Reports: true, Statistics: true, Catalog: true, Explain: true, Keys: true, Audit: true}
 	few, flash := in, in
 	few.May = page.ConsoleMay{Requests: true}
 	flash.Flash = page.Flash{Kind: page.FlashStepped}
@@ -21,6 +21,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-signin", out, page.ConsoleSignIn{Provider: "/console/sign-in/go", Token: true}},
 		{"console-signin-token", out, page.ConsoleSignIn{Token: true}},
 		{"console-signin-bad", out, page.ConsoleSignIn{Provider: "/console/sign-in/go", Token: true, BadToken: true}},
+		{"console-signin-no-keys", out, page.ConsoleSignIn{Provider: "/console/sign-in/go", Token: true, NoKeys: true}},
 		{"console-signin-closed", out, page.ConsoleSignIn{}},
 		{"console-problem-no-session", out, page.Problem{Kind: page.ProblemNoSession, Console: true}},
 		{"console-problem-forbidden", in, page.Problem{Kind: page.ProblemForbidden}},
@@ -31,7 +32,7 @@ func consoleShots(c *catalog.Catalog) []shot {
 		{"console-today-alarm", in, page.ConsoleToday{Requests: true, Log: checkpoint(false)}},
 		{"console-today-review", in, page.ConsoleToday{Review: []string{c.Purposes[2].Title}}},
 		{"console-today-new", in, page.ConsoleToday{Log: &page.ConsoleCheckpoint{}}},
-	}, requestShots(c, in, flash), peopleShots(c, in), serviceShots(c, in))
+	}, requestShots(c, in, flash), peopleShots(c, in), serviceShots(c, in), statisticsShots(c, in))
 }
 
 func checkpoint(good bool) *page.ConsoleCheckpoint {

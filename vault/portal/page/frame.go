@@ -35,7 +35,7 @@ type Frame struct {
 
 // ConsoleMay says which parts of the console are shown.
 type ConsoleMay struct {
-	Requests, People, Approvals, Reports, Catalog, Explain, Keys, Audit bool
+	Requests, People, Approvals, Reports, Statistics, Catalog, Explain, Keys, Audit bool
 }
 
 // A Flash is a message about what just happened. The zero value is none.

@@ -24,15 +24,16 @@ const (
 
 // The entries of the console's navigation.
 const (
-	consoleToday     section = "console.nav.today"
-	consoleRequests  section = "console.nav.requests"
-	consolePeople    section = "console.nav.people"
-	consoleApprovals section = "console.nav.approvals"
-	consoleReports   section = "console.nav.reports"
-	consoleCatalog   section = "console.nav.catalog"
-	consoleExplain   section = "console.nav.explain"
-	consoleKeys      section = "console.nav.keys"
-	consoleAudit     section = "console.nav.audit"
+	consoleToday      section = "console.nav.today"
+	consoleRequests   section = "console.nav.requests"
+	consolePeople     section = "console.nav.people"
+	consoleApprovals  section = "console.nav.approvals"
+	consoleReports    section = "console.nav.reports"
+	consoleStatistics section = "console.nav.statistics"
+	consoleCatalog    section = "console.nav.catalog"
+	consoleExplain    section = "console.nav.explain"
+	consoleKeys       section = "console.nav.keys"
+	consoleAudit      section = "console.nav.audit"
 )
 
 // navItem is an entry of the navigation as it is drawn.
@@ -76,6 +77,7 @@ func consoleItems(may ConsoleMay) []navItem {
 		{may.People, navItem{Key: string(consolePeople), Path: PathConsolePeople, Icon: "data"}},
 		{may.Approvals, navItem{Key: string(consoleApprovals), Path: PathConsoleApprovals, Icon: "approve"}},
 		{may.Reports, navItem{Key: string(consoleReports), Path: PathConsoleReports, Icon: "chart"}},
+		{may.Statistics, navItem{Key: string(consoleStatistics), Path: PathConsoleStatistics, Icon: "statistics"}},
 		{may.Catalog, navItem{Key: string(consoleCatalog), Path: PathConsoleCatalog, Icon: "file"}},
 		{may.Explain, navItem{Key: string(consoleExplain), Path: PathConsoleExplain, Icon: "history"}},
 		{may.Keys, navItem{Key: string(consoleKeys), Path: PathConsoleKeys, Icon: "key"}},

@@ -121,7 +121,7 @@ func knownForm(t *testing.T, form *html.Node) {
 		t.Errorf("a form of the method %s leads to %s, which is no route", method, attr(form, "action"))
 		return
 	}
-	if method == "GET" && !slices.Contains([]string{page.PathConsoleExplain, page.PathConsoleAudit}, attr(form, "action")) {
+	if method == "GET" && !slices.Contains([]string{page.PathConsoleExplain, page.PathConsoleAudit, page.PathConsoleAsk}, attr(form, "action")) {
 		t.Errorf("a form to %s is not a POST", attr(form, "action"))
 	}
 	fields := strings.Join(page.Routes()[i].Fields, " ")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -144,23 +145,32 @@ type explained interface{ explanation() string }
 // funcs are what templates may call.
 func (p *Pages) funcs(w *words) template.FuncMap {
 	return template.FuncMap{
-		"t":       w.text,
-		"n":       w.count,
-		"word":    w.word,
-		"staff":   w.staff,
-		"consent": w.consent,
-		"detail":  w.detail,
-		"num":     func(n int) string { return w.number(float64(n)) },
-		"big":     func(n int64) string { return w.number(float64(n)) },
-		"draw":    w.draw,
-		"explain": func(e explained) (string, error) { return w.text(e.explanation()) },
-		"date":    w.date,
-		"clock":   w.clock,
-		"hour":    w.hour,
-		"iso":     func(t time.Time) string { return t.Format(time.RFC3339) },
-		"list":    w.list,
-		"period":  w.period,
-		"langs":   Langs,
+		"t":         w.text,
+		"n":         w.count,
+		"word":      w.word,
+		"staff":     w.staff,
+		"consent":   w.consent,
+		"detail":    w.detail,
+		"num":       func(n int) string { return w.number(float64(n)) },
+		"big":       func(n int64) string { return w.number(float64(n)) },
+		"draw":      w.draw,
+		"estimates": w.drawEstimates,
+		"asks":      w.asks,
+		"expects":   w.expects,
+		"quantile":  w.quantile,
+		"part":      w.part,
+		"loss":      w.loss,
+		"dec":       w.decimal,
+		"chance":    w.thousandths,
+		"hundred":   func(share float64) int { return int(math.Round(100 * min(max(share, 0), 1))) },
+		"explain":   func(e explained) (string, error) { return w.text(e.explanation()) },
+		"date":      w.date,
+		"clock":     w.clock,
+		"hour":      w.hour,
+		"iso":       func(t time.Time) string { return t.Format(time.RFC3339) },
+		"list":      w.list,
+		"period":    w.period,
+		"langs":     Langs,
 		"langName": func(l Lang) string {
 			return l.name()
 		},

@@ -25,23 +25,26 @@ const (
 
 // The paths of the operators' console.
 const (
-	PathConsole          = "/console"
-	PathConsoleSignIn    = "/console/sign-in"      // GET the page, POST a token
-	PathConsoleProvider  = "/console/sign-in/go"   // to the organisation's own sign-in
-	PathConsoleReturn    = "/console/sign-in/done" // and back from there
-	PathConsoleSignOut   = "/console/sign-out"     // POST
-	PathConsoleRequests  = "/console/requests"     // with show and cursor; POST files one
-	PathConsoleFile      = "/console/requests/new"
-	PathConsoleRequest   = "/console/requests/" // followed by an id; POST is a step, with do, reason and answer
-	PathConsolePeople    = "/console/people"    // POST searches, with field, value and purpose, or with person
-	PathConsolePerson    = "/console/people/"   // followed by an id; POST reads, with purpose; below it hold, pause, erase
-	PathConsoleApprovals = "/console/approvals" // POST decides, with approval and agree (yes or no)
-	PathConsoleReports   = "/console/reports"   // with days
-	PathConsoleCatalog   = "/console/catalog"
-	PathConsoleExplain   = "/console/explain" // with role, purpose, field, consent, paused, own
-	PathConsoleKeys      = "/console/keys"    // POST asks for work, with do
-	PathConsoleAudit     = "/console/audit"   // with person, actor, from, to, at
-	PathConsoleEvent     = "/console/audit/"  // followed by an index
+	PathConsole           = "/console"
+	PathConsoleSignIn     = "/console/sign-in"      // GET the page, POST a token
+	PathConsoleProvider   = "/console/sign-in/go"   // to the organisation's own sign-in
+	PathConsoleReturn     = "/console/sign-in/done" // and back from there
+	PathConsoleSignOut    = "/console/sign-out"     // POST
+	PathConsoleRequests   = "/console/requests"     // with show and cursor; POST files one
+	PathConsoleFile       = "/console/requests/new"
+	PathConsoleRequest    = "/console/requests/" // followed by an id; POST is a step, with do, reason and answer
+	PathConsolePeople     = "/console/people"    // POST searches, with field, value and purpose, or with person
+	PathConsolePerson     = "/console/people/"   // followed by an id; POST reads, with purpose; below it hold, pause, erase
+	PathConsoleApprovals  = "/console/approvals" // POST decides, with approval and agree (yes or no)
+	PathConsoleReports    = "/console/reports"   // with days
+	PathConsoleStatistics = "/console/statistics"
+	PathConsoleAsk        = "/console/statistics/ask"      // with of, what, group, group2, confidence, epsilon; POST asks, with mark and precision too
+	PathConsoleAnswer     = "/console/statistics/answers/" // followed by an id; below it answer.csv
+	PathConsoleCatalog    = "/console/catalog"
+	PathConsoleExplain    = "/console/explain" // with role, purpose, field, consent, paused, own
+	PathConsoleKeys       = "/console/keys"    // POST asks for work, with do
+	PathConsoleAudit      = "/console/audit"   // with person, actor, from, to, at
+	PathConsoleEvent      = "/console/audit/"  // followed by an index
 )
 
 // A Route is a request that pages make the browser send, beyond those whose path a
@@ -111,6 +114,22 @@ const (
 	FieldOn     = "on"     // yes sets a hold or a restriction, no lifts it
 )
 
+// The fields of a question about many people.
+const (
+	FieldOf         = "of"         // collection and purpose, with a dot between
+	FieldWhat       = "what"       // measure and field, with a colon between
+	FieldGroup      = "group"      // a field that groups, or empty
+	FieldGroup2     = "group2"     // another one
+	FieldConfidence = "confidence" // in thousandths
+	FieldEpsilon    = "epsilon"    // the asker's own; empty: none
+	FieldMark       = "mark"       // what the model gave, unchanged
+	FieldPrecision  = "precision"  // a ConsolePrecision
+)
+
+func askFields() []string {
+	return []string{FieldOf, FieldWhat, FieldGroup, FieldGroup2, FieldConfidence, FieldEpsilon}
+}
+
 // consoleRoutes lists the requests of the operators' console.
 func consoleRoutes() []Route {
 	return []Route{
@@ -134,6 +153,11 @@ func consoleRoutes() []Route {
 		{"GET", PathConsoleApprovals, nil},
 		{"POST", PathConsoleApprovals, []string{"approval", "agree"}}, // agree: yes or no
 		{"GET", PathConsoleReports, []string{"days"}},
+		{"GET", PathConsoleStatistics, nil},
+		{"GET", PathConsoleAsk, askFields()},
+		{"POST", PathConsoleAsk, append(askFields(), FieldMark, FieldPrecision)},
+		{"GET", PathConsoleAnswer + "*", nil},
+		{"GET", PathConsoleAnswer + "*/answer.csv", nil},
 		{"GET", PathConsoleCatalog, nil},
 		{"GET", PathConsoleExplain, []string{"role", FieldPurpose, "field", "consent", "paused", "own"}}, // role once for each, paused and own: yes
 		{"GET", PathConsoleKeys, nil},

@@ -351,6 +351,7 @@ CREATE TABLE ticket (
   uid     BLOB    NOT NULL CHECK (length(uid) = 16),
   id      BLOB    NOT NULL CHECK (length(id) = 16),
   expires INTEGER NOT NULL,
+  body    BLOB,
   PRIMARY KEY (tenant, uid, id)
 ) STRICT;
 CREATE INDEX ticket_expires ON ticket (expires);
