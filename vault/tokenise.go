@@ -88,7 +88,6 @@ type tokenising struct {
 	incarnation string
 	made        []Tokenised
 	items       []*tokenItem // that may have a token
-	keys        []*field.Key // by the index of the plan
 }
 
 // A tokenItem is a field that may have a token.
@@ -268,7 +267,7 @@ func (k *tokenising) openValues(ctx context.Context) error {
 		o := &k.open.list[i] // one an item, in their order
 		if errs == nil || errs[o.key] == nil {
 			if plain, err := k.openOne(o, keys[o.key]); err == nil {
-				it.value, it.key = &tokenValue{plain, token.DigestOf(plain)}, keys[o.key]
+				it.value, it.key = &tokenValue{plain, token.DigestOf(k.form(it.field), plain)}, keys[o.key]
 				kept = append(kept, it)
 				continue
 			}
@@ -281,6 +280,14 @@ func (k *tokenising) openValues(ctx context.Context) error {
 		p.allowed = slices.ContainsFunc(kept, func(it *tokenItem) bool { return it.person == p })
 	}
 	return nil
+}
+
+// form is that of the tokens that are asked for, if they have one.
+func (k *tokenising) form(f *catalog.Field) string {
+	if k.in.Kind != TokenFormat {
+		return ""
+	}
+	return formatOf(f).ID()
 }
 
 func (k *tokenising) wipe() {

@@ -7,8 +7,8 @@ import (
 )
 
 // resealTokens seals anew what is kept of the tokens of a person under earlier keys of the
-// group. A token that was changed outside the service, or does not open, stays as it is: it
-// is not answered again, and fsck names it.
+// group. A token that was changed outside the service stays as it is, for fsck; so does one
+// that does not open: it stands as before, and is not answered again.
 func (v *Vault) resealTokens(ctx context.Context, t *tenant, k *resealKey) error {
 	var after []byte
 	for {
@@ -45,7 +45,7 @@ func (k *resealKey) resealToken(ctx context.Context, tx Tx, t *tenant, r TokenRo
 	}
 	kept, err := t.keptToken(&r, k.opened)
 	if err != nil {
-		return nil //nolint:nilerr // it is found no more; fsck names it
+		return nil //nolint:nilerr // it is not answered again
 	}
 	if err := t.sealToken(&r, k.opened, &kept); err != nil {
 		return err

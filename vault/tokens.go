@@ -85,10 +85,10 @@ func tokenParts(r *TokenRow) [][]byte {
 	if r.Once {
 		once = 1
 	}
-	numbers = append(numbers, byte(r.Kind), once)                              //nolint:gosec // kinds are few
-	times := binary.BigEndian.AppendUint64(nil, uint64(r.Created.UnixMicro())) //nolint:gosec // only bytes
+	numbers = append(numbers, byte(r.Kind), once) //nolint:gosec // kinds are few
+	times := binary.BigEndian.AppendUint64(nil, uint64(r.Created.UnixMicro()))
 	if !r.Expires.IsZero() {
-		times = binary.BigEndian.AppendUint64(times, uint64(r.Expires.UnixMicro())) //nolint:gosec // only bytes
+		times = binary.BigEndian.AppendUint64(times, uint64(r.Expires.UnixMicro()))
 	}
 	return [][]byte{r.Hash, r.UID[:], numbers, []byte(r.Place.Record), []byte(r.Purpose), times, r.Sealed}
 }
@@ -147,10 +147,15 @@ type minting struct {
 func (t *tenant) minting(kind TokenKind, coll *catalog.Collection, f *catalog.Field, v *tokenValue) minting {
 	m := minting{kind: kind, value: v}
 	if kind == TokenFormat && f.Token != nil {
-		m.format = token.Format{Alphabet: f.Token.Characters(), Length: f.Token.Length, Keep: f.Token.Keep}
+		m.format = formatOf(f)
 		m.key = t.mac.Sum(labelTokenFormat, be32(coll.ID), be32(f.ID), []byte(m.format.Alphabet))
 	}
 	return m
+}
+
+// formatOf is the form of the tokens of a field that has one.
+func formatOf(f *catalog.Field) token.Format {
+	return token.Format{Alphabet: f.Token.Characters(), Length: f.Token.Length, Keep: f.Token.Keep}
 }
 
 func (m *minting) text() (string, error) {

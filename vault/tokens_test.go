@@ -710,3 +710,23 @@ func TestAnExportCountsTokens(t *testing.T) {
 		t.Errorf("after one has expired: %+v, %v", m.Tokens, err)
 	}
 }
+
+// After the catalog states another form, tokens of the old one still stand, and the next has
+// the new one.
+func TestAFormThatChanges(t *testing.T) {
+	v := withTokens(t, vaulttest.Options{})
+	app := v.As("app", "billing")
+	old := tokenOf(t, v.Vault, app, tokensAs(vault.TokenFormat, phoneIn("c-1")))
+	next := strings.Replace(string(sample.Catalog()), "token: {alphabet: digits, keep: 2}", "token: {alphabet: digits, length: 12}", 1)
+	if _, err := v.ApplyCatalog(t.Context(), v.Operator(), []byte(next), false); err != nil {
+		t.Fatal(err)
+	}
+	text := tokenOf(t, v.Vault, app, tokensAs(vault.TokenFormat, phoneIn("c-1")))
+	if !regexp.MustCompile(`^\d{12}$`).MatchString(text) {
+		t.Errorf("%q", text)
+	}
+	is(t, "again", tokenOf(t, v.Vault, app, tokensAs(vault.TokenFormat, phoneIn("c-1"))), text)
+	for _, s := range []string{old, text} {
+		is(t, "shown", behindToken(t, v.Vault, app, s), "plain "+phoneOfOne)
+	}
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-const tokenColumns = `tenant, hash, uid, collection, record, field, grp, epoch, purpose, kind, once, created, expires, sealed, mac`
+const tokenColumns = `tenant, hash, uid, collection, record, field, grp, epoch, purpose, kind, once, created, expires, sealed, mac` //nolint:gosec // names of columns
 
 func readToken(r pgx.CollectableRow) (k vault.TokenRow, err error) {
 	var expires pgtype.Timestamptz
@@ -88,6 +88,7 @@ func (t *tx) TokensOf(ctx context.Context, tenant int32, uid uuid.UUID, after []
 	return rows(ctx, t, "listing a person's tokens", tokensOf, []any{tenant, id(uid), some(after), limit}, readToken)
 }
 
+//nolint:gosec // no credentials
 const countTokens = `
 SELECT count(*) FROM token
 WHERE tenant = $1 AND uid = $2 AND collection = $3 AND record = $4 AND field = $5 AND (expires IS NULL OR expires > $6)`
@@ -117,6 +118,7 @@ func (t *tx) ResealToken(ctx context.Context, r vault.TokenRow) error {
 
 // spendTokens locks in the order of the hashes, in which concurrent callers wait for
 // each other.
+//nolint:gosec // no credentials
 const spendTokens = `
 WITH k AS (SELECT hash FROM token WHERE tenant = $1 AND hash = ANY ($2::bytea[]) ORDER BY hash FOR UPDATE)
 DELETE FROM token USING k WHERE token.tenant = $1 AND token.hash = k.hash RETURNING token.hash`

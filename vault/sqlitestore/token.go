@@ -11,7 +11,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-const tokenColumns = `tenant, hash, uid, collection, record, field, grp, epoch, purpose, kind, once, created, expires, sealed, mac`
+const tokenColumns = `tenant, hash, uid, collection, record, field, grp, epoch, purpose, kind, once, created, expires, sealed, mac` //nolint:gosec // names of columns
 
 func scanToken(r *sql.Rows) (k vault.TokenRow, err error) {
 	err = r.Scan(&k.Tenant, &k.Hash, uidColumn{&k.UID}, &k.Place.Collection, &k.Place.Record, &k.Place.Field, &k.Group, &k.Epoch,

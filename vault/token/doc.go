@@ -37,6 +37,7 @@
 // made, sealed under the person's key. [Kept.Append] writes, before it is sealed:
 //
 //	1 byte    the version: 1
-//	32 bytes  SHA-256 of the value
+//	32 bytes  SHA-256 of the form ("", or as Format.ID gives it), after its length as an
+//	          unsigned varint, and of the value
 //	the text, 1 to 256 bytes
 package token

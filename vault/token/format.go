@@ -20,6 +20,9 @@ type Format struct {
 	Keep int
 }
 
+// ID is the form in one text: another form has another.
+func (f Format) ID() string { return fmt.Sprintf("%d/%d/%s", f.Length, f.Keep, f.Alphabet) }
+
 // Errors of formats.
 var (
 	// ErrFormat: no text of such a form can be made. The alphabet is none, or the texts
@@ -69,7 +72,7 @@ func (f Format) Make(key [32]byte, source io.Reader, value secret.Bytes) (string
 	if err != nil {
 		return "", ErrFormat
 	}
-	text := []rune(string(value.Expose()))
+	text := []rune(string(value.Expose())) //nolint:forbidigo // only what stays by the form goes on
 	out, at, err := f.lay(text, a.MinLen())
 	if err != nil {
 		return "", err

@@ -60,9 +60,17 @@ type Kept struct {
 	Text   string            // 1 to MaxLen bytes
 }
 
-// DigestOf is the digest of a value. It tells a value of few possible ones: it is to be
-// sealed wherever it is kept.
-func DigestOf(v secret.Bytes) [sha256.Size]byte { return sha256.Sum256(v.Expose()) }
+// DigestOf is the digest of a value, and of the form of the text that was made for it, as
+// [Format.ID] gives it, or "". It tells a value of few possible ones: it is to be sealed
+// wherever it is kept.
+func DigestOf(form string, v secret.Bytes) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	h.Write(binary.AppendUvarint(nil, uint64(len(form))))
+	h.Write([]byte(form))
+	h.Write(v.Expose()) //nolint:forbidigo // only a digest goes on, to be sealed
+	h.Sum(sum[:0])
+	return sum
+}
 
 // Append appends k as it is sealed.
 func (k *Kept) Append(b []byte) []byte {
@@ -71,7 +79,7 @@ func (k *Kept) Append(b []byte) []byte {
 
 // ParseKept reads what Append wrote, else the error is ErrKept.
 func ParseKept(v secret.Bytes) (k Kept, err error) {
-	b := v.Expose()
+	b := v.Expose() //nolint:forbidigo // the text is what the caller asked for, the digest stays inside
 	n := len(b) - 1 - len(k.Digest)
 	if n < 1 || n > MaxLen || b[0] != keptVersion {
 		return Kept{}, ErrKept

@@ -71,8 +71,8 @@ func TestNewTexts(t *testing.T) {
 }
 
 func TestGoldenKept(t *testing.T) {
-	k := token.Kept{Digest: token.DigestOf(secret.FromString("value")), Text: "text"}
-	want := "01" + "cd42404d52ad55ccfa9aca4adc828aa5800ad9d385a0671fbcbf724118320619" + hex.EncodeToString([]byte("text"))
+	k := token.Kept{Digest: token.DigestOf("6/0/01", secret.FromString("value")), Text: "text"}
+	want := "01" + "ade54277126a91556751b0d69bc6e70a412aba275c42ba3d78415498fd93566c" + hex.EncodeToString([]byte("text"))
 	if got := hex.EncodeToString(k.Append(nil)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
