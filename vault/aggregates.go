@@ -35,7 +35,7 @@ type AggregateRequest struct {
 	// Quantiles are those asked for, in thousandths, ascending: 500 is the median.
 	Quantiles []int
 	// Progress, if not nil, is told how many records were read so far.
-	Progress func(records int)
+	Progress func(records int) `json:"-"`
 	// Confidence is the probability, in thousandths from 500 to 999, with which each
 	// interval is to cover. 0 is 950. It changes neither the noise nor the cost.
 	Confidence int
