@@ -200,7 +200,7 @@ func TestRewrappedKeysStayOpen(t *testing.T) {
 	unwraps := func(s keyring.Sealed) (int, error) {
 		before := kek.Counts().Unwraps
 		_, err := openOne(r, s)
-		return int(kek.Counts().Unwraps - before), err
+		return kek.Counts().Unwraps - before, err
 	}
 	for _, s := range forms[1:] {
 		if n, err := unwraps(s); n != 0 || err != nil {
