@@ -3,6 +3,7 @@ package pgstore
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -108,6 +109,7 @@ func (g *group[T]) next() {
 
 // write makes the events of w and of those who wait durable, and tells them.
 func (g *group[T]) write(ctx context.Context, w *waiter[T]) error {
+	runtime.Gosched() // who is about to come, comes along: fewer and larger statements
 	followers := g.take(w)
 	events := w.events
 	if len(followers) > 0 {
