@@ -55,16 +55,19 @@ func tableOnce(t *testing.T, w *world) {
 	a.decode(t, &out)
 	rows, err := csv.NewReader(strings.NewReader(string(out.Table))).ReadAll()
 	must(t, err)
-	classes := map[string]int{}
+	classes, ours := map[string]int{}, 0
 	for _, row := range rows[1:] {
 		classes[strings.Join(row, "/")]++
+		if row[0] == "Chile" || row[0] == "Norway" {
+			ours++ // other cases have people elsewhere
+		}
 	}
 	for class, n := range classes {
 		if n < 5 || n < out.Report.K {
 			t.Errorf("%d people are %s, of %+v", n, class, out.Report)
 		}
 	}
-	if out.Report.People != people-2 || len(rows)-1 != out.Report.People-out.Report.Suppressed || strings.Contains(string(out.Table), "canary") {
+	if ours != people-2 || len(rows)-1 != out.Report.People-out.Report.Suppressed || strings.Contains(string(out.Table), "canary") {
 		t.Errorf("%+v:\n%s", out.Report, out.Table)
 	}
 	w.do(t, ask).want(t, "a second table", "409 conflict")
