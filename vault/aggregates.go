@@ -155,11 +155,8 @@ func (v *Vault) newAggregating(ctx context.Context, c accessctl.Caller, q Aggreg
 	if err := a.resolve(); err != nil {
 		return nil, err
 	}
-	d, ideal := s.decider(c), accessctl.State{Consent: accessctl.ConsentGranted}
-	for i := range a.needs {
-		if !d.Permit(accessctl.ActionAggregate, a.needs[i].fact, ideal).Allowed {
-			return nil, v.denied(ctx, t, s, c, accessctl.ActionAggregate)
-		}
+	if !a.permitted(s) {
+		return nil, v.denied(ctx, t, s, c, accessctl.ActionAggregate)
 	}
 	if a.declare, ok = a.coll.Statistics.Budget(string(c.Purpose)); !ok {
 		return nil, invalid("purpose", "has no budget for statistics of the collection: the catalog declares them")
@@ -168,6 +165,17 @@ func (v *Vault) newAggregating(ctx context.Context, c accessctl.Caller, q Aggreg
 		return nil, err
 	}
 	return a, a.plan()
+}
+
+// permitted says whether policy lets the caller use every field of the question.
+func (a *aggregating) permitted(s *settings) bool {
+	d, ideal := s.decider(a.c), accessctl.State{Consent: accessctl.ConsentGranted}
+	for i := range a.needs {
+		if !d.Permit(accessctl.ActionAggregate, a.needs[i].fact, ideal).Allowed {
+			return false
+		}
+	}
+	return true
 }
 
 // limitOf is the budget that the catalog declares, of which nothing is spent.

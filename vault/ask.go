@@ -325,12 +325,21 @@ func (v *Vault) Asked(ctx context.Context, c accessctl.Caller, id uuid.UUID) (*A
 	if doc.Actor != c.Actor() || v.now().Sub(at) >= QuestionLife {
 		return nil, ErrNotFound
 	}
-	coll, ok := s.catalog.Collection(doc.Request.Collection)
-	if !ok || !s.mayAggregate(c, coll, doc.Purpose) {
-		c.Purpose = doc.Purpose
+	if c.Purpose = doc.Purpose; !s.mayAsk(c, doc.Request) {
 		return nil, v.denied(ctx, t, s, c, accessctl.ActionAggregate)
 	}
 	return &Asked{State: doc.State, Purpose: doc.Purpose, Request: doc.Request, At: at, Answer: doc.Answer}, nil
+}
+
+// mayAsk says whether the caller may use every field of a question in statistics now, for
+// their purpose.
+func (s *settings) mayAsk(c accessctl.Caller, q AggregateRequest) bool {
+	coll, ok := s.catalog.Collection(q.Collection)
+	if !ok {
+		return false
+	}
+	a := &aggregating{c: c, q: q, coll: coll}
+	return a.resolve() == nil && a.permitted(s)
 }
 
 // unit is how many of the units of the mathematics a number of the answer has.

@@ -55,6 +55,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"QuestionPaidOnce":          TestAQuestionIsPaidForOnce,
 		"AnswerOfItsAsker":          TestAnAnswerIsItsAskers,
+		"AnswerFollowsItsFields":    TestAKeptAnswerFollowsItsFields,
 		"PaidAndNotAnswered":        TestPaidForAndNotAnswered,
 		"RedactedTexts":             TestRedactedTexts,
 		"TextWarnings":              TestTextWarnings,

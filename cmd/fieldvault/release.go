@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -34,7 +36,7 @@ each person whose data may be used for the purpose now, so coarse that it meets
 the k, l and t that the catalog declares, or stricter ones; or it says why there
 is none. One table of a collection and purpose in the time that the catalog
 declares. The file is made before people are read, for its owner alone, and is
-there whole or not at all. It opens the store itself and acts as local:<user>,
+there whole or not at all; one that is there already is not replaced. It opens the store itself and acts as local:<user>,
 in events.`,
 		Example: `  fieldvault release customer --purpose analytics -o customers.csv --config serve.yaml
   fieldvault release customer --purpose analytics -o customers.parquet --k 20`,
@@ -92,6 +94,9 @@ func (o *releaseOptions) settle(c *cobra.Command) error {
 // release makes the file first: what cannot be written is better known before the one
 // table of its time is made.
 func (o *releaseOptions) release(c *cobra.Command, p *parts, by accessctl.Caller) error {
+	if _, err := os.Lstat(o.out); !errors.Is(err, fs.ErrNotExist) { // a folder or link, too, and a name that cannot be
+		return withHint(fmt.Errorf("%s: %w", o.out, cmp.Or(err, fs.ErrExist)), "name a file that is not there yet; nothing was released")
+	}
 	f, err := os.CreateTemp(filepath.Dir(o.out), ".new-*") // mode 0600
 	if err != nil {
 		return withHint(fmt.Errorf("making the file: %w", err), "name a file in a folder that you may write to; nothing was released")

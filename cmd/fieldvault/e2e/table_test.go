@@ -47,6 +47,7 @@ func tableOnce(t *testing.T, w *world) {
 	if a := w.do(t, strict).want(t, "one of a thousand", "422 unmet"); !strings.Contains(string(a.body), "fewer than k = 1000") {
 		t.Errorf("the refusal: %s", a.body)
 	}
+	w.keepsFiles(t)
 	var out struct {
 		Report struct{ People, Suppressed, K int }
 		Table  []byte
@@ -80,5 +81,27 @@ func tableOnce(t *testing.T, w *world) {
 	code, said, wrong = processtest.Build(t).Try(t, nil, append([]string{"aggregate", "--group-by", "country", "--epsilon", "0.5"}, args...)...)
 	if code != 0 || !strings.Contains(said, "Norway") {
 		t.Errorf("a statistic in the shell: %d, %s%s", code, said, wrong)
+	}
+}
+
+// keepsFiles: the shell replaces nothing, and takes no turn for what it could not write.
+func (w *world) keepsFiles(t *testing.T) {
+	t.Helper()
+	folder := t.TempDir()
+	file, link := filepath.Join(folder, "kept.csv"), filepath.Join(folder, "link.csv")
+	must(t, os.WriteFile(file, []byte("kept"), 0o600))
+	must(t, os.Symlink(filepath.Join(folder, "nowhere"), link))
+	must(t, os.Mkdir(filepath.Join(folder, "folder.csv"), 0o700))
+	for _, path := range []string{file, link, filepath.Join(folder, "folder.csv")} {
+		code, said, wrong := processtest.Build(t).Try(t, nil, "release", "customer", "-o", path, "--purpose", "analytics", "--config", w.config("node"))
+		if code != 1 || !strings.Contains(wrong, "nothing was released") {
+			t.Errorf("%s is there: %d, %s%s", path, code, said, wrong)
+		}
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "kept" {
+		t.Errorf("the file is %q, %v", b, err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 3 {
+		t.Errorf("what is left: %v, %v", entries, err)
 	}
 }
