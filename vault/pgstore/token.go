@@ -118,6 +118,7 @@ func (t *tx) ResealToken(ctx context.Context, r vault.TokenRow) error {
 
 // spendTokens locks in the order of the hashes, in which concurrent callers wait for
 // each other.
+//
 //nolint:gosec // no credentials
 const spendTokens = `
 WITH k AS (SELECT hash FROM token WHERE tenant = $1 AND hash = ANY ($2::bytea[]) ORDER BY hash FOR UPDATE)
