@@ -26,7 +26,8 @@ const cursorLife = time.Hour
 // planned collision of the index never shows a stranger. A match counts only where
 // the caller, under the purpose, holds the action search on the field, and for all but
 // equality may see it in plain. A cursor serves the same caller, purpose and query for an
-// hour. A page opens at most Limit values.
+// hour. A page opens at most Limit values, and ends where it has opened as many: candidates
+// whom the caller may know nothing of do not show in it, unless they are thousands in a row.
 //
 // An *InvalidError says, too, that the field has no index for such a search, or that what
 // is sought is too short or too wide a range for it. A *KeyError says that the field was indexed a short while ago, and that a job still
@@ -73,7 +74,9 @@ type searching struct {
 	index IndexQuery
 	more  Matches
 
-	sought *catalog.Sought
+	sought    *catalog.Sought
+	loaded    []*LoadedItem // the candidates that were decided about
+	permitted int           // how many of them are opened
 }
 
 func (sr *searching) match() accessctl.Match { return accessctl.Match(sr.sought.Match()) }
@@ -149,7 +152,7 @@ func newSearching(v *Vault, c accessctl.Caller, t *tenant, s *settings, q Query)
 	if sr.sought, err = q.seek(f, match); err != nil {
 		return nil, valueError(coll, f, err)
 	}
-	sr.index = IndexQuery{Tenant: t.row.ID, Collection: coll.ID, Field: f.ID, Limit: q.Limit}
+	sr.index = IndexQuery{Tenant: t.row.ID, Collection: coll.ID, Field: f.ID}
 	if sr.index.Values, sr.index.Every, err = t.sought(coll, f, sr.sought); err != nil {
 		return nil, t.unlessNewer(s, err)
 	}
@@ -166,50 +169,79 @@ func pageLimit(n int) (int, error) {
 	return n, nil
 }
 
+// searchRounds bounds how often a search reads more candidates in place of those that the
+// caller may know nothing of: about 4,000 in a row are passed over.
+const searchRounds = 5
+
+// run reads candidates until it has as many to open as a page may hold, or there are no
+// more: where a page ends tells nothing of people whom the caller may not find.
 func (sr *searching) run(ctx context.Context) (Matches, error) {
-	v, t := sr.r.v, sr.r.t
-	var found []Candidate
-	err := v.store.View(ctx, func(tx Tx) (err error) {
-		found, err = tx.SearchIndex(ctx, sr.index)
-		return err
-	})
-	if err != nil {
-		return Matches{}, fmt.Errorf("searching: %w", err)
+	began, more := sr.r.v.tick(), true
+	for round := 0; more && round < searchRounds; round++ {
+		var err error
+		if more, err = sr.round(ctx, round); err != nil {
+			return Matches{}, err
+		}
+		if sr.permitted == sr.q.Limit {
+			break
+		}
 	}
-	q := LoadQuery{Tenant: t.row.ID, Items: make([]Ref, len(found)), Identity: true}
-	for i := range found {
-		q.Items[i] = Ref{Lookup: found[i].Lookup, Collection: sr.coll.ID, Record: found[i].Record}
-	}
-	began := v.tick()
-	l, err := v.store.LoadForReveal(ctx, q)
-	if err != nil {
-		return Matches{}, fmt.Errorf("loading: %w", err)
-	}
-	if _, reloaded, err := v.at(ctx, t, sr.r.s, l); err != nil {
-		return Matches{}, err
-	} else if reloaded {
-		return Matches{}, errRestart
-	}
-	if err := v.guard(ctx, l.Incarnation); err != nil {
-		return Matches{}, err
-	}
-	sr.r.out = make([]Revealed, len(found))
-	for i := range found {
-		sr.decide(i, &found[i], &l.Items[i])
-	}
+	sr.r.out = make([]Revealed, len(sr.loaded))
 	if err := sr.r.within(ctx); err != nil {
 		return Matches{}, err
 	}
 	if err := sr.record(ctx); err != nil {
 		return Matches{}, err
 	}
-	if err := sr.compare(ctx, l); err != nil {
+	if err := sr.compare(ctx); err != nil {
 		return Matches{}, err
 	}
-	if v.old(began) && len(sr.more.Matches) > 0 {
+	if sr.r.v.old(began) && len(sr.more.Matches) > 0 {
 		return Matches{}, fmt.Errorf("%w: the parts are too slow", ErrUnavailable)
 	}
-	return sr.more, sr.next(found)
+	return sr.more, sr.next(more)
+}
+
+// round decides about the next candidates, and says whether there may be others after them.
+func (sr *searching) round(ctx context.Context, n int) (more bool, err error) {
+	v, t := sr.r.v, sr.r.t
+	sr.index.Limit = sr.q.Limit
+	if n > 0 {
+		sr.index.Limit = MaxPage
+	}
+	var found []Candidate
+	err = v.store.View(ctx, func(tx Tx) (err error) {
+		found, err = tx.SearchIndex(ctx, sr.index)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("searching: %w", err)
+	}
+	q := LoadQuery{Tenant: t.row.ID, Items: make([]Ref, len(found)), Identity: true}
+	for i := range found {
+		q.Items[i] = Ref{Lookup: found[i].Lookup, Collection: sr.coll.ID, Record: found[i].Record}
+	}
+	l, err := v.store.LoadForReveal(ctx, q)
+	if err != nil {
+		return false, fmt.Errorf("loading: %w", err)
+	}
+	if _, reloaded, err := v.at(ctx, t, sr.r.s, l); err != nil {
+		return false, err
+	} else if reloaded {
+		return false, errRestart
+	}
+	if err := v.guard(ctx, l.Incarnation); err != nil {
+		return false, err
+	}
+	for i := range found {
+		if sr.permitted == sr.q.Limit {
+			return true, nil
+		}
+		sr.decide(len(sr.loaded), &found[i], &l.Items[i])
+		sr.loaded = append(sr.loaded, &l.Items[i])
+		sr.index.AfterUID, sr.index.AfterRec = found[i].UID, found[i].Record
+	}
+	return len(found) == sr.index.Limit, nil
 }
 
 // decide plans the opening of one candidate, if the caller may search this
@@ -247,6 +279,7 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 		return
 	}
 	p.allowed = true
+	sr.permitted++
 	r.open.add(opening{want: w, answer: -1, person: p, sealed: sealedValue{s.Ciphertext, s.Revision}}, r.t, l.Subject, k)
 	r.open.add(opening{want: w, answer: -2, person: p}, r.t, l.Subject, id)
 }
@@ -272,7 +305,7 @@ func (sr *searching) record(ctx context.Context) error {
 }
 
 // compare opens the candidates and keeps those whose value is one asked for.
-func (sr *searching) compare(ctx context.Context, l *Loaded) error {
+func (sr *searching) compare(ctx context.Context) error {
 	r := sr.r
 	if !r.open.any() {
 		return nil
@@ -288,7 +321,7 @@ func (sr *searching) compare(ctx context.Context, l *Loaded) error {
 			failures = append(failures, r.failed(value)...)
 			continue
 		}
-		m, ok, err := sr.open(value, name, keys, &l.Items[value.want.at])
+		m, ok, err := sr.open(value, name, keys, sr.loaded[value.want.at])
 		if err != nil {
 			failures = append(failures, r.failed(value)...)
 		} else if ok {
@@ -355,13 +388,13 @@ func (sr *searching) resume() error {
 	return err
 }
 
-func (sr *searching) next(found []Candidate) error {
-	if len(found) < sr.index.Limit {
+// next is the cursor after the last candidate. more says that there may be others: a full
+// page has one even if there are none, since those may be people who are nobody here.
+func (sr *searching) next(more bool) (err error) {
+	if !more && sr.permitted < sr.q.Limit {
 		return nil
 	}
-	last := found[len(found)-1]
-	var err error
-	sr.more.Cursor, err = sr.r.v.sealCursor(sr.r.t, sr.label(), cursor{UID: last.UID, Record: last.Record})
+	sr.more.Cursor, err = sr.r.v.sealCursor(sr.r.t, sr.label(), cursor{UID: sr.index.AfterUID, Record: sr.index.AfterRec})
 	return err
 }
 

@@ -57,6 +57,9 @@ func (v *Vault) RevokeTokens(ctx context.Context, c accessctl.Caller, tokens []s
 	for i, h := range hashes {
 		k.plan(i, h, owners)
 	}
+	if err := k.load(ctx); err != nil {
+		return nil, err
+	}
 	err = v.store.Update(ctx, func(tx Tx) error { return k.apply(ctx, tx) })
 	if err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ type revoked struct {
 	at     int
 	row    *TokenRow
 	person *person
-	own    bool
+	want   want
 }
 
 // plan decides about one token.
@@ -97,9 +100,57 @@ func (k *revoking) plan(at int, h []byte, owners map[string]tokenOwner) {
 		k.refuse(at, string(d.Reason))
 		return
 	}
-	p := k.people.of(o.lookup)
-	p.uid, p.own = o.row.UID, w.own
-	k.items = append(k.items, revoked{at, o.row, p, w.own})
+	k.items = append(k.items, revoked{at: at, row: o.row, want: w})
+}
+
+// load leaves the tokens for which something stands: those of the erased, and of what is
+// gone, are not told from what never was one. What cannot be read can be taken back.
+func (k *revoking) load(ctx context.Context) error {
+	if len(k.items) == 0 {
+		return nil
+	}
+	q := LoadQuery{Tenant: k.t.row.ID, Items: make([]Ref, len(k.items))}
+	for i := range k.items {
+		w := &k.items[i].want
+		q.Items[i] = Ref{Lookup: w.lookup, Collection: w.coll.ID, Record: w.record}
+	}
+	l, broken, err := k.v.load(ctx, q)
+	if err != nil {
+		return err
+	}
+	kept := k.items[:0]
+	for i, it := range k.items {
+		p := &person{}
+		code := codeIntegrity
+		if broken == nil || !broken[i] {
+			code = k.standing(&it.want, &l.Items[i], p)
+		}
+		if code != "" && code != codeIntegrity {
+			k.refuse(it.at, codeNotFound)
+			continue
+		}
+		it.person = k.people.of(it.want.lookup)
+		it.person.uid, it.person.own = it.row.UID, it.want.own
+		kept = append(kept, it)
+	}
+	k.items = kept
+	return nil
+}
+
+// standing says, as a code, why nothing stands for a token.
+func (k *revoking) standing(w *want, l *LoadedItem, p *person) string {
+	stored, code := k.state(w, l, p)
+	if code != "" {
+		return code
+	}
+	s := find(stored, w.fields[0])
+	if s == nil || s.Epoch != w.token.Epoch {
+		return codeNotFound
+	}
+	if key := keyOf(l.Keys, s.Group); key == nil || key.Wrapped == nil || key.Epoch != s.Epoch {
+		return codeNotFound // the group was erased
+	}
+	return ""
 }
 
 func (k *revoking) refuse(at int, code string) {
