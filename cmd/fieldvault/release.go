@@ -36,8 +36,8 @@ each person whose data may be used for the purpose now, so coarse that it meets
 the k, l and t that the catalog declares, or stricter ones; or it says why there
 is none. One table of a collection and purpose in the time that the catalog
 declares. The file is made before people are read, for its owner alone, and is
-there whole or not at all; one that is there already is not replaced. It opens the store itself and acts as local:<user>,
-in events.`,
+there whole or not at all; one that is there already is not replaced. It opens
+the store itself and acts as local:<user>, in events.`,
 		Example: `  fieldvault release customer --purpose analytics -o customers.csv --config serve.yaml
   fieldvault release customer --purpose analytics -o customers.parquet --k 20`,
 		Args: cobra.ExactArgs(1),
