@@ -381,7 +381,7 @@ func tokenError(w *want, err error) error {
 	what := w.coll.Name + "." + w.fields[0].Name
 	switch {
 	case errors.Is(err, token.ErrValue):
-		return invalid(what, "has a value that is too short or too long for a token of the form")
+		return invalid(what, "has a value that is too short or too long for a token of the form, or letters or digits that would show in it")
 	case errors.Is(err, token.ErrFormat):
 		return invalid(what, "has no form of tokens in the catalog")
 	}

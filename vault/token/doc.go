@@ -16,7 +16,8 @@
 // # Formats
 //
 // [Format.Make] makes a text of a demanded form: so many characters of an alphabet, or the
-// value with each character of the alphabet replaced and all others left where they stand.
+// value with each character of the alphabet replaced, and spaces and punctuation left where
+// they stand. A value with other letters or digits has no such text: they would show.
 // The last ones may be kept, such as the last four digits of a card; whoever sees the text
 // then sees these.
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode"
 
 	"github.com/fieldvault/fieldvault/crypto/fpe"
 	"github.com/fieldvault/fieldvault/crypto/secret"
@@ -14,7 +15,8 @@ import (
 type Format struct {
 	Alphabet string // the characters, each once
 	// Length is how many characters of the alphabet a text has, and it has no others.
-	// 0: it has the form of the value.
+	// 0: it has the form of the value, whose spaces and punctuation stay. A value with
+	// other letters or digits than those of the alphabet has no text: they would show.
 	Length int
 	// Keep is how many of the value's last characters of the alphabet stay.
 	Keep int
@@ -28,8 +30,9 @@ var (
 	// ErrFormat: no text of such a form can be made. The alphabet is none, or the texts
 	// that it allows are fewer than a million.
 	ErrFormat = errors.New("not a form that tokens can have")
-	// ErrValue: the value is too short, or too long, for a text of the form.
-	ErrValue = errors.New("the value has too few or too many characters for a token of the form")
+	// ErrValue: the value is too short, or too long, for a text of the form, or has letters
+	// or digits that would stay in it.
+	ErrValue = errors.New("the value has too few, too many or other characters than a token of the form")
 )
 
 const (
@@ -104,8 +107,11 @@ func (f Format) Make(key [32]byte, source io.Reader, value secret.Bytes) (string
 func (f Format) lay(value []rune, least int) (out []rune, at []int, err error) {
 	letters := []rune(f.Alphabet)
 	for i, r := range value {
-		if slices.Contains(letters, r) {
+		switch {
+		case slices.Contains(letters, r):
 			at = append(at, i)
+		case f.Length == 0 && tells(r):
+			return nil, nil, ErrValue
 		}
 	}
 	if len(at) < f.Keep {
@@ -127,4 +133,10 @@ func (f Format) lay(value []rune, least int) (out []rune, at []int, err error) {
 		return nil, nil, ErrValue
 	}
 	return out, at, nil
+}
+
+// tells says whether a character that stayed as it is would say something of the value:
+// all do but spaces and punctuation.
+func tells(r rune) bool {
+	return !unicode.IsSpace(r) && !unicode.IsPunct(r) && r != '+'
 }
