@@ -40,7 +40,8 @@ type TokenItem struct {
 // may stand, whatever the cause: no such person, record or value, no permission for the
 // field, no consent, a restriction, an objection. It is ErrIntegrity for a value that does
 // not open, and an *InvalidError for what is no name, a field whose tokens have no form, one
-// that has MaxTokens, one whose form has no token left, and a value that is too short for it.
+// that has MaxTokens, one whose form has no token left, and a value that is too short for it
+// or has letters or digits that would show in it.
 type Tokenised struct {
 	Token   string
 	Expires time.Time // zero: never

@@ -15,7 +15,8 @@ type TokenFormat struct {
 	// lower_alnum, upper_alnum or alnum.
 	Alphabet string `json:"alphabet"`
 	// Length is how many characters a token has, all of the alphabet; 0: as many as the
-	// value, whose spaces and punctuation stay where they are.
+	// value, whose spaces and punctuation stay where they are; a value with letters or
+	// digits that are not of the alphabet has no token then.
 	Length int `json:"length,omitempty"`
 	// Keep is how many of the value's last characters of the alphabet stay as they are,
 	// at most 4.
