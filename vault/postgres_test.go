@@ -133,6 +133,8 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 		"EntriesFollowTheValues":    TestEntriesFollowTheValues,
 		"MatchesEndWithConsent":     TestMatchesEndWithTheConsent,
 		"AMaskIsNotWalked":          TestAMaskIsNotWalked,
+		"ADeniedCandidateIsNobody":  TestADeniedCandidateIsNobody,
+		"TokenOfTheErased":          TestATokenOfTheErasedIsNotTakenBack,
 		"PartsAsPeopleWriteThem":    TestPartsAsPeopleWriteThem,
 		"ACursorIsOfOneMatch":       TestACursorIsOfOneMatch,
 		"NothingInCommon":           TestEntriesOfPlacesHaveNothingInCommon,
