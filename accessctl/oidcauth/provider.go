@@ -73,8 +73,12 @@ func (p *Provider) known() reading {
 	return p.last
 }
 
-// read asks the provider what it publishes, and remembers the answer.
+// read asks the provider what it publishes, and remembers the answer. Who found nothing
+// known just before another's request ended finds its answer here, and asks nothing.
 func (p *Provider) read(ctx context.Context) (*published, error) {
+	if r := p.known(); r.does != nil || r.err != nil {
+		return r.does, r.err
+	}
 	does, err := p.discover(ctx)
 	if err != nil {
 		p.cfg.Logger.WarnContext(ctx, "the sign-in provider's configuration could not be read", "error", err)
