@@ -27,7 +27,7 @@ type growing struct {
 // A place is an event that a plan puts into a log.
 type place struct {
 	index int64
-	event audit.Event
+	event *audit.Event
 }
 
 // A plan is what one step does to the log of one tenant.
@@ -111,6 +111,7 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) 
 	if err != nil {
 		return plan{}, err
 	}
+	p.growth.Leaves, p.places = make([]Leaf, 0, len(events)), make([]place, 0, len(events))
 	for i := range events {
 		x := &events[i]
 		if x.why != "" {
@@ -204,7 +205,7 @@ func (p *plan) add(row int64, x *parsed) {
 		p.growth.Nodes = append(p.growth.Nodes, Node{Level: level, N: n, Hash: h})
 	})
 	p.growth.Leaves = append(p.growth.Leaves, Leaf{Index: index, Row: row, Hash: x.hash, Event: e.ID, About: e.UID, At: e.Time})
-	p.places = append(p.places, place{index, *e})
+	p.places = append(p.places, place{index, e})
 	if p.oldest.IsZero() || e.Time.Before(p.oldest) {
 		p.oldest = e.Time
 	}
@@ -349,7 +350,7 @@ func (s *Sequencer) tell(plans []plan) {
 		s.sequenced.Add(int64(len(p.places)))
 		lag = max(lag, now.Sub(p.oldest))
 		for j := range p.places {
-			s.cfg.Seen(p.log.tenant.Name, p.places[j].index, &p.places[j].event)
+			s.cfg.Seen(p.log.tenant.Name, p.places[j].index, p.places[j].event)
 		}
 	}
 	s.lag.Store(lag.Microseconds())

@@ -2,6 +2,7 @@ package field_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -158,6 +159,34 @@ func TestTwoPlacesNeverShareAssociatedData(t *testing.T) {
 		}
 		seen[string(rec.data)] = p
 	})
+}
+
+// TestAssociatedDataOfAnyLength is FORMAT.md's list, written out here, for texts whose
+// lengths are around where a length takes a second byte and a buffer is full.
+func TestAssociatedDataOfAnyLength(t *testing.T) {
+	rec := &recorder{AEAD: newAEAD(t)}
+	k := field.NewKey(rec)
+	lengths := []int{1, 7, 30, 45, 60, 126, 127, 128, 129, 300}
+	for _, tenant := range lengths {
+		for _, record := range append([]int{0}, lengths...) {
+			p := place()
+			p.Tenant, p.Record = strings.Repeat("t", tenant), strings.Repeat("r", record)
+			u32 := func(n uint32) string { return string(binary.BigEndian.AppendUint32(nil, n)) }
+			var want []byte
+			for _, part := range []string{
+				"fv/value/1", p.Tenant, string(p.UID[:]), u32(p.Group), u32(p.Epoch), u32(p.Collection), p.Record, u32(p.Field),
+				string(binary.BigEndian.AppendUint64(nil, p.Revision)),
+			} {
+				want = append(binary.AppendUvarint(want, uint64(len(part))), part...)
+			}
+			if _, err := k.Seal(p, secret.FromString("v")); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(rec.data, want) {
+				t.Errorf("a tenant of %d bytes and a record of %d: %x, want %x", tenant, record, rec.data, want)
+			}
+		}
+	}
 }
 
 // TestChangedCiphertextsFailAlike flips every bit, cuts at every length and

@@ -44,23 +44,47 @@ func (p *Place) check() error {
 // appendData appends the associated data of a value at p: the label and the
 // members in their order, each preceded by its length.
 func (p *Place) appendData(dst []byte, label string) []byte {
+	// In one piece where each length is one byte and dst has room, as it nearly always is: this
+	// is a tenth of the time of opening a short value.
+	const fixed = 1 + 16 + 3*(1+4)
+	const last = 1 + 4 + 1 + 8
+	n := 3 + len(label) + len(p.Tenant) + fixed + len(p.Record) + last
+	if len(label) > 127 || len(p.Tenant) > 127 || len(p.Record) > 127 || cap(dst)-len(dst) < n {
+		return p.appendLong(dst, label)
+	}
+	b := dst[len(dst) : len(dst)+n]
+	b[0] = byte(len(label))
+	at := 1 + copy(b[1:], label)
+	b[at] = byte(len(p.Tenant))
+	at += 1 + copy(b[at+1:], p.Tenant)
+	f := (*[fixed]byte)(b[at:])
+	f[0] = 16
+	copy(f[1:17], p.UID[:])
+	f[17], f[22], f[27] = 4, 4, 4
+	binary.BigEndian.PutUint32(f[18:], p.Group)
+	binary.BigEndian.PutUint32(f[23:], p.Epoch)
+	binary.BigEndian.PutUint32(f[28:], p.Collection)
+	at += fixed
+	b[at] = byte(len(p.Record))
+	at += 1 + copy(b[at+1:], p.Record)
+	l := (*[last]byte)(b[at:])
+	l[0], l[5] = 4, 8
+	binary.BigEndian.PutUint32(l[1:], p.Field)
+	binary.BigEndian.PutUint64(l[6:], p.Revision)
+	return dst[:len(dst)+n]
+}
+
+// appendLong is appendData for any lengths and a dst without room.
+func (p *Place) appendLong(dst []byte, label string) []byte {
 	dst = appendString(dst, label)
 	dst = appendString(dst, p.Tenant)
-	// One append for what has a fixed length costs a third of one for each.
-	var fixed [17 + 3*5]byte
-	fixed[0] = 16
-	copy(fixed[1:17], p.UID[:])
-	fixed[17], fixed[22], fixed[27] = 4, 4, 4
-	binary.BigEndian.PutUint32(fixed[18:], p.Group)
-	binary.BigEndian.PutUint32(fixed[23:], p.Epoch)
-	binary.BigEndian.PutUint32(fixed[28:], p.Collection)
-	dst = append(dst, fixed[:]...)
+	dst = appendBytes(dst, p.UID[:])
+	dst = appendUint32(dst, p.Group)
+	dst = appendUint32(dst, p.Epoch)
+	dst = appendUint32(dst, p.Collection)
 	dst = appendString(dst, p.Record)
-	var last [5 + 9]byte
-	last[0], last[5] = 4, 8
-	binary.BigEndian.PutUint32(last[1:], p.Field)
-	binary.BigEndian.PutUint64(last[6:], p.Revision)
-	return append(dst, last[:]...)
+	dst = appendUint32(dst, p.Field)
+	return binary.BigEndian.AppendUint64(append(dst, 8), p.Revision)
 }
 
 // KeyContext returns the context under which a data key is wrapped: length-

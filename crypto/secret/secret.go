@@ -10,8 +10,9 @@
 //   - encoding/gob, database drivers and anything else that would store the
 //     value fails, because a stored "[redacted]" would be a lost value;
 //   - inside a struct, where fmt cannot call methods of unexported fields,
-//     only an address is printed, because the value stands behind two pointers
-//     (behind one, fmt shows it to a verb that does not fit, such as %s);
+//     only an address is printed, because what stands there is the address of
+//     the first byte and a length (fmt would print a slice, and show one behind
+//     a pointer to a verb that does not fit, such as %s);
 //   - decoding into a Bytes fails: values come in through [New] alone.
 //
 // There is one way out, [Bytes.Expose], so that every place where plaintext
@@ -28,6 +29,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"unsafe"
 )
 
 // Redacted is what stands for a value wherever one would be printed.
@@ -41,21 +43,24 @@ const Redacted = "[redacted]"
 // long as nobody calls [Bytes.Wipe].
 type Bytes struct {
 	_ [0]func() // not comparable: == would compare addresses
-	p **[]byte
-}
-
-// cell holds a value and the pointer to it, so that both are one allocation.
-type cell struct {
-	value []byte
-	p     *[]byte
+	// The first byte of a value of n bytes; nil: no value. A slice would need a cell of
+	// its own to be hidden in, and every value that is opened a second allocation.
+	p *byte
+	n int
 }
 
 // New returns a secret that owns b. The caller must not use b afterwards.
 // New(nil) is an empty value, not the zero Bytes.
 func New(b []byte) Bytes {
-	c := &cell{value: b}
-	c.p = &c.value
-	return Bytes{p: &c.p}
+	if len(b) == 0 {
+		return Bytes{p: new(byte)}
+	}
+	return Bytes{p: unsafe.SliceData(b), n: len(b)}
+}
+
+// bytes is the value; New alone sets p and n, and both to one slice.
+func (b Bytes) bytes() []byte {
+	return unsafe.Slice(b.p, b.n) //nolint:gosec // see New
 }
 
 // FromString returns a secret that holds a copy of s. The string itself cannot
@@ -66,21 +71,11 @@ func FromString(s string) Bytes {
 
 // Expose returns the value itself: the one way out. The caller must not modify
 // it, and must not keep it where it could be printed. It is nil for the zero
-// Bytes and after [Bytes.Wipe].
-func (b Bytes) Expose() []byte {
-	if b.p == nil {
-		return nil
-	}
-	return **b.p
-}
+// Bytes, and zeros after [Bytes.Wipe].
+func (b Bytes) Expose() []byte { return b.bytes() }
 
 // Len returns the number of bytes of the value, 0 for the zero Bytes.
-func (b Bytes) Len() int {
-	if b.p == nil {
-		return 0
-	}
-	return len(**b.p)
-}
+func (b Bytes) Len() int { return b.n }
 
 // IsZero reports whether b is the zero Bytes: no value at all. An empty value
 // is a value, and so is a wiped one.
@@ -94,7 +89,7 @@ func (b Bytes) Equal(o Bytes) bool {
 	if b.IsZero() || o.IsZero() {
 		return b.IsZero() && o.IsZero()
 	}
-	return subtle.ConstantTimeCompare(**b.p, **o.p) == 1
+	return subtle.ConstantTimeCompare(b.bytes(), o.bytes()) == 1
 }
 
 // Clone returns a copy that is wiped on its own. The clone of the zero Bytes
@@ -103,17 +98,13 @@ func (b Bytes) Clone() Bytes {
 	if b.p == nil {
 		return Bytes{}
 	}
-	return New(bytes.Clone(**b.p))
+	return New(bytes.Clone(b.bytes()))
 }
 
-// Wipe overwrites the value with zeros and leaves an empty value in b and in
-// all its copies. It must not run while another goroutine uses the value.
+// Wipe overwrites the value with zeros, for b and all its copies, which keep
+// their length. It must not run while another goroutine uses the value.
 func (b Bytes) Wipe() {
-	if b.p == nil {
-		return
-	}
-	clear(**b.p)
-	**b.p = nil
+	clear(b.bytes())
 }
 
 // String returns [Redacted].

@@ -24,7 +24,7 @@ func sizeOf(out []vault.Revealed) int {
 		n += 192
 		for j := range out[i].Fields {
 			l := out[i].Fields[j].Value.Len()
-			n += 96 + l + l/4
+			n += 56 + len(out[i].Fields[j].Field.Name) + l + l/4
 		}
 	}
 	return n

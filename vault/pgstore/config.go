@@ -146,7 +146,7 @@ func milliseconds(d time.Duration) string {
 }
 
 // prepareConn refuses a connection that does not keep what the store promises,
-// and has all times read as UTC.
+// has all times read as UTC, and knows [byteas].
 func prepareConn(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkSession(ctx, conn.PgConn()); err != nil {
 		return err
@@ -163,6 +163,7 @@ func prepareConn(ctx context.Context, conn *pgx.Conn) error {
 		OID:   pgtype.TimestamptzArrayOID,
 		Codec: &pgtype.ArrayCodec{ElementType: utc},
 	})
+	registerByteas(m)
 	return nil
 }
 

@@ -25,8 +25,8 @@ func (t *tx) AppendEvents(ctx context.Context, events []vault.Intake) error {
 	return err
 }
 
-func intakeArrays(events []vault.Intake) (tenants []int32, leaves, macs [][]byte) {
-	tenants, leaves, macs = make([]int32, len(events)), make([][]byte, len(events)), make([][]byte, len(events))
+func intakeArrays(events []vault.Intake) (tenants []int32, leaves, macs byteas) {
+	tenants, leaves, macs = make([]int32, len(events)), make(byteas, len(events)), make(byteas, len(events))
 	for i, e := range events {
 		tenants[i], leaves[i], macs[i] = e.Tenant, some(e.Leaf), e.MAC
 	}

@@ -115,7 +115,7 @@ func loadItem(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vaul
 
 func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vault.Loaded, error) {
 	n := len(q.Items)
-	lookups, collections, records := make([][]byte, n), make([]uint32, n), make([]string, n)
+	lookups, collections, records := make(byteas, n), make([]uint32, n), make([]string, n)
 	for i, ref := range q.Items {
 		lookups[i], collections[i], records[i] = some(ref.Lookup), ref.Collection, ref.Record
 	}

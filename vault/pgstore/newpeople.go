@@ -119,8 +119,13 @@ func (t *tx) copyIn(ctx context.Context, doing, table string, columns []string, 
 	if len(rows) == 0 {
 		return nil
 	}
+	return t.copyFrom(ctx, doing, table, columns, pgx.CopyFromRows(rows))
+}
+
+// copyFrom copies what a source gives into a table.
+func (t *tx) copyFrom(ctx context.Context, doing, table string, columns []string, from pgx.CopyFromSource) error {
 	bounded, cancel := context.WithDeadline(ctx, t.deadline)
 	defer cancel()
-	_, err := t.p.CopyFrom(bounded, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+	_, err := t.p.CopyFrom(bounded, pgx.Identifier{table}, columns, from)
 	return t.fail(ctx, doing, err)
 }

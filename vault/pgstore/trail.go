@@ -127,10 +127,6 @@ UPDATE audit_lead SET settled = greatest(settled, $3) WHERE one AND owner = $1 A
 
 	sizeOf = `SELECT coalesce(max(size), 0) FROM audit_checkpoint WHERE tenant = $1`
 
-	insertLeaves = `
-INSERT INTO audit_leaf (tenant, idx, intake, at, event, about, hash)
-SELECT $1, l.* FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::bytea[]) l`
-
 	insertNodes = `
 INSERT INTO audit_node (tenant, level, n, hash)
 SELECT $1, n.* FROM unnest($2::smallint[], $3::bigint[], $4::bytea[]) n`
@@ -163,15 +159,8 @@ func (t *tx) growOne(ctx context.Context, doing string, g *trail.Growth) error {
 	if size != g.From {
 		return fmt.Errorf("%s: %w: the log has another size", doing, vault.ErrStale)
 	}
-	k := len(g.Leaves)
-	index, row, when := make([]int64, k), make([]int64, k), make([]pgtype.Timestamptz, k)
-	event, about, hash := make([]pgtype.UUID, k), make([]pgtype.UUID, k), make([][]byte, k)
-	for i := range g.Leaves {
-		f := &g.Leaves[i]
-		index[i], row[i], when[i] = f.Index, f.Row, at(f.At)
-		event[i], about[i], hash[i] = anyID(f.Event), id(f.About), f.Hash[:]
-	}
-	if _, err := t.exec(ctx, doing, insertLeaves, g.Tenant, index, row, when, event, about, hash); err != nil {
+	leaves := &leafRows{tenant: g.Tenant, leaves: g.Leaves, at: -1}
+	if err := t.copyFrom(ctx, doing, "audit_leaf", leaves.columns(), leaves); err != nil {
 		return err
 	}
 	if err := t.insertNodes(ctx, doing, g); err != nil {
@@ -181,11 +170,35 @@ func (t *tx) growOne(ctx context.Context, doing string, g *trail.Growth) error {
 	return err
 }
 
+// leafRows are the rows of leaves, for COPY: it takes a fifth less of the server's time
+// than arrays do.
+type leafRows struct {
+	tenant int32
+	leaves []trail.Leaf
+	at     int
+}
+
+func (*leafRows) columns() []string {
+	return []string{"tenant", "idx", "intake", "at", "event", "about", "hash"}
+}
+
+func (r *leafRows) Next() bool {
+	r.at++
+	return r.at < len(r.leaves)
+}
+
+func (r *leafRows) Values() ([]any, error) {
+	f := &r.leaves[r.at]
+	return []any{r.tenant, f.Index, f.Row, at(f.At), anyID(f.Event), id(f.About), f.Hash[:]}, nil
+}
+
+func (*leafRows) Err() error { return nil }
+
 func (t *tx) insertNodes(ctx context.Context, doing string, g *trail.Growth) error {
 	if len(g.Nodes) == 0 {
 		return nil
 	}
-	level, number, hash := make([]int16, len(g.Nodes)), make([]int64, len(g.Nodes)), make([][]byte, len(g.Nodes))
+	level, number, hash := make([]int16, len(g.Nodes)), make([]int64, len(g.Nodes)), make(byteas, len(g.Nodes))
 	for i := range g.Nodes {
 		level[i], number[i], hash[i] = int16(g.Nodes[i].Level), g.Nodes[i].N, g.Nodes[i].Hash[:] //nolint:gosec // at most 8
 	}
