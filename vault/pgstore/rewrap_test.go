@@ -16,9 +16,9 @@ import (
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 )
 
-// A rewrap of a list is one statement, and changes rows in place: no index
-// grows by it.
-func TestRewrapIsOneStatementInPlace(t *testing.T) {
+// A rewrap of a list is one statement that locks and one that writes, and changes rows
+// in place: no index grows by it.
+func TestRewrapIsTwoStatementsInPlace(t *testing.T) {
 	const n, page = 400, 20
 	var r trace
 	s, url := open(t, r.into)
@@ -48,7 +48,7 @@ func TestRewrapIsOneStatementInPlace(t *testing.T) {
 			return err
 		})
 		sql := strings.Join(r.take(), "\n")
-		if strings.Count(sql, "UPDATE") != 1 || strings.Contains(sql, "INSERT") {
+		if strings.Count(sql, "data_key") != 2 || strings.Count(sql, "FOR UPDATE") != 1 || strings.Count(sql, "UPDATE data_key") != 1 || strings.Contains(sql, "INSERT") {
 			t.Errorf("a rewrap sent:\n%s", sql)
 		}
 	}
@@ -81,7 +81,7 @@ func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
 			return err
 		}, vault.ErrUnavailable},
 		"KeysBelow": {func(ctx context.Context, tx vault.Tx) error {
-			got, err := tx.KeysBelow(ctx, id, 2, vault.KeyPlace{}, 10)
+			got, err := tx.KeysBelow(ctx, id, 2, uuid.Nil, 10)
 			if err == nil && len(got) != 1 {
 				t.Errorf("KeysBelow gave %d keys, want 1", len(got))
 			}
