@@ -14,6 +14,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // A rewrap of a list is one statement that locks and one that writes, and changes rows
@@ -108,5 +109,21 @@ func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
 			t.Errorf("%s while the table does not answer: %v, want %v", name, err, c.want)
 		}
 		wg.Wait()
+	}
+}
+
+// Keys that cannot be read, or that are not under the version that their row says.
+func TestUnreadableKeys(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"keys":        `UPDATE data_key SET keys = substr(keys, 1, 9) WHERE tenant = $1 AND uid = $2`,
+		"the version": `UPDATE data_key SET kek_version = 2 WHERE tenant = $1 AND uid = $2`,
+		"none":        `UPDATE data_key SET kek_version = 0 WHERE tenant = $1 AND uid = $2`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, url := open(t)
+			c := db(t, url)
+			storetest.Unreadable(t, s, func(tenant int32, uid uuid.UUID) { run(t, c, sql, tenant, uid.String()) })
+		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // The schema holds against SQL too, as long as nobody drops its triggers.
@@ -231,4 +232,24 @@ func TestRowThatCannotBeRead(t *testing.T) {
 		t.Errorf("LoadForReveal: error %v", err)
 	}
 	closeAll(t, s)
+}
+
+// Keys that cannot be read, or that are not under the version that their row says.
+func TestUnreadableKeys(t *testing.T) {
+	for name, set := range map[string]string{
+		"keys":        "keys = CAST(substr(keys, 1, 9) AS BLOB)",
+		"the version": "kek_version = 2",
+		"none":        "kek_version = 0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, filepath.Join(folder(t), "vault.db"))
+			storetest.Unreadable(t, s, func(tenant int32, uid uuid.UUID) {
+				err := s.Corrupt(t.Context(), "UPDATE data_key SET "+set+" WHERE (tenant, uid) = ("+hexed(tenant, uid)+")")
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+			closeAll(t, s)
+		})
+	}
 }
