@@ -25,17 +25,15 @@ const (
 
 	loadColumns = `
 SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
-       k.keys, c.consents,
-       r.row_id, coalesce(r.revision, 0), r.sealed,
+       k.kek_version, k.keys, (
+    SELECT ` + consentsOf + ` FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
+), r.row_id, coalesce(r.revision, 0), r.sealed,
        `
 
-	loadPerson = `
+	loadKeys = `
 LEFT JOIN LATERAL (
-    SELECT ` + keysOf + ` AS keys FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1
-) k ON true
-LEFT JOIN LATERAL (
-    SELECT ` + consentsOf + ` AS consents FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
-) c ON true`
+    SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1 OFFSET 0
+) k ON true`
 
 	// loadOne reads one item: $2 lookup, $3 collection, $4 record, $5 identity.
 	loadOne = loadColumns + `
@@ -43,7 +41,7 @@ LEFT JOIN LATERAL (
 FROM tenant t
 LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = $1 AND lookup = $2 OFFSET 0
-) s ON true` + loadPerson + `
+) s ON true` + loadKeys + `
 LEFT JOIN LATERAL (
     SELECT row_id, revision, sealed FROM record
     WHERE tenant = $1 AND uid = s.uid AND s.state = 1 AND collection = $3 AND record = $4 OFFSET 0
@@ -59,7 +57,7 @@ FROM tenant t
 LEFT JOIN unnest($2::bytea[], $3::bigint[], $4::text[]) WITH ORDINALITY q(lookup, collection, record, place) ON true
 LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = $1 AND lookup = q.lookup OFFSET 0
-) s ON true` + loadPerson + `
+) s ON true` + loadKeys + `
 LEFT JOIN LATERAL (
     SELECT row_id, revision, sealed FROM record
     WHERE tenant = $1 AND uid = s.uid AND s.state = 1 AND collection = q.collection AND record = q.record OFFSET 0
@@ -156,16 +154,17 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 
 // A loadRow is what a row of a load is read into.
 type loadRow struct {
-	person         subjectRow
-	record         recordRow
-	keys, consents rowList
+	person   subjectRow
+	record   recordRow
+	keys     keyColumns
+	consents rowList
 }
 
 func (r *loadRow) dest(l *vault.Loaded) []any {
 	d := make([]any, 0, 32)
 	d = append(d, &l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica, &l.Incarnation)
 	d = append(d, r.person.dest()...)
-	d = append(d, &r.keys, &r.consents)
+	d = append(append(d, r.keys.dest()...), &r.consents)
 	d = append(d, r.record.dest()...)
 	return append(d, r.person.sealed()...)
 }
@@ -175,9 +174,7 @@ func (r *loadRow) item(tenant int32, ref vault.Ref) (i vault.LoadedItem, err err
 	if i.Subject = r.person.subject(); i.Subject == nil {
 		return i, nil
 	}
-	if i.Keys, err = dataKeys(r.keys); err != nil {
-		return i, err
-	}
+	i.Keys = r.keys.load()
 	if i.Consents, err = consents(r.consents); err != nil {
 		return i, err
 	}
