@@ -62,8 +62,9 @@ vault/rights/bundle:          audit/evidence vault/rights
 vault/aggregate/noise:
 vault/aggregate:              vault/aggregate/noise
 vault:                        accessctl accessctl/consent audit audit/evidence audit/report audit/trail audit/tree audit/watch crypto/field crypto/keyring crypto/secret vault/aggregate vault/catalog vault/erasure vault/failpoint vault/freetext vault/ledger vault/release vault/release/parquetfile vault/rights vault/rights/bundle vault/token
-vault/pgstore:                vault vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
-vault/sqlitestore:            vault accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
+vault/keyrow:                 vault
+vault/pgstore:                vault vault/keyrow vault/failpoint vault/ledger accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
+vault/sqlitestore:            vault vault/keyrow accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/storetest:              vault vault/pacetest accessctl accessctl/consent audit audit/trail audit/tree crypto/field crypto/keyring vault/catalog
 vault/throttle:
 vault/httpapi:                vault vault/throttle vault/api vault/catalog vault/rights accessctl accessctl/consent audit audit/report crypto/secret

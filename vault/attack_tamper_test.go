@@ -2,10 +2,14 @@ package vault_test
 
 import (
 	"database/sql"
+	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	_ "modernc.org/sqlite"
 
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
@@ -27,6 +31,93 @@ func lastByteOf(column string) string {
 		CASE substr(` + column + `, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)`
 }
 
+// storedKeys are the keys of all people as they stand in the database.
+func storedKeys(t *testing.T, db *sql.DB) map[uuid.UUID][]vault.DataKey {
+	t.Helper()
+	rows, err := db.Query(`SELECT uid, kek_version, keys FROM data_key`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	list := map[uuid.UUID][]vault.DataKey{}
+	for rows.Next() {
+		var uid []byte
+		var r keyrow.Row
+		if err := rows.Scan(&uid, &r.KEKVersion, &r.Keys); err != nil {
+			t.Fatal(err)
+		}
+		if list[uuid.UUID(uid)], err = r.Unpack(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// keyOf is the key of a person's group.
+func keyOf(t *testing.T, stored map[uuid.UUID][]vault.DataKey, uid uuid.UUID, group uint32) *vault.DataKey {
+	t.Helper()
+	i := slices.IndexFunc(stored[uid], func(k vault.DataKey) bool { return k.Group == group })
+	if i < 0 {
+		t.Fatalf("there is no key of group %d", group)
+	}
+	return &stored[uid][i]
+}
+
+// bendKeys changes keys behind the vault's back, in the one form in which they are stored.
+func bendKeys(t *testing.T, db *sql.DB, bend func(uid uuid.UUID, k *vault.DataKey)) {
+	t.Helper()
+	for uid, keys := range storedKeys(t, db) {
+		for i := range keys {
+			bend(uid, &keys[i])
+		}
+		r, err := keyrow.Pack(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`UPDATE data_key SET kek_version = ?, keys = ? WHERE uid = ?`, r.KEKVersion, r.Keys, uid[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// I7: a key that SQL moves, exchanges or bends does not open, opens as nothing else, and
+// fsck names it.
+func TestWhatBecomesOfAKeyDoesNotOpen(t *testing.T) {
+	type bend = func(stored map[uuid.UUID][]vault.DataKey, uid uuid.UUID, k *vault.DataKey)
+	other := func(stored map[uuid.UUID][]vault.DataKey, uid uuid.UUID) uuid.UUID {
+		for u := range stored {
+			if u != uid {
+				return u
+			}
+		}
+		return uid
+	}
+	for name, bend := range map[string]bend{
+		"the key of another person": func(stored map[uuid.UUID][]vault.DataKey, uid uuid.UUID, k *vault.DataKey) {
+			k.Wrapped = keyOf(t, stored, other(stored, uid), k.Group).Wrapped
+		},
+		"the key of another group": func(stored map[uuid.UUID][]vault.DataKey, uid uuid.UUID, k *vault.DataKey) {
+			k.Wrapped = keyOf(t, stored, uid, 1).Wrapped
+		},
+		"its last byte": func(_ map[uuid.UUID][]vault.DataKey, _ uuid.UUID, k *vault.DataKey) {
+			k.Wrapped[len(k.Wrapped)-1]++
+		},
+		"without its scheme": func(_ map[uuid.UUID][]vault.DataKey, _ uuid.UUID, k *vault.DataKey) { k.Wrapped = k.Wrapped[1:] },
+		"its KEK version":    func(_ map[uuid.UUID][]vault.DataKey, _ uuid.UUID, k *vault.DataKey) { k.KEKVersion = 7 },
+		"its epoch":          func(_ map[uuid.UUID][]vault.DataKey, _ uuid.UUID, k *vault.DataKey) { k.Epoch++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			doesNotOpen(t, "integrity", func(db *sql.DB) {
+				stored := storedKeys(t, db)
+				bendKeys(t, db, func(uid uuid.UUID, k *vault.DataKey) { bend(stored, uid, k) })
+			})
+		})
+	}
+}
+
 // I7: what SQL moves, exchanges, puts back or bends does not open, opens as
 // nothing else, and fsck names it.
 func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
@@ -34,11 +125,13 @@ func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 	for name, tt := range map[string]struct{ sql, want string }{
 		"the record of another person": {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + second + ` AND r.record = 'self') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
 		"another record of the person": {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + first + ` AND r.record = 'other') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
-		"the key of another person":    {`UPDATE data_key SET wrapped = (SELECT wrapped FROM data_key k WHERE k.uid = ` + second + ` AND k.grp = data_key.grp) WHERE uid = ` + first, "integrity"},
-		"the key of another group":     {`UPDATE data_key SET wrapped = (SELECT wrapped FROM data_key k WHERE k.uid = ` + first + ` AND k.grp = 1) WHERE uid = ` + first, "integrity"},
-		"a key's last byte":            {`UPDATE data_key SET wrapped = ` + lastByteOf("wrapped"), "integrity"},
-		"a key without its scheme":     {`UPDATE data_key SET wrapped = CAST(substr(wrapped, 2) AS BLOB)`, "integrity"},
-		"a key's KEK version":          {`UPDATE data_key SET kek_version = 7`, "integrity"},
+		"all keys of another person":   {`UPDATE data_key SET (kek_version, keys) = (SELECT kek_version, keys FROM data_key k WHERE k.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
+		"the last byte of all keys":    {`UPDATE data_key SET keys = ` + lastByteOf("keys"), "integrity"},
+		"keys cut short":               {`UPDATE data_key SET keys = CAST(substr(keys, 1, length(keys) - 1) AS BLOB)`, "integrity"},
+		"keys made longer":             {`UPDATE data_key SET keys = CAST(keys || x'00' AS BLOB)`, "integrity"},
+		"keys that are none":           {`UPDATE data_key SET keys = x'00'`, "integrity"},
+		"the KEK version of keys":      {`UPDATE data_key SET kek_version = 7`, "integrity"},
+		"keys said to be destroyed":    {`UPDATE data_key SET kek_version = 0`, "integrity"},
 		"a record's last byte":         {`UPDATE record SET sealed = ` + lastByteOf("sealed"), "integrity"},
 		"a record cut short":           {`UPDATE record SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) AS BLOB)`, "integrity"},
 		"a record made longer":         {`UPDATE record SET sealed = CAST(sealed || x'00' AS BLOB)`, "integrity"},
@@ -51,33 +144,41 @@ func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 		"the mark of another person":   {`UPDATE subject SET mark = (SELECT mark FROM subject s WHERE s.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := withCustomer(t)
-			v.Put(t, "c-2", "customer", "self", map[string]string{"email": "other@example.org"})
-			v.Put(t, "c-1", "customer", "other", map[string]string{"email": "third@example.org"})
-			// Both the caches of the vault and none: a warm key hides nothing.
-			for _, warm := range []bool{true, false} {
-				if warm && see(t, v, v.As("billing", "billing"), "c-1", "email") != "plain: "+email {
-					t.Fatal("it does not open to begin with")
+			doesNotOpen(t, tt.want, func(db *sql.DB) {
+				if _, err := db.Exec(tt.sql); err != nil {
+					t.Fatal(err)
 				}
-				if warm {
-					if _, err := behind(t, v).Exec(tt.sql); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if got := see(t, v, v.As("billing", "billing"), "c-1", "email"); got != tt.want {
-					t.Errorf("warm %t, the holder of rights gets %q, want %q", warm, got, tt.want)
-				}
-				if got := see(t, v, v.As("billing", "billing"), "c-3", "email"); got != "not found" {
-					t.Errorf("an unknown person: %q", got)
-				}
-				for _, uid := range uids(t, v) {
-					v.Ring.Forget(vaulttest.Tenant, uid)
-				}
-			}
-			if r, err := v.Fsck(t.Context(), v.Operator(), nil); err != nil || len(r.Findings) == 0 {
-				t.Errorf("fsck does not name it: %+v, %v", r, err)
-			}
+			})
 		})
+	}
+}
+
+// doesNotOpen sees what a holder of rights gets after a change behind the vault's back.
+func doesNotOpen(t *testing.T, want string, change func(*sql.DB)) {
+	t.Helper()
+	v := withCustomer(t)
+	v.Put(t, "c-2", "customer", "self", map[string]string{"email": "other@example.org"})
+	v.Put(t, "c-1", "customer", "other", map[string]string{"email": "third@example.org"})
+	// Both the caches of the vault and none: a warm key hides nothing.
+	for _, warm := range []bool{true, false} {
+		if warm && see(t, v, v.As("billing", "billing"), "c-1", "email") != "plain: "+email {
+			t.Fatal("it does not open to begin with")
+		}
+		if warm {
+			change(behind(t, v))
+		}
+		if got := see(t, v, v.As("billing", "billing"), "c-1", "email"); got != want {
+			t.Errorf("warm %t, the holder of rights gets %q, want %q", warm, got, want)
+		}
+		if got := see(t, v, v.As("billing", "billing"), "c-3", "email"); got != "not found" {
+			t.Errorf("an unknown person: %q", got)
+		}
+		for _, uid := range uids(t, v) {
+			v.Ring.Forget(vaulttest.Tenant, uid)
+		}
+	}
+	if r, err := v.Fsck(t.Context(), v.Operator(), nil); err != nil || len(r.Findings) == 0 {
+		t.Errorf("fsck does not name it: %+v, %v", r, err)
 	}
 }
 

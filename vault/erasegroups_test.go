@@ -145,7 +145,7 @@ func TestAGroupsOldKeyPutBackDoesNotOpen(t *testing.T) {
 	}
 	eraseGroups(t, v, "c-1", "care")
 	for _, sql := range []string{
-		`UPDATE data_key SET (epoch, version, kek_version, wrapped) = (SELECT epoch, version, kek_version, wrapped FROM old_key o WHERE o.uid = data_key.uid AND o.grp = data_key.grp)`,
+		`UPDATE data_key SET (kek_version, keys) = (SELECT kek_version, keys FROM old_key o WHERE o.uid = data_key.uid)`,
 		`UPDATE record SET (revision, sealed) = (SELECT revision, sealed FROM old_record o WHERE o.uid = record.uid AND o.record = record.record)`,
 	} {
 		if _, err := db.Exec(sql); err != nil {

@@ -15,7 +15,7 @@ import (
 // finds nothing; raise stands between two passes.
 const (
 	rewrapOwn    = "own"    // the tenant's own keys; they tell which version is the latest
-	rewrapPeople = "people" // data keys, by place
+	rewrapPeople = "people" // data keys, by person
 	rewrapRaise  = "raise"  // let the database refuse older wraps; wait for those that did not know
 )
 
@@ -24,11 +24,16 @@ const (
 type rewrapCursor struct {
 	Phase  string    `json:"phase"`
 	Target int32     `json:"target"` // the version to which this pass moves
-	UID    uuid.UUID `json:"uid"`    // the last place of the pass
-	Group  uint32    `json:"group"`
+	UID    uuid.UUID `json:"uid"`    // the last person of the pass
 	Raised int32     `json:"raised"` // the epoch was raised to this
+	Moved  int64     `json:"moved"`  // keys that this pass moved
 	Stuck  int64     `json:"stuck"`  // keys of this pass that do not open
+	Idle   int       `json:"idle"`   // passes in a row that found nothing though keys were left
 }
+
+// rewrapIdle is how many passes may find nothing though keys are left: they were stored
+// behind the pass. What no pass finds after that is under no version that its row says.
+const rewrapIdle = 3
 
 // RewrapStep does one step of a job of the kind JobRewrap, a short one while requests
 // are under way ([Config.Busy]): at the end, every
@@ -38,7 +43,7 @@ type rewrapCursor struct {
 // once.
 //
 //	pass:  rewrap the tenant's own keys, which tells the latest version;
-//	       rewrap data keys below it, by place; again if any is left
+//	       rewrap data keys below it, by person; again if any is left
 //	raise: raise the epoch, so that no transaction that begins from now on stores
 //	       a wrap below; wait for all that began before
 //	pass:  once more, for what those stored. Done when none is below, and no
@@ -115,7 +120,7 @@ func (v *Vault) rewrapFirst(ctx context.Context, k kek, cur *rewrapCursor, j *Jo
 	}
 	j.Done += moved
 	j.Note = "moving keys to version " + fmt.Sprint(target)
-	*cur = rewrapCursor{Phase: rewrapPeople, Target: target, Raised: cur.Raised, Stuck: stuck}
+	*cur = rewrapCursor{Phase: rewrapPeople, Target: target, Raised: cur.Raised, Moved: moved, Stuck: stuck, Idle: cur.Idle}
 	return nil
 }
 
@@ -174,13 +179,19 @@ func (v *Vault) rewrapOwn(ctx context.Context, k kek) (target int32, moved, stuc
 // endPass says how to go on after a pass.
 func (v *Vault) endPass(ctx context.Context, k kek, cur *rewrapCursor, j *Job) (done bool, err error) {
 	left, err := v.countBelow(ctx, k, cur.Target)
+	idle := 0
+	if cur.Moved == 0 {
+		idle = cur.Idle + 1
+	}
 	switch {
 	case err != nil:
 		return false, err
 	case left > 0 && cur.Stuck > 0:
 		return false, fmt.Errorf("%d keys do not open and could not be moved: %w", cur.Stuck, ErrIntegrity)
+	case left > 0 && idle >= rewrapIdle:
+		return false, fmt.Errorf("%d keys are left that no pass finds: their rows were changed: %w", left, ErrIntegrity)
 	case left > 0:
-		*cur = rewrapCursor{Phase: rewrapOwn, Raised: cur.Raised}
+		*cur = rewrapCursor{Phase: rewrapOwn, Raised: cur.Raised, Idle: idle}
 		return false, nil
 	case cur.Raised < cur.Target:
 		cur.Phase = rewrapRaise
@@ -215,7 +226,7 @@ func (v *Vault) raise(ctx context.Context, k kek, cur *rewrapCursor, j *Job) err
 	return nil
 }
 
-func (v *Vault) keysBelow(ctx context.Context, k kek, target int32, after KeyPlace, limit int) (page []PlacedKey, err error) {
+func (v *Vault) keysBelow(ctx context.Context, k kek, target int32, after uuid.UUID, limit int) (page []PlacedKey, err error) {
 	err = v.store.View(ctx, func(tx Tx) error {
 		page, err = tx.KeysBelow(ctx, k.row, target, after, limit)
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
@@ -255,7 +256,7 @@ func firstKeys(t *testing.T, v *vaulttest.Vault, n int) (list []keyring.Sealed) 
 func keysBelow(t *testing.T, v *vaulttest.Vault, below int32) (list []vault.PlacedKey) {
 	t.Helper()
 	err := v.Store.View(t.Context(), func(tx vault.Tx) (err error) {
-		list, err = tx.KeysBelow(t.Context(), 1, below, vault.KeyPlace{}, 100_000)
+		list, err = tx.KeysBelow(t.Context(), 1, below, uuid.Nil, 100_000)
 		return err
 	})
 	if err != nil {

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
 
-// rewrapBatch is how many data keys one request to the key-encryption key and one
+// rewrapBatch is about how many data keys one request to the key-encryption key and one
 // transaction move. While requests are under way it is rewrapBusy, since they may wait
 // for a processor that long, and a step is one batch; in quiet it is rewrapPages, of
 // which rewrapAtOnce are with the key-encryption key at the same time.
@@ -27,7 +29,7 @@ type rewrapPass struct {
 	v        *Vault
 	k        kek
 	target   int32
-	size     int // of a page
+	size     int // of a page, about: none splits a person
 	under    sync.WaitGroup
 	wrapping []<-chan rewrapWrapped // in the order of the pages
 	storing  <-chan rewrapStored    // nil: no page is being stored
@@ -61,12 +63,13 @@ func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *J
 	} else if v.busy != nil {
 		pages = rewrapPages
 	}
-	last, ended, err := p.run(ctx, KeyPlace{UID: cur.UID, Group: cur.Group}, pages)
+	last, ended, err := p.run(ctx, cur.UID, pages)
 	if err != nil {
 		return false, err
 	}
 	j.Done += p.moved
-	cur.UID, cur.Group = last.UID, last.Group
+	cur.UID = last
+	cur.Moved += p.moved
 	cur.Stuck += p.stuck
 	if ended {
 		return v.endPass(ctx, k, cur, j)
@@ -74,9 +77,9 @@ func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *J
 	return false, nil
 }
 
-// run moves keys after a place, and says up to which, and whether there are no more. It
-// does fewer pages when requests come.
-func (p *rewrapPass) run(ctx context.Context, after KeyPlace, pages int) (last KeyPlace, ended bool, err error) {
+// run moves keys of people after one, and says up to whom, and whether there are no
+// more. It does fewer pages when requests come.
+func (p *rewrapPass) run(ctx context.Context, after uuid.UUID, pages int) (last uuid.UUID, ended bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.under.Wait()
 	defer cancel()
@@ -89,8 +92,7 @@ func (p *rewrapPass) run(ctx context.Context, after KeyPlace, pages int) (last K
 		if len(page.keys) == 0 {
 			return after, true, p.finish(ctx, 0)
 		}
-		end := page.keys[len(page.keys)-1]
-		after = KeyPlace{UID: end.UID, Group: end.Group}
+		after = page.keys[len(page.keys)-1].UID
 		more := pages > 1 && !p.v.busy()
 		if more {
 			next = p.read(ctx, after)
@@ -126,8 +128,8 @@ func (p *rewrapPass) finish(ctx context.Context, left int) error {
 	return p.settled()
 }
 
-// read begins to read the keys after a place.
-func (p *rewrapPass) read(ctx context.Context, after KeyPlace) <-chan rewrapRead {
+// read begins to read the keys of people after one.
+func (p *rewrapPass) read(ctx context.Context, after uuid.UUID) <-chan rewrapRead {
 	c := make(chan rewrapRead, 1)
 	p.under.Go(func() {
 		keys, err := p.v.keysBelow(ctx, p.k, p.target, after, p.size)

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -195,7 +196,7 @@ type SubjectTx interface {
 }
 
 // A DataKey is a person's wrapped key of one group. Wrapped is nil after the
-// group was erased and before it is written to again: the row then still says
+// group was erased and before it is written to again: its place then still says
 // the current epoch.
 type DataKey struct {
 	Group      uint32
@@ -205,21 +206,30 @@ type DataKey struct {
 	Wrapped    []byte
 }
 
+// UnreadableKeys stands for the keys of a person that were changed to what a store
+// cannot read: one of group 0, which no group has, at an epoch for which no row of the
+// directory answers, wrapped in what opens with no key. So nothing of this person
+// opens, and nobody else's is held up.
+func UnreadableKeys(stored []byte) []DataKey {
+	return []DataKey{{Epoch: math.MaxUint32, Wrapped: stored}}
+}
+
 // KeyTx reads, stores and destroys wrapped keys. No method is an upsert that
 // could bring back a destroyed key.
 type KeyTx interface {
-	// Keys lists a person's keys by group.
+	// Keys lists a person's keys by group. ErrIntegrity if they were changed to what
+	// cannot be read: so is it from what would change them, but for DestroyKeys.
 	Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]DataKey, error)
-	// InsertKey stores k if the person has no row for the group, or has one
+	// InsertKey stores k if the person has no place for the group, or has one
 	// with the same epoch and no wrapped key. Otherwise it changes nothing
 	// and says false. ErrStaleKEK if k.KEKVersion is below the tenant's epoch,
 	// read in this transaction.
 	InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k DataKey) (inserted bool, err error)
-	// DestroyKeys deletes every key row of the person and returns what was
-	// destroyed, less the wrapped bytes.
+	// DestroyKeys deletes all keys of the person and returns what was destroyed, less
+	// the wrapped bytes. Keys that cannot be read are deleted, and nothing is said of them.
 	DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]DataKey, error)
 	// DestroyGroup removes the wrapped key of one group and raises the epoch by
-	// one; a group without a row gets one, at epoch 2. It returns what was destroyed.
+	// one; a group without a place gets one, at epoch 2. It returns what was destroyed.
 	DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (DataKey, error)
 }
 
@@ -419,7 +429,7 @@ type LoadedItem struct {
 	// Subject is the person's row, or nil. SealedID, Note and Certificate only
 	// if the query asked for Identity.
 	Subject  *Subject
-	Keys     []DataKey
+	Keys     []DataKey // by group; UnreadableKeys if they cannot be read
 	Consents []Consent // less Evidence and Receipt
 	// Record is the record, or nil when there is none; a deleted one is returned.
 	Record *Record
@@ -458,8 +468,8 @@ type ScanPos struct {
 type ScannedRecord struct {
 	Pos     ScanPos
 	Record  Record
-	Subject *Subject // the directory row with this uid; nil: an orphan
-	Keys    []DataKey
+	Subject *Subject  // the directory row with this uid; nil: an orphan
+	Keys    []DataKey // by group; UnreadableKeys if they cannot be read
 	Index   []IndexEntry
 }
 

@@ -263,7 +263,7 @@ type JobTx interface {
 	DropJobs(ctx context.Context, tenant int32, kind string, t time.Time) (int, error)
 }
 
-// A KeyPlace names a data key of a person: the order in which they are walked.
+// A KeyPlace names a group of a person: the order in which they are walked.
 type KeyPlace struct {
 	UID   uuid.UUID
 	Group uint32
@@ -279,7 +279,7 @@ type PlacedKey struct {
 type Rewrapped struct {
 	UID        uuid.UUID
 	Group      uint32
-	Epoch      uint32 // these four say which row is meant
+	Epoch      uint32 // with the group and the versions it says which key is meant
 	Version    uint32
 	KEKVersion int32 // as it was
 	Next       int32 // the new version of the key-encryption key
@@ -287,15 +287,17 @@ type Rewrapped struct {
 }
 
 // RewrapTx moves wrapped keys to another version of the key-encryption key. No
-// method inserts a row.
+// method makes a key where none is.
 type RewrapTx interface {
 	// KeysBelow lists wrapped data keys of the tenant under a version of the
-	// key-encryption key below the given one, by place, after the given one.
-	KeysBelow(ctx context.Context, tenant, below int32, after KeyPlace, limit int) ([]PlacedKey, error)
-	// RewrapKeys writes each key whose row still has the same epoch, version and
-	// KEK version, and a wrapped key; it says how many. Rows in other states are
-	// left alone: they were erased or rotated meanwhile. So are all whose Next is
-	// below the tenant's KEKEpoch.
+	// key-encryption key below the given one, by person and group, of people after the
+	// given one. It gives all such keys of a person or none, so that about limit come,
+	// and none only if there are no more. Keys that cannot be read are [UnreadableKeys].
+	KeysBelow(ctx context.Context, tenant, below int32, after uuid.UUID, limit int) ([]PlacedKey, error)
+	// RewrapKeys writes each key that still has the same epoch, version and KEK
+	// version, and is wrapped; it says how many. Keys in other states are left alone:
+	// they were erased or rotated meanwhile. So are all whose Next is below the
+	// tenant's KEKEpoch, and keys that cannot be read.
 	RewrapKeys(ctx context.Context, tenant int32, keys []Rewrapped) (int, error)
 	// ReplaceKey writes one data key in place of old, which must stand with the
 	// same epoch, version and KEK version and a wrapped key, else ErrStale.
@@ -309,7 +311,8 @@ type RewrapTx interface {
 	// or believed any more. That is an error, and nothing is deleted.
 	DeleteTenantKey(ctx context.Context, tenant int32, label string) (bool, error)
 	// CountKeys says how many wrapped keys, of people and of the tenant itself,
-	// stand under each version of the key-encryption key.
+	// stand under each version of the key-encryption key. A person's keys that cannot
+	// be read count as one under version 0.
 	CountKeys(ctx context.Context, tenant int32) (people, own map[int32]int64, err error)
 	// RaiseKEKEpoch sets the tenant's KEKEpoch, and never lowers it. From the
 	// commit on, transactions that begin store no wrap below it.

@@ -13,7 +13,7 @@ import (
 const scanRecords = `
 SELECT r.tenant, r.uid, r.collection, r.record, r.row_id, r.revision, r.sealed,
        s.lookup, ` + subjectColumns + `, ` + sealedColumns + `,
-       k.keys,
+       k.kek_version, k.keys,
        i.fields, i.versions, i.values
 FROM (
     SELECT tenant, uid, collection, record, row_id, revision, sealed FROM record
@@ -24,7 +24,7 @@ LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = r.tenant AND uid = r.uid OFFSET 0
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT ` + keysOf + ` AS keys FROM data_key WHERE tenant = r.tenant AND uid = r.uid
+    SELECT kek_version, keys FROM data_key WHERE tenant = r.tenant AND uid = r.uid OFFSET 0
 ) k ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(field) AS fields, array_agg(version) AS versions, array_agg(value) AS values
@@ -55,16 +55,14 @@ func readScanned(c pgx.CollectableRow) (v vault.ScannedRecord, err error) {
 	dest := append([]any{&p.Tenant, &p.UID, &p.Collection, &p.Record}, row.record.dest()...)
 	dest = append(dest, &row.person.Lookup)
 	dest = append(append(dest, row.person.dest()...), row.person.sealed()...)
-	dest = append(dest, &row.keys, &fields, &versions, &values)
+	dest = append(append(dest, row.keys.dest()...), &fields, &versions, &values)
 	if err := c.Scan(dest...); err != nil {
 		return v, err
 	}
 	row.person.Tenant = p.Tenant
 	v.Subject = row.person.subject()
 	v.Record = row.record.record(vault.RecordRef{Collection: p.Collection, Record: p.Record})
-	if v.Keys, err = dataKeys(row.keys); err != nil {
-		return v, err
-	}
+	v.Keys = row.keys.load()
 	for i := range fields {
 		v.Index = append(v.Index, vault.IndexEntry{Field: fields[i], Version: versions[i], Value: values[i]})
 	}

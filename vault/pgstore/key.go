@@ -5,94 +5,162 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
-const listKeys = `
-SELECT grp, epoch, version, kek_version, wrapped FROM data_key
-WHERE tenant = $1 AND uid = $2 ORDER BY grp`
-
-func (t *tx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
-	return rows(ctx, t, "reading a person's keys", listKeys, []any{tenant, id(uid)}, readKey)
+// A keyColumns is the row of a person's keys, as it is read; without keys there is none.
+type keyColumns struct {
+	kek  *int32
+	keys []byte
 }
 
-func readKey(r pgx.CollectableRow) (k vault.DataKey, err error) {
-	err = r.Scan(&k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped)
-	return k, err
-}
+func (c *keyColumns) dest() []any { return []any{&c.kek, &c.keys} }
 
-// insertKey fills an absent or empty place, never one that was destroyed since:
-// destroying raises the epoch. The tenant's epoch is read by the same statement.
-const insertKey = `
-WITH t AS (
-    SELECT id, kek_epoch FROM tenant WHERE id = $1
-), stored AS (
-    INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped)
-    SELECT t.id, $2, $3, $4, $5, $6, $7 FROM t WHERE t.kek_epoch <= $6
-    ON CONFLICT (tenant, uid, grp) DO UPDATE
-    SET version = EXCLUDED.version, kek_version = EXCLUDED.kek_version, wrapped = EXCLUDED.wrapped
-    WHERE data_key.wrapped IS NULL AND data_key.epoch = EXCLUDED.epoch
-    RETURNING 1
-)
-SELECT t.kek_epoch <= $6, EXISTS (SELECT 1 FROM stored) FROM t`
-
-func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault.DataKey) (bool, error) {
-	return t.underEpoch(ctx, "storing a person's key", insertKey,
-		tenant, id(uid), k.Group, k.Epoch, k.Version, k.KEKVersion, some(k.Wrapped))
-}
-
-// underEpoch runs a statement that stores a wrapped key. It answers whether the
-// tenant's epoch allows the wrap, else [vault.ErrStaleKEK], and whether the
-// key was stored.
-func (t *tx) underEpoch(ctx context.Context, doing, sql string, args ...any) (bool, error) {
-	var accepted, stored bool
-	if err := t.row(ctx, doing, sql, args, &accepted, &stored); err != nil {
-		return false, err
+func (c *keyColumns) row() (r keyrow.Row, exists bool) {
+	if c.kek == nil {
+		return keyrow.Row{}, false
 	}
-	if !accepted {
-		return false, fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
-	}
-	return stored, nil
+	return keyrow.Row{KEKVersion: *c.kek, Keys: c.keys}, true
 }
 
-// Rows that held no key destroy nothing and are not returned.
-const destroyKeys = `
-WITH gone AS (
-    DELETE FROM data_key WHERE tenant = $1 AND uid = $2
-    RETURNING grp, epoch, version, kek_version, wrapped
-)
-SELECT grp, epoch, version, kek_version, NULL::bytea FROM gone WHERE wrapped IS NOT NULL ORDER BY grp`
-
-func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
-	t.news = append(t.news, keyNews(tenant, uid))
-	return rows(ctx, t, "destroying a person's keys", destroyKeys, []any{tenant, id(uid)}, readKey)
+// load gives the keys of whom a load is about.
+func (c *keyColumns) load() []vault.DataKey {
+	r, exists := c.row()
+	if !exists {
+		return nil
+	}
+	return r.Load()
 }
 
 const (
-	keyToDestroy = `
-SELECT grp, epoch, version, kek_version, NULL::bytea FROM data_key
-WHERE tenant = $1 AND uid = $2 AND grp = $3 FOR UPDATE`
+	readKeys = `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`
 
-	destroyGroup = `
-INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped)
-VALUES ($1, $2, $3, 2, 0, 0, NULL)
-ON CONFLICT (tenant, uid, grp) DO UPDATE
-SET epoch = data_key.epoch + 1, version = 0, kek_version = 0, wrapped = NULL`
+	// lockKeys reads a person's keys and has others that would change them wait. Beside
+	// them it says the tenant's epoch.
+	lockKeys = `
+SELECT t.kek_epoch, k.kek_version, k.keys FROM tenant t
+LEFT JOIN LATERAL (
+    SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2 FOR UPDATE
+) k ON true
+WHERE t.id = $1`
+
+	// addKeys leaves keys alone that somebody else has stored.
+	addKeys = `
+INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant, uid) DO NOTHING`
+
+	// writeKeys changes what lockKeys has locked.
+	writeKeys = `UPDATE data_key SET kek_version = $3, keys = $4 WHERE tenant = $1 AND uid = $2`
 )
 
-func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (vault.DataKey, error) {
-	const doing = "destroying a group's key"
-	args := []any{tenant, id(uid), group}
-	k := vault.DataKey{Group: group, Epoch: 1}
-	err := t.row(ctx, doing, keyToDestroy, args, &k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped)
-	if err != nil && !missing(err) {
-		return vault.DataKey{}, err
+func (t *tx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
+	const doing = "reading a person's keys"
+	var c keyColumns
+	err := t.row(ctx, doing, readKeys, []any{tenant, id(uid)}, c.dest()...)
+	if missing(err) {
+		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	return c.unpack(doing)
+}
+
+func (c *keyColumns) unpack(doing string) ([]vault.DataKey, error) {
+	r, exists := c.row()
+	if !exists {
+		return nil, nil
+	}
+	keys, err := r.Unpack(nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return keys, nil
+}
+
+// A keyChange is one change of a person's keys.
+type keyChange struct {
+	doing string
+	// stores, if not nil, is the wrapped key that is stored: below the tenant's epoch it
+	// is [vault.ErrStaleKEK].
+	stores *vault.DataKey
+	// apply returns the keys as they are to be, and whether they are others than before.
+	apply func(keys []vault.DataKey) (next []vault.DataKey, changed bool)
+}
+
+// changeKeys applies a change to a person's keys as they stand, while nobody else
+// changes them, and says whether it changed any. It never writes over a row that it
+// has not locked and read: where there is none it inserts one, and if somebody else
+// was first it looks again.
+func (t *tx) changeKeys(ctx context.Context, tenant int32, uid uuid.UUID, change keyChange) (changed bool, err error) {
+	for {
+		var c keyColumns
+		var epoch int32
+		if err := t.row(ctx, change.doing, lockKeys, []any{tenant, id(uid)}, append([]any{&epoch}, c.dest()...)...); err != nil {
+			return false, err
+		}
+		if change.stores != nil && change.stores.KEKVersion < epoch {
+			return false, fmt.Errorf("%s: %w", change.doing, vault.ErrStaleKEK)
+		}
+		keys, err := c.unpack(change.doing)
+		if err != nil {
+			return false, err
+		}
+		next, changed := change.apply(keys)
+		if !changed {
+			return false, nil
+		}
+		row, err := keyrow.Pack(next)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", change.doing, err)
+		}
+		write := writeKeys
+		if keys == nil {
+			write = addKeys
+		}
+		n, err := t.exec(ctx, change.doing, write, tenant, id(uid), row.KEKVersion, row.Keys)
+		if err != nil || n == 1 {
+			return true, err
+		}
+	}
+}
+
+// InsertKey fills an absent or empty place, never one that was destroyed since:
+// destroying raises the epoch.
+func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault.DataKey) (bool, error) {
+	return t.changeKeys(ctx, tenant, uid, keyChange{
+		doing: "storing a person's key", stores: &k,
+		apply: func(keys []vault.DataKey) ([]vault.DataKey, bool) { return keyrow.Insert(keys, k) },
+	})
+}
+
+const destroyKeys = `DELETE FROM data_key WHERE tenant = $1 AND uid = $2 RETURNING kek_version, keys`
+
+// DestroyKeys says nothing of keys that had been destroyed before.
+func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
 	t.news = append(t.news, keyNews(tenant, uid))
-	if _, err := t.exec(ctx, doing, destroyGroup, args...); err != nil {
+	var c keyColumns
+	err := t.row(ctx, "destroying a person's keys", destroyKeys, []any{tenant, id(uid)}, c.dest()...)
+	if err != nil && !missing(err) {
+		return nil, err
+	}
+	r, _ := c.row()
+	return r.Lost(), nil
+}
+
+func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (destroyed vault.DataKey, err error) {
+	t.news = append(t.news, keyNews(tenant, uid))
+	_, err = t.changeKeys(ctx, tenant, uid, keyChange{
+		doing: "destroying a group's key",
+		apply: func(keys []vault.DataKey) (next []vault.DataKey, changed bool) {
+			next, destroyed = keyrow.Destroy(keys, group)
+			return next, true
+		},
+	})
+	if err != nil {
 		return vault.DataKey{}, err
 	}
-	return k, nil
+	return destroyed, nil
 }

@@ -25,13 +25,13 @@ const (
 
 	loadColumns = `
 SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
-       k.keys, c.consents,
+       k.kek_version, k.keys, c.consents,
        r.row_id, coalesce(r.revision, 0), r.sealed,
        `
 
 	loadPerson = `
 LEFT JOIN LATERAL (
-    SELECT ` + keysOf + ` AS keys FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1
+    SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1 OFFSET 0
 ) k ON true
 LEFT JOIN LATERAL (
     SELECT ` + consentsOf + ` AS consents FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
@@ -156,16 +156,17 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 
 // A loadRow is what a row of a load is read into.
 type loadRow struct {
-	person         subjectRow
-	record         recordRow
-	keys, consents rowList
+	person   subjectRow
+	record   recordRow
+	keys     keyColumns
+	consents rowList
 }
 
 func (r *loadRow) dest(l *vault.Loaded) []any {
 	d := make([]any, 0, 32)
 	d = append(d, &l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica, &l.Incarnation)
 	d = append(d, r.person.dest()...)
-	d = append(d, &r.keys, &r.consents)
+	d = append(append(d, r.keys.dest()...), &r.consents)
 	d = append(d, r.record.dest()...)
 	return append(d, r.person.sealed()...)
 }
@@ -175,9 +176,7 @@ func (r *loadRow) item(tenant int32, ref vault.Ref) (i vault.LoadedItem, err err
 	if i.Subject = r.person.subject(); i.Subject == nil {
 		return i, nil
 	}
-	if i.Keys, err = dataKeys(r.keys); err != nil {
-		return i, err
-	}
+	i.Keys = r.keys.load()
 	if i.Consents, err = consents(r.consents); err != nil {
 		return i, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fieldvault/fieldvault/vault"
@@ -124,7 +125,7 @@ func TestNoSequentialScan(t *testing.T) {
 			if _, err := tx.ListRecords(ctx, id, first.UID, 1, vault.RecordRef{}, 10); err != nil {
 				return err
 			}
-			if _, err := tx.KeysBelow(ctx, id, 2, vault.KeyPlace{}, 1); err != nil {
+			if _, err := tx.KeysBelow(ctx, id, 2, uuid.Nil, 1); err != nil {
 				return err
 			}
 			gone := vault.Rewrapped{UID: first.UID, Group: 9, Epoch: 1, Version: 1, KEKVersion: 1, Next: 2, Wrapped: []byte("w")}
@@ -175,7 +176,7 @@ func grow(t testing.TB, c *pgx.Conn, tenant int32, n int) {
 	for _, sql := range []string{
 		`INSERT INTO subject (tenant, lookup, uid, generation, state, restricted, held, mark, created)
 SELECT $1, sha256(id::text::bytea), id, 1, 1, false, false, '\x00', now() FROM crowd`,
-		`INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped) SELECT $1, id, 2, 1, 1, 1, '\x00' FROM crowd`,
+		`INSERT INTO data_key (tenant, uid, kek_version, keys) SELECT $1, id, 1, '\x0101020101010100' FROM crowd`,
 		`INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed) SELECT $1, id, 1, 'self', id, 1, '\x00' FROM crowd`,
 		`INSERT INTO search_index (tenant, uid, collection, record, field, version, value)
 SELECT $1, id, 1, 'self', 1, 1, sha256(id::text::bytea) FROM crowd`,

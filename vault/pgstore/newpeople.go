@@ -8,16 +8,16 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
 // newKeys stores nothing under a version of the key-encryption key that is no longer
-// taken. It is one statement with what it looks at, as insertKey.
+// taken. It is one statement with what it looks at.
 const newKeys = `
-INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped)
-SELECT t.id, k.uid, k.grp, k.epoch, k.version, k.kek_version, k.wrapped
+INSERT INTO data_key (tenant, uid, kek_version, keys)
+SELECT t.id, k.uid, k.kek_version, k.keys
 FROM tenant t
-CROSS JOIN unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[], $7::bytea[])
-    k(uid, grp, epoch, version, kek_version, wrapped)
+CROSS JOIN unnest($2::uuid[], $3::integer[], $4::bytea[]) k(uid, kek_version, keys)
 WHERE t.id = $1 AND t.kek_epoch <= k.kek_version`
 
 // InsertPeople adds the directory's rows one by one, in one round trip and in their
@@ -79,20 +79,29 @@ func (t *tx) insertSubjects(ctx context.Context, people []vault.NewPerson) (bool
 func (t *tx) insertNewKeys(ctx context.Context, tenant int32, people []vault.NewPerson) error {
 	const doing = "storing the keys of new people"
 	var uids []pgtype.UUID
-	var groups, epochs, versions []uint32
-	var keks []int32
-	var wrapped [][]byte
+	var lowest []int32
+	var packed [][]byte
 	for i := range people {
-		for _, k := range people[i].Keys {
-			uids = append(uids, id(people[i].Subject.UID))
-			groups, epochs, versions = append(groups, k.Group), append(epochs, k.Epoch), append(versions, k.Version)
-			keks, wrapped = append(keks, k.KEKVersion), append(wrapped, some(k.Wrapped))
+		if len(people[i].Keys) == 0 {
+			continue
 		}
+		var keys []vault.DataKey
+		for _, k := range people[i].Keys {
+			if k.KEKVersion < 1 {
+				return fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK) // no epoch is below 1
+			}
+			keys, _ = keyrow.Insert(keys, k)
+		}
+		row, err := keyrow.Pack(keys)
+		if err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		uids, lowest, packed = append(uids, id(people[i].Subject.UID)), append(lowest, row.KEKVersion), append(packed, row.Keys)
 	}
 	if len(uids) == 0 {
 		return nil
 	}
-	n, err := t.exec(ctx, doing, newKeys, tenant, uids, groups, epochs, versions, keks, wrapped)
+	n, err := t.exec(ctx, doing, newKeys, tenant, uids, lowest, packed)
 	if err == nil && n != int64(len(uids)) {
 		err = fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
 	}

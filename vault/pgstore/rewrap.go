@@ -3,78 +3,131 @@ package pgstore
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
 const keysBelow = `
-SELECT uid, grp, epoch, version, kek_version, wrapped FROM data_key
-WHERE tenant = $1 AND (uid, grp) > ($3, $4) AND kek_version < $2 AND wrapped IS NOT NULL
-ORDER BY uid, grp LIMIT $5`
+SELECT uid, kek_version, keys FROM data_key
+WHERE tenant = $1 AND uid > $3 AND kek_version > 0 AND kek_version < $2
+ORDER BY uid LIMIT $4`
 
 // KeysBelow walks the primary key: no index knows the versions, so that a rewrap
 // changes rows in place. Where few keys are left it may walk a whole tenant,
-// and has the time that it takes.
-func (t *tx) KeysBelow(ctx context.Context, tenant, below int32, after vault.KeyPlace, limit int) ([]vault.PlacedKey, error) {
+// and has the time that it takes. It reads as many people as there are keys asked for
+// if each has two, and leaves out whom it has no room for.
+func (t *tx) KeysBelow(ctx context.Context, tenant, below int32, after uuid.UUID, limit int) ([]vault.PlacedKey, error) {
 	const doing = "listing keys under old versions"
 	if err := t.extend(ctx, doing, longStatements); err != nil {
 		return nil, err
 	}
-	return rows(ctx, t, doing, keysBelow, []any{tenant, below, anyID(after.UID), after.Group, limit},
-		func(r pgx.CollectableRow) (k vault.PlacedKey, err error) {
-			err = r.Scan(&k.UID, &k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped)
-			return k, err
-		})
-}
-
-// rewrapKeys changes rows that stand as they were read and makes none. A row
-// that another transaction has locked is looked at again when that has ended.
-const rewrapKeys = `
-UPDATE data_key d SET kek_version = k.next, wrapped = k.wrapped
-FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[], $7::integer[], $8::bytea[])
-     k(uid, grp, epoch, version, was, next, wrapped),
-     tenant t
-WHERE d.tenant = $1 AND d.uid = k.uid AND d.grp = k.grp
-  AND d.epoch = k.epoch AND d.version = k.version AND d.kek_version = k.was AND d.wrapped IS NOT NULL
-  AND t.id = $1 AND t.kek_epoch <= k.next`
-
-// RewrapKeys is one statement for all keys.
-func (t *tx) RewrapKeys(ctx context.Context, tenant int32, keys []vault.Rewrapped) (int, error) {
-	size := len(keys)
-	uids, wrapped := make([]pgtype.UUID, size), make([][]byte, size)
-	groups, epochs, versions := make([]uint32, size), make([]uint32, size), make([]uint32, size)
-	was, next := make([]int32, size), make([]int32, size)
-	for i, k := range keys {
-		uids[i], wrapped[i] = anyID(k.UID), some(k.Wrapped)
-		groups[i], epochs[i], versions[i] = k.Group, k.Epoch, k.Version
-		was[i], next[i] = k.KEKVersion, k.Next
+	people, err := rows(ctx, t, doing, keysBelow, []any{tenant, below, anyID(after), (limit + 1) / 2}, readPlacedRow)
+	if err != nil {
+		return nil, err
 	}
-	n, err := t.exec(ctx, "rewrapping keys", rewrapKeys, tenant, uids, groups, epochs, versions, was, next, wrapped)
-	return int(n), err
+	var list []vault.PlacedKey
+	for i := 0; i < len(people) && len(list) < limit; i++ {
+		list = append(list, people[i].Below(below, people[i].uid)...)
+	}
+	return list, nil
 }
 
-const replaceKey = `
-WITH t AS (
-    SELECT kek_epoch FROM tenant WHERE id = $1
-), written AS (
-    UPDATE data_key d SET epoch = $7, version = $8, kek_version = $9, wrapped = $10
-    FROM t
-    WHERE t.kek_epoch <= $9 AND d.tenant = $1 AND d.uid = $2 AND d.grp = $3
-      AND d.epoch = $4 AND d.version = $5 AND d.kek_version = $6 AND d.wrapped IS NOT NULL
-    RETURNING 1
+// A placedRow is the keys of a person, and whose they are.
+type placedRow struct {
+	uid uuid.UUID
+	keyrow.Row
+}
+
+func readPlacedRow(r pgx.CollectableRow) (p placedRow, err error) {
+	err = r.Scan(&p.uid, &p.KEKVersion, &p.Keys)
+	return p, err
+}
+
+const (
+	// lockKeysOf reads the keys of people in an order in which all who rewrap them wait
+	// for each other. A row that another transaction has locked is as that leaves it.
+	lockKeysOf = `
+SELECT d.uid, d.kek_version, d.keys, t.kek_epoch FROM data_key d, tenant t
+WHERE d.tenant = $1 AND d.uid = ANY ($2) AND t.id = $1
+ORDER BY d.uid FOR UPDATE OF d`
+
+	// writeKeysOf changes rows that lockKeysOf has locked, and makes none.
+	writeKeysOf = `
+UPDATE data_key d SET kek_version = k.kek_version, keys = k.keys
+FROM unnest($2::uuid[], $3::integer[], $4::bytea[]) k(uid, kek_version, keys)
+WHERE d.tenant = $1 AND d.uid = k.uid`
 )
-SELECT t.kek_epoch <= $9, EXISTS (SELECT 1 FROM written) FROM t`
+
+// RewrapKeys is two statements for all keys.
+func (t *tx) RewrapKeys(ctx context.Context, tenant int32, keys []vault.Rewrapped) (int, error) {
+	const doing = "rewrapping keys"
+	of := make(map[uuid.UUID][]*vault.Rewrapped, len(keys))
+	for i := range keys {
+		of[keys[i].UID] = append(of[keys[i].UID], &keys[i])
+	}
+	var epoch int32
+	people, err := rows(ctx, t, doing, lockKeysOf, []any{tenant, ids(slices.Collect(maps.Keys(of)))},
+		func(r pgx.CollectableRow) (p placedRow, err error) {
+			err = r.Scan(&p.uid, &p.KEKVersion, &p.Keys, &epoch)
+			return p, err
+		})
+	if err != nil {
+		return 0, err
+	}
+	var uids []pgtype.UUID
+	var versions []int32
+	var packed [][]byte
+	done := 0
+	for _, p := range people {
+		row, n, err := rewrap(p.Row, of[p.uid], epoch)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", doing, err)
+		}
+		if done += n; n > 0 {
+			uids, versions, packed = append(uids, anyID(p.uid)), append(versions, row.KEKVersion), append(packed, row.Keys)
+		}
+	}
+	if done == 0 {
+		return 0, nil
+	}
+	_, err = t.exec(ctx, doing, writeKeysOf, tenant, uids, versions, packed)
+	return done, err
+}
+
+// rewrap changes those of a person's keys that stand as they were read, and says how
+// many. Of a row that cannot be read that is none.
+func rewrap(row keyrow.Row, list []*vault.Rewrapped, epoch int32) (keyrow.Row, int, error) {
+	keys, err := row.Unpack(nil)
+	if err != nil {
+		return row, 0, nil //nolint:nilerr // it stays as it is, and is named by who looks for it
+	}
+	n := 0
+	for _, r := range list {
+		if r.Next >= epoch && keyrow.Rewrap(keys, *r) {
+			n++
+		}
+	}
+	if n == 0 {
+		return row, 0, nil
+	}
+	row, err = keyrow.Pack(keys)
+	return row, n, err
+}
 
 func (t *tx) ReplaceKey(ctx context.Context, tenant int32, uid uuid.UUID, old, next vault.DataKey) error {
 	const doing = "replacing a key"
 	t.news = append(t.news, keyNews(tenant, uid))
-	written, err := t.underEpoch(ctx, doing, replaceKey,
-		tenant, id(uid), old.Group, old.Epoch, old.Version, old.KEKVersion,
-		next.Epoch, next.Version, next.KEKVersion, some(next.Wrapped))
+	written, err := t.changeKeys(ctx, tenant, uid, keyChange{
+		doing: doing, stores: &next,
+		apply: func(keys []vault.DataKey) ([]vault.DataKey, bool) { return keys, keyrow.Replace(keys, old, next) },
+	})
 	if err == nil && !written {
 		return fmt.Errorf("%s: %w", doing, vault.ErrStale)
 	}
@@ -100,8 +153,7 @@ func (t *tx) DeleteTenantKey(ctx context.Context, tenant int32, label string) (b
 }
 
 const (
-	countKeys = `
-SELECT kek_version, count(*) FROM data_key WHERE tenant = $1 AND wrapped IS NOT NULL GROUP BY kek_version`
+	countKeys = `SELECT kek_version, keys FROM data_key WHERE tenant = $1`
 
 	countTenantKeys = `SELECT kek_version, count(*) FROM tenant_key WHERE tenant = $1 GROUP BY kek_version`
 )
@@ -112,13 +164,38 @@ func (t *tx) CountKeys(ctx context.Context, tenant int32) (people, own map[int32
 	if err := t.extend(ctx, doing, wholeTables); err != nil {
 		return nil, nil, err
 	}
-	if people, err = t.countByVersion(ctx, doing, countKeys, tenant); err != nil {
+	if people, err = t.countPacked(ctx, doing, tenant); err != nil {
 		return nil, nil, err
 	}
 	if own, err = t.countByVersion(ctx, doing, countTenantKeys, tenant); err != nil {
 		return nil, nil, err
 	}
 	return people, own, nil
+}
+
+// countPacked counts people's keys, one row after the other.
+func (t *tx) countPacked(ctx context.Context, doing string, tenant int32) (map[int32]int64, error) {
+	bounded, cancel := context.WithDeadline(ctx, t.deadline)
+	defer cancel()
+	r, err := t.p.Query(bounded, countKeys, tenant)
+	if err != nil {
+		return nil, t.fail(ctx, doing, err)
+	}
+	defer r.Close()
+	out := map[int32]int64{}
+	var row keyrow.Row
+	var keys []vault.DataKey
+	packed := (*pgtype.DriverBytes)(&row.Keys) // not copied
+	for r.Next() {
+		if err := r.Scan(&row.KEKVersion, packed); err != nil {
+			return nil, t.fail(ctx, doing, err)
+		}
+		keys = row.Count(out, keys)
+	}
+	if err := r.Err(); err != nil {
+		return nil, t.fail(ctx, doing, err)
+	}
+	return out, nil
 }
 
 func (t *tx) countByVersion(ctx context.Context, doing, sql string, tenant int32) (map[int32]int64, error) {

@@ -14,11 +14,12 @@ import (
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
-// A rewrap of a list is one statement, and changes rows in place: no index
-// grows by it.
-func TestRewrapIsOneStatementInPlace(t *testing.T) {
+// A rewrap of a list is one statement that locks and one that writes, and changes rows
+// in place: no index grows by it.
+func TestRewrapIsTwoStatementsInPlace(t *testing.T) {
 	const n, page = 400, 20
 	var r trace
 	s, url := open(t, r.into)
@@ -48,7 +49,7 @@ func TestRewrapIsOneStatementInPlace(t *testing.T) {
 			return err
 		})
 		sql := strings.Join(r.take(), "\n")
-		if strings.Count(sql, "UPDATE") != 1 || strings.Contains(sql, "INSERT") {
+		if strings.Count(sql, "data_key") != 2 || strings.Count(sql, "FOR UPDATE") != 1 || strings.Count(sql, "UPDATE data_key") != 1 || strings.Contains(sql, "INSERT") {
 			t.Errorf("a rewrap sent:\n%s", sql)
 		}
 	}
@@ -81,7 +82,7 @@ func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
 			return err
 		}, vault.ErrUnavailable},
 		"KeysBelow": {func(ctx context.Context, tx vault.Tx) error {
-			got, err := tx.KeysBelow(ctx, id, 2, vault.KeyPlace{}, 10)
+			got, err := tx.KeysBelow(ctx, id, 2, uuid.Nil, 10)
 			if err == nil && len(got) != 1 {
 				t.Errorf("KeysBelow gave %d keys, want 1", len(got))
 			}
@@ -108,5 +109,21 @@ func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
 			t.Errorf("%s while the table does not answer: %v, want %v", name, err, c.want)
 		}
 		wg.Wait()
+	}
+}
+
+// Keys that cannot be read, or that are not under the version that their row says.
+func TestUnreadableKeys(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"keys":        `UPDATE data_key SET keys = substr(keys, 1, 9) WHERE tenant = $1 AND uid = $2`,
+		"the version": `UPDATE data_key SET kek_version = 2 WHERE tenant = $1 AND uid = $2`,
+		"none":        `UPDATE data_key SET kek_version = 0 WHERE tenant = $1 AND uid = $2`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, url := open(t)
+			c := db(t, url)
+			storetest.Unreadable(t, s, func(tenant int32, uid uuid.UUID) { run(t, c, sql, tenant, uid.String()) })
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package pgstore
 
 import (
-	"cmp"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -12,13 +11,10 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-// The lists of a person's keys and consents, each as one column of type record[]: one
+// consentsOf is the list of a person's consents as one column of type record[]: one
 // aggregate costs the database, and one value costs us, a fraction of what a list for
 // every column of theirs did.
-const (
-	keysOf     = `array_agg(ROW(grp, epoch, version, kek_version, wrapped))`
-	consentsOf = `array_agg(ROW(purpose, decision, notice, method, at, expires, mac))`
-)
+const consentsOf = `array_agg(ROW(purpose, decision, notice, method, at, expires, mac))`
 
 // A rowList is a value of type record[] as PostgreSQL sends it: see array_send and
 // record_send in its sources. NULL is nil, and has no rows.
@@ -113,25 +109,6 @@ func (r *columnReader) text() string {
 	return string(b)
 }
 
-// bigint takes a bigint that fits the range of what it counts.
-func (r *columnReader) bigint() uint32 {
-	b, _ := r.column(pgtype.Int8OID)
-	if len(b) != 8 || binary.BigEndian.Uint32(b) != 0 {
-		r.bad = true
-		return 0
-	}
-	return binary.BigEndian.Uint32(b[4:])
-}
-
-func (r *columnReader) integer() int32 {
-	b, _ := r.column(pgtype.Int4OID)
-	if len(b) != 4 {
-		r.bad = true
-		return 0
-	}
-	return int32(binary.BigEndian.Uint32(b)) //nolint:gosec // the bits of it
-}
-
 // time takes a timestamptz: microseconds since 2000 in UTC. NULL is the zero time.
 func (r *columnReader) time() time.Time {
 	b, present := r.column(pgtype.TimestamptzOID)
@@ -149,18 +126,6 @@ func (r *columnReader) time() time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(us + epoch).UTC()
-}
-
-// dataKeys reads keysOf, by group.
-func dataKeys(list rowList) ([]vault.DataKey, error) {
-	var keys []vault.DataKey
-	err := eachRow(list, 5, func(r *columnReader) {
-		keys = append(keys, vault.DataKey{
-			Group: r.bigint(), Epoch: r.bigint(), Version: r.bigint(), KEKVersion: r.integer(), Wrapped: r.bytes(),
-		})
-	})
-	slices.SortFunc(keys, func(a, b vault.DataKey) int { return cmp.Compare(a.Group, b.Group) })
-	return keys, err
 }
 
 // consents reads consentsOf, by purpose.

@@ -36,10 +36,6 @@ func list(tb testing.TB, columns []uint32, rows ...[]any) []byte {
 	return out
 }
 
-func keyColumns() []uint32 {
-	return []uint32{pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int4OID, pgtype.ByteaOID}
-}
-
 func consentColumns() []uint32 {
 	return []uint32{pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TimestamptzOID, pgtype.TimestamptzOID, pgtype.ByteaOID}
 }
@@ -47,68 +43,71 @@ func consentColumns() []uint32 {
 func TestListsOfRows(t *testing.T) {
 	when := time.Date(2026, 2, 3, 4, 5, 6, 7000, time.UTC)
 	early := time.Date(1969, 2, 3, 4, 5, 6, 7000, time.UTC)
-	keys, _, err, _ := pgstore.Lists(list(t, keyColumns(), []any{int64(9), int64(2), int64(1<<32 - 1), int32(-1), []byte("wrapped")}, []any{int64(1), int64(1), int64(1), int32(7), nil}))
-	want := []vault.DataKey{{Group: 1, Epoch: 1, Version: 1, KEKVersion: 7}, {Group: 9, Epoch: 2, Version: 1<<32 - 1, KEKVersion: -1, Wrapped: []byte("wrapped")}}
-	if err != nil || !cmp.Equal(keys, want) {
-		t.Errorf("%v, %s", err, cmp.Diff(want, keys))
-	}
-	_, consents, _, err := pgstore.Lists(list(t, consentColumns(), []any{"b", "granted", "", "portal", when, nil, []byte("mac")}, []any{"a", "withdrawn", "n", "", early, when, []byte{}}))
+	consents, err := pgstore.Consents(list(t, consentColumns(), []any{"b", "granted", "", "portal", when, nil, []byte("mac")}, []any{"a", "withdrawn", "n", "", early, when, []byte{}}))
 	said := []vault.Consent{{Purpose: "a", Decision: "withdrawn", Notice: "n", At: early, Expires: when, MAC: []byte{}}, {Purpose: "b", Decision: "granted", Method: "portal", At: when, MAC: []byte("mac")}}
 	if err != nil || !cmp.Equal(consents, said) {
 		t.Errorf("%v, %s", err, cmp.Diff(said, consents))
 	}
 	for name, none := range map[string][]byte{"NULL": nil, "no rows": list(t, nil)} {
-		if keys, consents, a, b := pgstore.Lists(none); a != nil || b != nil || len(keys) > 0 || len(consents) > 0 {
-			t.Errorf("%s: %v %v %v %v", name, keys, consents, a, b)
+		if consents, err := pgstore.Consents(none); err != nil || len(consents) > 0 {
+			t.Errorf("%s: %v %v", name, consents, err)
 		}
 	}
 }
 
 func TestListsOfAnotherForm(t *testing.T) {
-	good := list(t, keyColumns(), []any{int64(1), int64(1), int64(1), int32(1), []byte("wrapped")})
-	columns := keyColumns()
-	columns[3] = pgtype.Int8OID
+	at := time.Unix(0, 0)
+	good := list(t, consentColumns(), []any{"a", "granted", "", "", at, nil, []byte("mac")})
+	columns := consentColumns()
+	columns[3] = pgtype.ByteaOID
+	numbers := consentColumns()
+	numbers[4] = pgtype.Int8OID
 	for name, b := range map[string][]byte{
-		"empty":           {},
-		"more at the end": append(bytes.Clone(good), 0),
-		"another type":    list(t, columns, []any{int64(1), int64(1), int64(1), int64(1), []byte("wrapped")}),
-		"too few columns": list(t, keyColumns(), []any{int64(1), int64(1), int64(1), int32(1)}),
-		"beyond its kind": list(t, keyColumns(), []any{int64(1 << 32), int64(1), int64(1), int32(1), nil}),
-		"below its kind":  list(t, keyColumns(), []any{int64(-1), int64(1), int64(1), int32(1), nil}),
-		"NULL for a key":  list(t, keyColumns(), []any{nil, int64(1), int64(1), int32(1), nil}),
+		"empty":              {},
+		"more at the end":    append(bytes.Clone(good), 0),
+		"another type":       list(t, columns, []any{"a", "granted", "", []byte(""), at, nil, []byte("mac")}),
+		"a number of a time": list(t, numbers, []any{"a", "granted", "", "", int64(1), nil, []byte("mac")}),
+		"too few columns":    list(t, consentColumns(), []any{"a", "granted", "", "", at, nil}),
+		"infinity":           list(t, consentColumns(), []any{"a", "granted", "", "", pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, nil, []byte("mac")}),
+		"NULL for a text":    list(t, consentColumns(), []any{nil, "granted", "", "", at, nil, []byte("mac")}),
 	} {
-		if keys, _, err, _ := pgstore.Lists(b); err == nil {
-			t.Errorf("%s: %v", name, keys)
+		if consents, err := pgstore.Consents(b); err == nil {
+			t.Errorf("%s: %v", name, consents)
 		}
 	}
 	for n := 1; n < len(good); n++ {
-		if keys, _, err, _ := pgstore.Lists(good[:n]); err == nil {
-			t.Errorf("the first %d bytes: %v", n, keys)
+		if consents, err := pgstore.Consents(good[:n]); err == nil {
+			t.Errorf("the first %d bytes: %v", n, consents)
 		}
 	}
 }
 
 // FuzzListsOfRows: whatever a server sends, reading it neither panics nor makes more of
-// it than there is; and what is read as keys reads the same when it is written again.
+// it than there is; and what is read as consents reads the same when it is written again.
 func FuzzListsOfRows(f *testing.F) {
-	f.Add(list(f, keyColumns(), []any{int64(1), int64(1), int64(1), int32(1), []byte("wrapped")}))
 	f.Add(list(f, consentColumns(), []any{"a", "granted", "", "", time.Unix(0, 0), nil, []byte("mac")}))
+	f.Add(list(f, consentColumns(), []any{"a", "granted", "1", "api", time.Unix(1, 0), time.Unix(2, 0), nil}, []any{"b", "refused", "", "", time.Unix(3, 0), nil, []byte{}}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		keys, consents, err, _ := pgstore.Lists(b)
-		if len(keys) > len(b) || len(consents) > len(b) {
-			t.Fatalf("%d keys and %d consents of %d bytes", len(keys), len(consents), len(b))
+		consents, err := pgstore.Consents(b)
+		if len(consents) > len(b) {
+			t.Fatalf("%d consents of %d bytes", len(consents), len(b))
 		}
-		if err != nil {
+		if err != nil || len(consents) > 255 {
 			return
 		}
-		rows := make([][]any, len(keys))
-		for i, k := range keys {
-			rows[i] = []any{int64(k.Group), int64(k.Epoch), int64(k.Version), k.KEKVersion, k.Wrapped}
+		rows := make([][]any, len(consents))
+		for i, c := range consents {
+			rows[i] = []any{c.Purpose, c.Decision, c.Notice, c.Method, some(c.At), some(c.Expires), c.MAC}
 		}
-		again, _, err, _ := pgstore.Lists(list(t, keyColumns(), rows...))
-		if err != nil || !cmp.Equal(again, keys) {
-			t.Fatalf("%v, %s", err, cmp.Diff(keys, again))
+		again, err := pgstore.Consents(list(t, consentColumns(), rows...))
+		if err != nil || !cmp.Equal(again, consents) {
+			t.Fatalf("%v, %s", err, cmp.Diff(consents, again))
 		}
 	})
+}
+
+// some is a time as a column; zero is NULL.
+func some(t time.Time) pgtype.Timestamptz {
+	return pgtype.Timestamptz{Time: t, Valid: !t.IsZero()}
 }

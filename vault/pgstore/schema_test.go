@@ -464,7 +464,7 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 				return second(tx.RewrapKeys(ctx, id, []vault.Rewrapped{rewrap}))
 			},
 			func(ctx context.Context, tx vault.Tx) error {
-				return second(tx.KeysBelow(ctx, id, 9, vault.KeyPlace{}, 1))
+				return second(tx.KeysBelow(ctx, id, 9, uuid.Nil, 1))
 			},
 			func(ctx context.Context, tx vault.Tx) error { _, _, err := tx.CountKeys(ctx, id); return err },
 			func(ctx context.Context, tx vault.Tx) error {

@@ -28,7 +28,7 @@ func TestSettleWaitsForAStatementUnderWay(t *testing.T) {
 	blocker, watch := db(t, url), db(t, url)
 	id, uid := tenant(t, s, "acme"), uuid.New()
 	run(t, blocker, `BEGIN`)
-	run(t, blocker, `INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped) VALUES ($1, $2, 2, 1, 1, 1, 'w')`, id, uid.String())
+	run(t, blocker, `INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES ($1, $2, 1, 'w')`, id, uid.String())
 	stored, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- s.Update(t.Context(), func(tx vault.Tx) error {

@@ -3,6 +3,7 @@ package pgstore
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -67,7 +68,16 @@ WITH t AS (
 SELECT t.kek_epoch <= $3, EXISTS (SELECT 1 FROM stored) FROM t`
 
 func (t *tx) InsertTenantKey(ctx context.Context, tenant int32, k vault.TenantKey) (bool, error) {
-	return t.underEpoch(ctx, "storing a tenant's key", insertTenantKey, tenant, k.Label, k.KEKVersion, some(k.Wrapped))
+	const doing = "storing a tenant's key"
+	var accepted, stored bool
+	args := []any{tenant, k.Label, k.KEKVersion, some(k.Wrapped)}
+	if err := t.row(ctx, doing, insertTenantKey, args, &accepted, &stored); err != nil {
+		return false, err
+	}
+	if !accepted {
+		return false, fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
+	}
+	return stored, nil
 }
 
 // missing says whether err is that there was no row.

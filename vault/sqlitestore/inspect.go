@@ -56,8 +56,12 @@ func (t *tx) scanOwner(ctx context.Context, s *vault.ScannedRecord) error {
 	case !errors.Is(err, vault.ErrNoRow):
 		return err
 	}
-	if s.Keys, err = t.Keys(ctx, s.Pos.Tenant, s.Pos.UID); err != nil {
+	keys, exists, err := t.keyRow(ctx, s.Pos.Tenant, s.Pos.UID)
+	if err != nil {
 		return err
+	}
+	if exists {
+		s.Keys = keys.Load()
 	}
 	s.Index, err = list(ctx, t, `
 		SELECT field, version, value FROM search_index

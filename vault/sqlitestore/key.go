@@ -9,17 +9,47 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
-func scanKey(r *sql.Rows) (k vault.DataKey, err error) {
-	err = r.Scan(&k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped)
+func scanKeyRow(r *sql.Rows) (k keyrow.Row, err error) {
+	err = r.Scan(&k.KEKVersion, &k.Keys)
 	return k, err
 }
 
+// keyRow reads the row of a person's keys; who has none has no row.
+func (t *tx) keyRow(ctx context.Context, tenant int32, uid uuid.UUID) (r keyrow.Row, exists bool, err error) {
+	r, err = one(ctx, t, `SELECT kek_version, keys FROM data_key WHERE tenant = ?1 AND uid = ?2`, scanKeyRow, tenant, uid[:])
+	if errors.Is(err, vault.ErrNoRow) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
+
+func (t *tx) keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
+	r, exists, err := t.keyRow(ctx, tenant, uid)
+	if err != nil || !exists {
+		return nil, err
+	}
+	return r.Unpack(nil)
+}
+
+// putKeys writes keys as they now are. What they were, this transaction has read, and
+// no other writes.
+func (t *tx) putKeys(ctx context.Context, tenant int32, uid uuid.UUID, keys []vault.DataKey) error {
+	r, err := keyrow.Pack(keys)
+	if err != nil {
+		return t.spoil(err)
+	}
+	_, err = t.exec(ctx, `
+		INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES (?1, ?2, ?3, ?4)
+		ON CONFLICT (tenant, uid) DO UPDATE SET kek_version = excluded.kek_version, keys = excluded.keys`,
+		tenant, uid[:], r.KEKVersion, r.Keys)
+	return err
+}
+
 func (t *tx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
-	keys, err := list(ctx, t, `
-		SELECT grp, epoch, version, kek_version, wrapped FROM data_key
-		WHERE tenant = ?1 AND uid = ?2 ORDER BY grp`, scanKey, tenant, uid[:])
+	keys, err := t.keys(ctx, tenant, uid)
 	if err != nil {
 		return nil, fmt.Errorf("reading keys: %w", err)
 	}
@@ -30,17 +60,17 @@ func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault
 	if err := t.checkKEK(ctx, tenant, k.KEKVersion); err != nil {
 		return false, err
 	}
-	n, err := t.exec(ctx, `
-		INSERT INTO data_key AS d (tenant, uid, grp, epoch, version, kek_version, wrapped)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-		ON CONFLICT (tenant, uid, grp) DO UPDATE
-		SET version = excluded.version, kek_version = excluded.kek_version, wrapped = excluded.wrapped
-		WHERE d.epoch = excluded.epoch AND d.wrapped IS NULL`,
-		tenant, uid[:], k.Group, k.Epoch, k.Version, k.KEKVersion, blob(k.Wrapped))
+	keys, err := t.keys(ctx, tenant, uid)
+	stored := false
+	if err == nil {
+		if keys, stored = keyrow.Insert(keys, k); stored {
+			err = t.putKeys(ctx, tenant, uid, keys)
+		}
+	}
 	if err != nil {
 		return false, fmt.Errorf("storing a key: %w", err)
 	}
-	return n == 1, nil
+	return stored, nil
 }
 
 // checkKEK is vault.ErrStaleKEK for a version of the key-encryption key that is
@@ -60,30 +90,25 @@ func (t *tx) checkKEK(ctx context.Context, tenant, version int32) error {
 }
 
 func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
-	destroyed, err := list(ctx, t, `
-		SELECT grp, epoch, version, kek_version, NULL FROM data_key
-		WHERE tenant = ?1 AND uid = ?2 AND wrapped IS NOT NULL ORDER BY grp`, scanKey, tenant, uid[:])
+	r, _, err := t.keyRow(ctx, tenant, uid)
 	if err == nil {
 		_, err = t.exec(ctx, `DELETE FROM data_key WHERE tenant = ?1 AND uid = ?2`, tenant, uid[:])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("destroying keys: %w", err)
 	}
-	return destroyed, nil
+	return r.Lost(), nil
 }
 
 func (t *tx) DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (vault.DataKey, error) {
-	destroyed, err := one(ctx, t, `
-		SELECT grp, epoch, version, kek_version, NULL FROM data_key
-		WHERE tenant = ?1 AND uid = ?2 AND grp = ?3`, scanKey, tenant, uid[:], group)
-	if errors.Is(err, vault.ErrNoRow) {
-		destroyed, err = vault.DataKey{Group: group, Epoch: 1}, nil
+	if err := t.usable(true); err != nil {
+		return vault.DataKey{}, err
 	}
+	keys, err := t.keys(ctx, tenant, uid)
+	var destroyed vault.DataKey
 	if err == nil {
-		_, err = t.exec(ctx, `
-			INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version) VALUES (?1, ?2, ?3, 2, 0, 0)
-			ON CONFLICT (tenant, uid, grp) DO UPDATE
-			SET epoch = epoch + 1, version = 0, kek_version = 0, wrapped = NULL`, tenant, uid[:], group)
+		keys, destroyed = keyrow.Destroy(keys, group)
+		err = t.putKeys(ctx, tenant, uid, keys)
 	}
 	if err != nil {
 		return vault.DataKey{}, fmt.Errorf("destroying the key of a group: %w", err)

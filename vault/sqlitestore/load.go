@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
 // LoadForReveal reads in one read transaction, which begins after the call. An
@@ -115,20 +116,20 @@ func (l *loader) subjects(ctx context.Context) error {
 }
 
 func (l *loader) keys(ctx context.Context) error {
-	const query = `SELECT q.key, k.grp, k.epoch, k.version, k.kek_version, k.wrapped` + person + `
+	const query = `SELECT q.key, k.kek_version, k.keys` + person + `
 		CROSS JOIN data_key k ON k.tenant = s.tenant AND k.uid = s.uid
-		WHERE s.state = 1 ORDER BY q.key, k.grp`
+		WHERE s.state = 1`
 	return l.t.each(ctx, query, func(rows *sql.Rows) error {
 		var (
 			n int
-			k vault.DataKey
+			k keyrow.Row
 		)
-		if err := rows.Scan(&n, &k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped); err != nil {
+		if err := rows.Scan(&n, &k.KEKVersion, &k.Keys); err != nil {
 			return err
 		}
 		it, err := l.item(n)
 		if err == nil {
-			it.Keys = append(it.Keys, k)
+			it.Keys = k.Load()
 		}
 		return err
 	}, l.q.Tenant, l.refs)

@@ -3,24 +3,38 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
-func (t *tx) KeysBelow(ctx context.Context, tenant, below int32, after vault.KeyPlace, limit int) ([]vault.PlacedKey, error) {
-	out, err := list(ctx, t, `
-		SELECT uid, grp, epoch, version, kek_version, wrapped FROM data_key
-		WHERE tenant = ?1 AND (uid, grp) > (?3, ?4) AND kek_version < ?2 AND wrapped IS NOT NULL
-		ORDER BY uid, grp LIMIT ?5`,
-		func(r *sql.Rows) (k vault.PlacedKey, err error) {
-			err = r.Scan(uidColumn{&k.UID}, &k.Group, &k.Epoch, &k.Version, &k.KEKVersion, &k.Wrapped)
-			return k, err
-		}, tenant, below, after.UID[:], after.Group, atMost(limit))
+// A placedRow is the keys of a person, and whose they are.
+type placedRow struct {
+	uid uuid.UUID
+	keyrow.Row
+}
+
+// KeysBelow reads as many people as there are keys asked for if each has two, and leaves
+// out whom it has no room for.
+func (t *tx) KeysBelow(ctx context.Context, tenant, below int32, after uuid.UUID, limit int) ([]vault.PlacedKey, error) {
+	people, err := list(ctx, t, `
+		SELECT uid, kek_version, keys FROM data_key
+		WHERE tenant = ?1 AND uid > ?3 AND kek_version > 0 AND kek_version < ?2
+		ORDER BY uid LIMIT ?4`,
+		func(r *sql.Rows) (p placedRow, err error) {
+			err = r.Scan(uidColumn{&p.uid}, &p.KEKVersion, &p.Keys)
+			return p, err
+		}, tenant, below, after[:], (atMost(limit)+1)/2)
 	if err != nil {
 		return nil, fmt.Errorf("listing keys under old versions: %w", err)
+	}
+	var out []vault.PlacedKey
+	for i := 0; i < len(people) && len(out) < limit; i++ {
+		out = append(out, people[i].Below(below, people[i].uid)...)
 	}
 	return out, nil
 }
@@ -29,36 +43,55 @@ func (t *tx) RewrapKeys(ctx context.Context, tenant int32, keys []vault.Rewrappe
 	if err := t.usable(true); err != nil {
 		return 0, err
 	}
-	var done int64
-	for _, k := range keys {
-		n, err := t.exec(ctx, `
-			UPDATE data_key SET kek_version = ?7, wrapped = ?8
-			WHERE tenant = ?1 AND uid = ?2 AND grp = ?3 AND epoch = ?4 AND version = ?5 AND kek_version = ?6
-			  AND wrapped IS NOT NULL AND ?7 >= (SELECT kek_epoch FROM tenant WHERE id = ?1)`,
-			tenant, k.UID[:], k.Group, k.Epoch, k.Version, k.KEKVersion, k.Next, blob(k.Wrapped))
-		if err != nil {
-			return 0, fmt.Errorf("rewrapping keys: %w", err)
+	epoch, err := t.number(ctx, `SELECT coalesce(max(kek_epoch), 0) FROM tenant WHERE id = ?1`, tenant)
+	done := 0
+	for list := keys; err == nil && len(list) > 0; {
+		n := 1 // those of one person mostly follow each other
+		for n < len(list) && list[n].UID == list[0].UID {
+			n++
 		}
-		done += n
+		var changed int
+		changed, err = t.rewrapPerson(ctx, tenant, list[:n], epoch)
+		done, list = done+changed, list[n:]
 	}
-	return int(done), nil
+	if err != nil {
+		return 0, fmt.Errorf("rewrapping keys: %w", err)
+	}
+	return done, nil
+}
+
+// rewrapPerson changes those of a person's keys that stand as they were read, and says
+// how many. Of a row that cannot be read that is none.
+func (t *tx) rewrapPerson(ctx context.Context, tenant int32, list []vault.Rewrapped, epoch int64) (int, error) {
+	keys, err := t.keys(ctx, tenant, list[0].UID)
+	if t.failed == nil && errors.Is(err, vault.ErrIntegrity) {
+		return 0, nil // it stays as it is, and is named by who looks for it
+	}
+	n := 0
+	for i := range list {
+		if int64(list[i].Next) >= epoch && keyrow.Rewrap(keys, list[i]) {
+			n++
+		}
+	}
+	if err == nil && n > 0 {
+		err = t.putKeys(ctx, tenant, list[0].UID, keys)
+	}
+	return n, err
 }
 
 func (t *tx) ReplaceKey(ctx context.Context, tenant int32, uid uuid.UUID, old, next vault.DataKey) error {
 	if err := t.checkKEK(ctx, tenant, next.KEKVersion); err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, `
-		UPDATE data_key SET epoch = ?7, version = ?8, kek_version = ?9, wrapped = ?10
-		WHERE tenant = ?1 AND uid = ?2 AND grp = ?3 AND epoch = ?4 AND version = ?5 AND kek_version = ?6
-		  AND wrapped IS NOT NULL`,
-		tenant, uid[:], old.Group, old.Epoch, old.Version, old.KEKVersion,
-		next.Epoch, next.Version, next.KEKVersion, blob(next.Wrapped))
+	keys, err := t.keys(ctx, tenant, uid)
+	if err == nil && !keyrow.Replace(keys, old, next) {
+		return vault.ErrStale
+	}
+	if err == nil {
+		err = t.putKeys(ctx, tenant, uid, keys)
+	}
 	if err != nil {
 		return fmt.Errorf("replacing a key: %w", err)
-	}
-	if n != 1 {
-		return vault.ErrStale
 	}
 	return nil
 }
@@ -89,8 +122,7 @@ func (t *tx) DeleteTenantKey(ctx context.Context, tenant int32, label string) (b
 }
 
 func (t *tx) CountKeys(ctx context.Context, tenant int32) (people, own map[int32]int64, err error) {
-	people, err = t.countByVersion(ctx, `
-		SELECT kek_version, count(*) FROM data_key WHERE tenant = ?1 AND wrapped IS NOT NULL GROUP BY kek_version`, tenant)
+	people, err = t.countPacked(ctx, tenant)
 	if err == nil {
 		own, err = t.countByVersion(ctx, `
 			SELECT kek_version, count(*) FROM tenant_key WHERE tenant = ?1 GROUP BY kek_version`, tenant)
@@ -99,6 +131,22 @@ func (t *tx) CountKeys(ctx context.Context, tenant int32) (people, own map[int32
 		return nil, nil, fmt.Errorf("counting keys: %w", err)
 	}
 	return people, own, nil
+}
+
+// countPacked counts people's keys, one row after the other.
+func (t *tx) countPacked(ctx context.Context, tenant int32) (map[int32]int64, error) {
+	out := map[int32]int64{}
+	var row keyrow.Row
+	var keys []vault.DataKey
+	packed := (*sql.RawBytes)(&row.Keys) // not copied
+	err := t.each(ctx, `SELECT kek_version, keys FROM data_key WHERE tenant = ?1`, func(r *sql.Rows) error {
+		if err := r.Scan(&row.KEKVersion, packed); err != nil {
+			return err
+		}
+		keys = row.Count(out, keys)
+		return nil
+	}, tenant)
+	return out, err
 }
 
 func (t *tx) countByVersion(ctx context.Context, query string, tenant int32) (map[int32]int64, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
 // The schema holds against SQL too, as long as nobody drops its triggers.
@@ -89,8 +90,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"a second job of one kind":            "INSERT INTO job SELECT 1, randomblob(16), 'k', 1, x'', x'', 0, 0, '', '', '', 0, NULL, 0, 0 FROM (VALUES (1), (2))",
 		"a shred of no group":                 "INSERT INTO shred VALUES (1, zeroblob(16), 0, 1)",
 		"text where bytes belong":             "UPDATE subject SET mark = 'text'",
-		"a key without a version":             "INSERT INTO data_key VALUES (1, zeroblob(16), 1, 1, 0, 0, x'00')",
-		"a version without a key":             "INSERT INTO data_key VALUES (1, zeroblob(16), 1, 1, 1, 1, NULL)",
+		"keys of no bytes":                    "INSERT INTO data_key VALUES (1, zeroblob(16), 0, x'')",
+		"keys that are none":                  "INSERT INTO data_key VALUES (1, zeroblob(16), 0, NULL)",
+		"a version of a key below 0":          "INSERT INTO data_key VALUES (1, zeroblob(16), -1, x'00')",
+		"a version of a key beyond all":       "INSERT INTO data_key VALUES (1, zeroblob(16), 1 << 31, x'00')",
 		"a deleted record with sealed fields": "INSERT INTO record VALUES (1, zeroblob(16), 1, 'r', zeroblob(16), 1, 1, x'00')",
 	} {
 		if err := raw(t, path, statement); err == nil || !strings.Contains(err.Error(), "constraint") {
@@ -229,4 +232,24 @@ func TestRowThatCannotBeRead(t *testing.T) {
 		t.Errorf("LoadForReveal: error %v", err)
 	}
 	closeAll(t, s)
+}
+
+// Keys that cannot be read, or that are not under the version that their row says.
+func TestUnreadableKeys(t *testing.T) {
+	for name, set := range map[string]string{
+		"keys":        "keys = CAST(substr(keys, 1, 9) AS BLOB)",
+		"the version": "kek_version = 2",
+		"none":        "kek_version = 0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, filepath.Join(folder(t), "vault.db"))
+			storetest.Unreadable(t, s, func(tenant int32, uid uuid.UUID) {
+				err := s.Corrupt(t.Context(), "UPDATE data_key SET "+set+" WHERE (tenant, uid) = ("+hexed(tenant, uid)+")")
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+			closeAll(t, s)
+		})
+	}
 }

@@ -27,22 +27,26 @@ func (w *world) placed(tenant int32, keys ...vault.PlacedKey) {
 	})
 }
 
-// keysBelow lists keys under old versions, in pages.
+// keysBelow lists keys under old versions, in pages. None goes on with the person with
+// whom the one before ended, and none is longer than it must be for its last person.
 func (w *world) keysBelow(tenant, below int32, page int) (out []vault.PlacedKey) {
 	w.Helper()
-	for after := (vault.KeyPlace{}); ; {
+	for after := uuid.Nil; ; {
 		var got []vault.PlacedKey
 		w.view(func(ctx context.Context, tx vault.Tx) (err error) {
 			got, err = tx.KeysBelow(ctx, tenant, below, after, page)
 			return err
 		})
-		w.page("KeysBelow", len(got), page, len(out))
 		if len(got) == 0 {
 			return out
 		}
-		out = append(out, got...)
-		last := got[len(got)-1]
-		after = vault.KeyPlace{UID: last.UID, Group: last.Group}
+		last := got[len(got)-1].UID
+		before := slices.IndexFunc(got, func(k vault.PlacedKey) bool { return k.UID == last })
+		w.page("KeysBelow", before+1, page, len(out))
+		if got[0].UID == after {
+			w.Fatal("KeysBelow splits the keys of a person")
+		}
+		out, after = append(out, got...), last
 	}
 }
 
@@ -81,6 +85,7 @@ func comparePlaces(a, b vault.PlacedKey) int {
 func rewraps(w *world) {
 	w.run("KeysBelow", keysBelow)
 	w.run("RewrapKeys", rewrapKeys)
+	w.run("RewrapBesideOthers", rewrapBesideOthers)
 	w.run("RewrapsMany", rewrapsMany)
 	w.run("ReplaceKey", replaceKey)
 	w.run("TenantKeys", rewrapTenantKeys)
@@ -117,7 +122,7 @@ func keysBelow(w *world) {
 		}
 	}
 	w.view(func(ctx context.Context, tx vault.Tx) error {
-		got, err := tx.KeysBelow(ctx, tenant, math.MaxInt32, vault.KeyPlace{}, 0)
+		got, err := tx.KeysBelow(ctx, tenant, math.MaxInt32, uuid.Nil, 0)
 		w.equal("a limit of 0", got, []vault.PlacedKey{})
 		return err
 	})
@@ -165,6 +170,35 @@ func rewrapKeys(w *world) {
 	w.equal("RewrapKeys to a version below the tenant's epoch", w.rewrapKeys(tenant, late), 0)
 	late.Next = 7
 	w.equal("RewrapKeys to the tenant's epoch", w.rewrapKeys(tenant, late), 1)
+}
+
+// rewrapBesideOthers: what became of another group between the read and the rewrap
+// neither stops a key's rewrap nor is undone by it.
+func rewrapBesideOthers(w *world) {
+	tenant, uid := w.tenant(), newUID()
+	first, second, third := dataKey(2, 1), dataKey(3, 1), dataKey(4, 1)
+	w.placed(tenant, vault.PlacedKey{UID: uid, DataKey: first}, vault.PlacedKey{UID: uid, DataKey: second})
+	list := []vault.Rewrapped{rewrapped(uid, first), rewrapped(uid, second)}
+	w.placed(tenant, vault.PlacedKey{UID: uid, DataKey: third})
+	w.destroyGroup(tenant, uid, 3)
+	w.equal("RewrapKeys after an insert and a destruction", w.rewrapKeys(tenant, list...), 1)
+	want := []vault.DataKey{after(first, list[0]), {Group: 3, Epoch: 2}, third}
+	w.equal("keys after it", w.keysOf(tenant, uid), want)
+	w.equal("keys below the version", w.keysBelow(tenant, 2, 10), []vault.PlacedKey{{UID: uid, DataKey: third}})
+
+	again := dataKey(3, 2) // written to again, under the old version
+	w.placed(tenant, vault.PlacedKey{UID: uid, DataKey: again})
+	w.equal("RewrapKeys of the list once more", w.rewrapKeys(tenant, list...), 0)
+	want[1] = again
+	w.equal("keys after that", w.keysOf(tenant, uid), want)
+	w.equal("RewrapKeys of what is left", w.rewrapKeys(tenant, rewrapped(uid, again), rewrapped(uid, third)), 2)
+	w.equal("keys below the version then", w.keysBelow(tenant, 2, 10), []vault.PlacedKey{})
+	people, _ := w.countKeys(tenant)
+	w.equal("keys by version", people, map[int32]int64{2: 3})
+	for _, g := range []uint32{2, 3, 4} {
+		w.destroyGroup(tenant, uid, g)
+	}
+	w.equal("keys below any version, of who has none", w.keysBelow(tenant, math.MaxInt32, 10), []vault.PlacedKey{})
 }
 
 // rewrapsMany: one call takes a long list.

@@ -11,9 +11,9 @@ import (
 )
 
 // fillRows is how many rows fill stores beside the directory.
-const fillRows = 2 + 2 + 3 + 1 + 2 + 1 + 2 + 1 + 1 + 1 + 1 + 1
+const fillRows = 1 + 2 + 3 + 1 + 2 + 1 + 2 + 1 + 1 + 1 + 1 + 1
 
-// fill stores rows of a uid in every table that bears rows of people: two
+// fill stores rows of a uid in every table that bears rows of people: one of two
 // keys, two records, three index entries, one current consent of a history of
 // two, one effect, two shreds, one reseal, one honey, one request,
 // one ticket, one token.

@@ -56,6 +56,7 @@ func workRaces(w *world) {
 	w.run("RewrapKeys", raceRewrap)
 	w.run("RewrapAndDestroy", raceRewrapAndDestroy)
 	w.run("ReplaceKey", raceReplaceKey)
+	w.run("GroupsOfAPerson", raceGroups)
 }
 
 func raceLedger(w *world) {
@@ -263,5 +264,48 @@ func raceReplaceKey(w *world) {
 			next.Version, next.Wrapped = old.Version+1, fmt.Append(nil, i)
 			return unless(vault.ErrStale, tx.ReplaceKey(ctx, tenant, uid, old, next))
 		}), 1)
+	}
+}
+
+// raceGroups: who inserts, rewraps, replaces and destroys keys of different groups of
+// one person at once loses nothing to each other; the person need not have any before.
+func raceGroups(w *world) {
+	tenant := w.tenant()
+	for round := range 20 {
+		uid := newUID()
+		old := []vault.DataKey{dataKey(10, 1), dataKey(11, 1), dataKey(12, 1)}
+		if round%2 == 0 {
+			old = nil
+		}
+		want := []vault.DataKey{dataKey(2, 1), dataKey(3, 1), dataKey(4, 1), {Group: 5, Epoch: 2}}
+		for _, k := range old {
+			w.placed(tenant, vault.PlacedKey{UID: uid, DataKey: k})
+		}
+		next := vault.DataKey{Group: 12, Epoch: 1, Version: 2, KEKVersion: 1, Wrapped: []byte("next")}
+		if old != nil {
+			want = append(want, after(old[0], rewrapped(uid, old[0])), vault.DataKey{Group: 11, Epoch: 2}, next)
+		}
+		together(7, func(i int) {
+			err := w.try(func(ctx context.Context, tx vault.Tx) (err error) {
+				switch {
+				case i < 3:
+					err = insert(tx.InsertKey(ctx, tenant, uid, want[i]))
+				case i == 3:
+					_, err = tx.DestroyGroup(ctx, tenant, uid, 5)
+				case old == nil:
+				case i == 4:
+					_, err = tx.RewrapKeys(ctx, tenant, []vault.Rewrapped{rewrapped(uid, old[0])})
+				case i == 5:
+					_, err = tx.DestroyGroup(ctx, tenant, uid, 11)
+				default:
+					err = tx.ReplaceKey(ctx, tenant, uid, old[2], next)
+				}
+				return err
+			})
+			if err != nil {
+				w.Errorf("Update: %v", err)
+			}
+		})
+		w.equal("keys of all groups", w.keysOf(tenant, uid), want)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
@@ -135,26 +136,34 @@ func (w *world) unwrapped(t *testing.T, database string) map[string]bool {
 	must(t, err)
 	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(t.Context(), `
-SELECT uid::text, grp, epoch, '', kek_version, wrapped FROM data_key JOIN tenant ON tenant.id = tenant WHERE name = 'default' AND wrapped IS NOT NULL
-UNION ALL SELECT '', 0, 0, label, kek_version, wrapped FROM tenant_key JOIN tenant ON tenant.id = tenant WHERE name = 'default'`)
+SELECT uid::text, '', kek_version, keys FROM data_key JOIN tenant ON tenant.id = tenant WHERE name = 'default'
+UNION ALL SELECT '', label, kek_version, wrapped FROM tenant_key JOIN tenant ON tenant.id = tenant WHERE name = 'default'`)
 	must(t, err)
 	defer func() { _ = rows.Close() }()
 	open := map[string]bool{}
-	for rows.Next() {
-		var uid, label string
-		var group, epoch uint32
-		var k keyring.Wrapped
-		must(t, rows.Scan(&uid, &group, &epoch, &label, &k.Version, &k.Bytes))
-		under := field.SecretContext("default", label)
-		if uid != "" {
-			under = field.KeyContext("default", uuid.MustParse(uid), group, epoch)
-		}
-		text, err := k.Text()
+	ask := func(of string, under []byte, version int32, wrapped []byte) {
+		text, err := keyring.Wrapped{Version: int(version), Bytes: wrapped}.Text()
 		must(t, err)
 		status, _ := w.vault.Do(w.vault.RootToken, "PUT", w.vault.Mount+"/decrypt/"+transitKey, map[string]any{
 			"ciphertext": text, "context": base64.StdEncoding.EncodeToString(under),
 		})
-		open[uid+label] = open[uid+label] || status == http.StatusOK
+		open[of] = open[of] || status == http.StatusOK
+	}
+	for rows.Next() {
+		var uid, label string
+		var r keyrow.Row
+		must(t, rows.Scan(&uid, &label, &r.KEKVersion, &r.Keys))
+		if uid == "" {
+			ask(label, field.SecretContext("default", label), r.KEKVersion, r.Keys)
+			continue
+		}
+		keys, err := r.Unpack(nil)
+		must(t, err)
+		for _, k := range keys {
+			if k.Wrapped != nil {
+				ask(uid, field.KeyContext("default", uuid.MustParse(uid), k.Group, k.Epoch), k.KEKVersion, k.Wrapped)
+			}
+		}
 	}
 	must(t, rows.Err())
 	return open

@@ -12,6 +12,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/crypto/field"
+	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/storetest"
 )
 
@@ -201,8 +202,8 @@ func movedTenant(t *testing.T, w *world) {
 	w.setSealed(t, theirs, "self", w.sealed(t, ours, "self"))
 	w.refuses(t, "our values in their row", "other", "s04", "self")
 	// With the keys as well: they are wrapped for our tenant and uid.
-	for _, k := range w.rows(t, `SELECT grp, wrapped FROM data_key WHERE tenant = $1 AND uid = $2`, ours.tenant, ours.uid) {
-		w.sql(t, `UPDATE data_key SET wrapped = $4 WHERE tenant = $1 AND uid = $2 AND grp = $3`, theirs.tenant, theirs.uid, k[0], k[1])
+	for _, k := range w.keys(t, ours) {
+		w.setWrapped(t, theirs, k.Group, k.Wrapped)
 	}
 	w.refuses(t, "our values and keys in their row", "other", "s04", "self")
 	// Everything of the person, moved to the other tenant as it is.
@@ -216,7 +217,7 @@ func movedTenant(t *testing.T, w *world) {
 func keptFromLife(t *testing.T, w *world) {
 	old := w.newPerson(t, "default", "s05", w.secrets("s05"))
 	sealed := w.sealed(t, old, "self")
-	keys := w.rows(t, `SELECT grp, wrapped, kek_version FROM data_key WHERE tenant = $1 AND uid = $2`, old.tenant, old.uid)
+	keys := w.keys(t, old)
 	w.erase(t, "s05").want(t, "erasing", "200")
 	if a := w.do(t, call{token: w.token(t, "dpo"), method: "POST", path: "/v1/subjects/s05/reenrolment"}); a.status >= 300 {
 		t.Fatalf("re-enrolling: %s", a)
@@ -228,8 +229,8 @@ func keptFromLife(t *testing.T, w *world) {
 	}
 	w.setSealed(t, now, "self", sealed)
 	w.refuses(t, "the old life's values", "default", "s05", "self")
-	for _, k := range keys {
-		w.sql(t, `UPDATE data_key SET wrapped = $4, kek_version = $5 WHERE tenant = $1 AND uid = $2 AND grp = $3`, now.tenant, now.uid, k[0], k[1], k[2])
+	for _, was := range keys {
+		must(t, w.trySetKey(t, now, was.Group, func(k *vault.DataKey) { k.Wrapped, k.KEKVersion = was.Wrapped, was.KEKVersion }))
 	}
 	w.refuses(t, "the old life's values and keys", "default", "s05", "self")
 }

@@ -17,6 +17,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
 func keyTampering() []testCase {
@@ -31,14 +34,48 @@ func keyTampering() []testCase {
 
 const defaultGroup = 2
 
-func (w *world) wrapped(t *testing.T, p row, group int) []byte {
+// keys are a person's keys as they are stored.
+func (w *world) keys(t *testing.T, p row) []vault.DataKey {
 	t.Helper()
-	return w.blob(t, `SELECT wrapped FROM data_key WHERE tenant = $1 AND uid = $2 AND grp = $3`, p.tenant, p.uid, group)
+	list := w.rows(t, `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	if len(list) == 0 {
+		return nil
+	}
+	keys, err := keyrow.Row{KEKVersion: int32(list[0][0].(int64)), Keys: list[0][1].([]byte)}.Unpack(nil)
+	must(t, err)
+	return keys
 }
 
-func (w *world) setWrapped(t *testing.T, p row, group int, b []byte) {
+// trySetKey changes a person's key of a group, in the one form in which it can stand.
+func (w *world) trySetKey(t *testing.T, p row, group uint32, change func(*vault.DataKey)) error {
 	t.Helper()
-	w.sql(t, `UPDATE data_key SET wrapped = $4 WHERE tenant = $1 AND uid = $2 AND grp = $3`, p.tenant, p.uid, group, b)
+	keys := w.keys(t, p)
+	for i := range keys {
+		if keys[i].Group == group {
+			change(&keys[i])
+		}
+	}
+	r, err := keyrow.Pack(keys)
+	if err != nil {
+		return err
+	}
+	return w.trySQL(t, `UPDATE data_key SET kek_version = $3, keys = $4 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, r.KEKVersion, r.Keys)
+}
+
+func (w *world) wrapped(t *testing.T, p row, group uint32) []byte {
+	t.Helper()
+	for _, k := range w.keys(t, p) {
+		if k.Group == group {
+			return k.Wrapped
+		}
+	}
+	t.Fatalf("there is no key of group %d", group)
+	return nil
+}
+
+func (w *world) setWrapped(t *testing.T, p row, group uint32, b []byte) {
+	t.Helper()
+	must(t, w.trySetKey(t, p, group, func(k *vault.DataKey) { k.Wrapped = b }))
 }
 
 func swappedKeys(t *testing.T, w *world) {
@@ -79,6 +116,28 @@ func changedKeys(t *testing.T, w *world) {
 		w.refusesKey(t, what, "s11")
 	}
 	w.refuses(t, "the last of them", "default", "s11", "self")
+	w.setWrapped(t, p, defaultGroup, key)
+	changedKeyRow(t, w, p)
+}
+
+// changedKeyRow: the same of the form in which all keys of a person stand.
+func changedKeyRow(t *testing.T, w *world, p row) {
+	const set = `UPDATE data_key SET keys = $3 WHERE tenant = $1 AND uid = $2`
+	keys := w.blob(t, `SELECT keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	for what, b := range map[string][]byte{
+		"cut in half": keys[:len(keys)/2], "without the last byte": keys[:len(keys)-1], "the format alone": keys[:1],
+		"with a byte more": append(bytes.Clone(keys), 0), "twice": append(bytes.Clone(keys), keys...),
+		"of another format": append([]byte{2}, keys[1:]...), "of a key less": append([]byte{1, keys[1] - 1}, keys[2:]...),
+		"of a key more": append([]byte{1, keys[1] + 1}, keys[2:]...), "far too long": make([]byte, 100_000),
+	} {
+		w.sql(t, set, p.tenant, p.uid, b)
+		w.refusesKey(t, "keys "+what, "s11")
+	}
+	w.refuses(t, "the last of them", "default", "s11", "self")
+	w.sql(t, set, p.tenant, p.uid, keys)
+	if got := w.see(t, w.token(t, "app"), "support", "s11", "email"); !strings.HasPrefix(got, "plain: s11-") {
+		t.Errorf("put back as they were: %q", got)
+	}
 }
 
 // refusesKey is a shorter refuses.
@@ -103,9 +162,8 @@ func wrongForms(t *testing.T, w *world) {
 		if text == "" {
 			b = nil
 		}
-		err := w.trySQL(t, `UPDATE data_key SET wrapped = $4 WHERE tenant = $1 AND uid = $2 AND grp = $3`, p.tenant, p.uid, defaultGroup, b)
-		if err != nil {
-			continue // the schema refuses
+		if err := w.trySetKey(t, p, defaultGroup, func(k *vault.DataKey) { k.Wrapped = b }); err != nil {
+			continue // there is no form for it
 		}
 		a := w.reveal(t, w.token(t, "app"), "support", "s12", "email")
 		if len(text) > 1 && (text[0] == 'v' || text[0] == 'l') {
@@ -123,32 +181,34 @@ func wrongForms(t *testing.T, w *world) {
 	w.setWrapped(t, p, defaultGroup, key)
 	before = w.kekRequests(t)
 	for _, version := range []int64{0, -1, math.MinInt32, math.MaxInt32, math.MaxInt32 + 1, 1 << 40} {
-		err := w.trySQL(t, `UPDATE data_key SET kek_version = $4 WHERE tenant = $1 AND uid = $2 AND grp = $3`, p.tenant, p.uid, defaultGroup, version)
+		err := w.trySQL(t, `UPDATE data_key SET kek_version = $3 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, version)
 		if err != nil {
-			continue
-		}
-		if version == math.MaxInt32 {
-			// A version that might be: only the key-encryption key can say that it is not.
-			w.refusesKey(t, "kek_version 2^31-1", "s12")
-			before = w.kekRequests(t)
 			continue
 		}
 		w.refusesKey(t, fmt.Sprintf("kek_version %d", version), "s12")
 	}
+	w.sql(t, `UPDATE data_key SET kek_version = 1 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	for _, version := range []int32{0, -1, math.MinInt32} {
+		if w.trySetKey(t, p, defaultGroup, func(k *vault.DataKey) { k.KEKVersion = version }) == nil {
+			t.Errorf("there is a form for a key under version %d", version)
+		}
+	}
 	if n := w.kekRequests(t); n != before {
 		t.Errorf("the key-encryption key was asked %d times for versions that cannot be", n-before)
 	}
-	w.sql(t, `UPDATE data_key SET kek_version = 1 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	// A version that might be: only the key-encryption key can say that it is not.
+	must(t, w.trySetKey(t, p, defaultGroup, func(k *vault.DataKey) { k.KEKVersion = math.MaxInt32 }))
+	w.refusesKey(t, "version 2^31-1", "s12")
+	must(t, w.trySetKey(t, p, defaultGroup, func(k *vault.DataKey) { k.KEKVersion = 1 }))
 }
 
 // One row that cannot be read does not hide the others from the check.
 func unreadableRow(t *testing.T, w *world) {
 	p, q := w.newPerson(t, "default", "s14-a", w.secrets("s14")), w.newPerson(t, "default", "s14-b", w.secrets("s14"))
 	before := w.fsck(t)
-	if err := w.trySQL(t, `UPDATE data_key SET kek_version = $3 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, int64(1)<<40); err != nil {
-		w.setWrapped(t, p, defaultGroup, []byte("x")) // the schema refuses; then so
-	}
-	defer w.sql(t, `UPDATE data_key SET kek_version = 1 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	const set = `UPDATE data_key SET keys = $3 WHERE tenant = $1 AND uid = $2`
+	defer w.sql(t, set, p.tenant, p.uid, w.blob(t, `SELECT keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid))
+	w.sql(t, set, p.tenant, p.uid, []byte("x"))
 	w.refusesKey(t, "with a key that cannot be read", "s14-a")
 	w.setSealed(t, q, "self", []byte("x"))
 	if after := w.fsck(t); len(after) < len(before)+2 {

@@ -44,7 +44,7 @@ func setBackFromErased(t *testing.T, w *world) {
 	secrets := w.secrets("s20")
 	p := w.newPerson(t, "default", "s20", secrets)
 	subject := w.rows(t, `SELECT uid, state, mark, sealed_id, certificate, erased_at FROM subject WHERE `+person, p.tenant, p.lookup)[0]
-	keys := w.rows(t, `SELECT grp, epoch, version, kek_version, wrapped FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	keys := w.rows(t, `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	record := w.rows(t, `SELECT row_id, revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	w.erase(t, "s20").want(t, "erasing", "200")
 	for what, q := range map[string]string{
@@ -82,9 +82,7 @@ func setBackFromErased(t *testing.T, w *world) {
 		for _, table := range []string{"data_key", "record"} {
 			w.sql(t, `DELETE FROM `+table+` WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
 		}
-		for _, k := range keys {
-			w.sql(t, `INSERT INTO data_key (tenant, uid, grp, epoch, version, kek_version, wrapped) VALUES ($1, $2, $3, $4, $5, $6, $7)`, p.tenant, p.uid, k[0], k[1], k[2], k[3], k[4])
-		}
+		w.sql(t, `INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES ($1, $2, $3, $4)`, p.tenant, p.uid, keys[0], keys[1])
 		extra, value := "", ""
 		if !w.production {
 			extra, value = ", deleted", ", 0"

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
+	"github.com/fieldvault/fieldvault/vault/keyrow"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 )
@@ -97,8 +98,21 @@ func (w *world) settled(t *testing.T) {
 // clean-up.
 func (w *world) noKeys(t *testing.T) {
 	t.Helper()
-	n := w.count(t, `SELECT count(*) FROM data_key k WHERE wrapped IS NOT NULL AND NOT EXISTS (
+	rows, err := w.db.QueryContext(t.Context(), `SELECT kek_version, keys FROM data_key k WHERE NOT EXISTS (
 		SELECT 1 FROM subject s WHERE s.tenant = k.tenant AND s.uid = k.uid AND s.state = 1)`)
+	must(t, err)
+	defer func() { must(t, rows.Close()) }()
+	n := 0
+	for rows.Next() {
+		var r keyrow.Row
+		must(t, rows.Scan(&r.KEKVersion, &r.Keys))
+		for _, k := range r.Load() {
+			if k.Wrapped != nil {
+				n++
+			}
+		}
+	}
+	must(t, rows.Err())
 	w.say(t, n == 0, "%d wrapped keys are of nobody alive", n)
 }
 

@@ -114,18 +114,15 @@ CREATE TRIGGER subject_guard_truncate BEFORE TRUNCATE ON subject
 
 -- Room on each page and no index on the versions: a rewrap then changes rows in place.
 CREATE TABLE data_key (
-    grp         bigint  NOT NULL CHECK (grp >= 1),
-    epoch       bigint  NOT NULL CHECK (epoch >= 1),
-    version     bigint  NOT NULL,
     tenant      integer NOT NULL,
-    kek_version integer NOT NULL,
+    kek_version integer NOT NULL CHECK (kek_version >= 0),
     uid         uuid    NOT NULL,
-    wrapped     bytea,
-    PRIMARY KEY (tenant, uid, grp),
-    CONSTRAINT data_key_wrapped CHECK (
-        CASE WHEN wrapped IS NULL THEN version = 0 AND kek_version = 0 ELSE version >= 1 AND kek_version >= 1 AND octet_length(wrapped) > 0 END)
+    keys        bytea   NOT NULL CHECK (octet_length(keys) > 0),
+    PRIMARY KEY (tenant, uid)
 ) WITH (fillfactor = 90);
-COMMENT ON TABLE data_key IS 'A person''s key of one group, wrapped. NULL: destroyed, and not written to since.';
+-- Ciphertext does not compress.
+ALTER TABLE data_key ALTER COLUMN keys SET STORAGE EXTERNAL;
+COMMENT ON TABLE data_key IS 'All wrapped keys of a person, packed (package keyrow), and the lowest version of the key-encryption key that wraps one; 0: none does.';
 
 CREATE TABLE record (
     revision   bigint  NOT NULL CHECK (revision >= 0),

@@ -77,19 +77,14 @@ BEGIN
   SELECT RAISE (ABORT, 'a row of the directory keeps its name');
 END;
 
--- wrapped is NULL when the group was erased and not written to since: then
--- version and kek_version are 0, and only the epoch speaks.
+-- All wrapped keys of a person, packed (package keyrow), and the lowest version of the
+-- key-encryption key that wraps one; 0: none does.
 CREATE TABLE data_key (
   tenant      INTEGER NOT NULL REFERENCES tenant (id),
   uid         BLOB    NOT NULL CHECK (length(uid) = 16),
-  grp         INTEGER NOT NULL CHECK (grp BETWEEN 1 AND 4294967295),
-  epoch       INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 4294967295),
-  version     INTEGER NOT NULL,
-  kek_version INTEGER NOT NULL,
-  wrapped     BLOB,
-  PRIMARY KEY (tenant, uid, grp),
-  CHECK (CASE WHEN wrapped IS NULL THEN version = 0 AND kek_version = 0
-    ELSE length(wrapped) > 0 AND version BETWEEN 1 AND 4294967295 AND kek_version BETWEEN 1 AND 2147483647 END)
+  kek_version INTEGER NOT NULL CHECK (kek_version BETWEEN 0 AND 2147483647),
+  keys        BLOB    NOT NULL CHECK (length(keys) > 0),
+  PRIMARY KEY (tenant, uid)
 ) STRICT;
 
 CREATE TABLE record (
