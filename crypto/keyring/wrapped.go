@@ -22,8 +22,8 @@ const maxWrapped = 4096
 // Wrapped is a wrapped key in its stored form. Two Wrapped hold the same
 // ciphertext if and only if both members are equal.
 type Wrapped struct {
-	// Version is the version of the KEK, from 1. It stands in a column of its
-	// own, so that what an old version still wraps can be counted.
+	// Version is the version of the KEK, from 1. It stands beside the bytes, so
+	// that what an old version still wraps can be counted.
 	Version int
 	// Bytes is the scheme, 'v' (Vault) or 'l' (local), and the ciphertext.
 	Bytes []byte
