@@ -53,9 +53,9 @@ func (p *Place) appendData(dst []byte, label string) []byte {
 		return p.appendLong(dst, label)
 	}
 	b := dst[len(dst) : len(dst)+n]
-	b[0] = byte(len(label))
+	b[0] = byte(len(label)) //nolint:gosec // at most 127, as the two below
 	at := 1 + copy(b[1:], label)
-	b[at] = byte(len(p.Tenant))
+	b[at] = byte(len(p.Tenant)) //nolint:gosec // see above
 	at += 1 + copy(b[at+1:], p.Tenant)
 	f := (*[fixed]byte)(b[at:])
 	f[0] = 16
@@ -65,7 +65,7 @@ func (p *Place) appendData(dst []byte, label string) []byte {
 	binary.BigEndian.PutUint32(f[23:], p.Epoch)
 	binary.BigEndian.PutUint32(f[28:], p.Collection)
 	at += fixed
-	b[at] = byte(len(p.Record))
+	b[at] = byte(len(p.Record)) //nolint:gosec // see above
 	at += 1 + copy(b[at+1:], p.Record)
 	l := (*[last]byte)(b[at:])
 	l[0], l[5] = 4, 8

@@ -55,12 +55,12 @@ func New(b []byte) Bytes {
 	if len(b) == 0 {
 		return Bytes{p: new(byte)}
 	}
-	return Bytes{p: unsafe.SliceData(b), n: len(b)}
+	return Bytes{p: unsafe.SliceData(b), n: len(b)} //nolint:gosec // see bytes
 }
 
 // bytes is the value; New alone sets p and n, and both to one slice.
 func (b Bytes) bytes() []byte {
-	return unsafe.Slice(b.p, b.n) //nolint:gosec // see New
+	return unsafe.Slice(b.p, b.n) //nolint:gosec // p is the first of n bytes, or nil with n 0
 }
 
 // FromString returns a secret that holds a copy of s. The string itself cannot
