@@ -47,7 +47,9 @@ line {"url","metrics_url"}. deploy/docs/operate.md has a whole configuration.`,
 // serve runs the service with the given settings.
 func serve(c *cobra.Command, w world, cfg Config) (err error) {
 	ctx := c.Context()
-	log, err := newLogger(w.stderr, cfg.Log.Level, cfg.Log.Format)
+	out := &lineBuffer{to: w.stderr}
+	defer out.Flush()
+	log, err := out.logger(cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return err
 	}
