@@ -108,7 +108,7 @@ github.com/knadh/koanf:              cmd/fieldvault
 github.com/jedib0t/go-pretty/v6:     cmd/fieldvault
 golang.org/x/mod:                    audit/tree cmd/fieldvault
 math/rand:                           cmd/fieldvault/bench
-unsafe:
+unsafe:                              crypto/secret
 `
 
 // exposes lists the packages, and single files, that may call Expose, the one exit of plaintext and

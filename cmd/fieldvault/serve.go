@@ -79,6 +79,7 @@ func serve(c *cobra.Command, w world, cfg Config) (err error) {
 	}
 	return p.serve(ctx, on, issuers, func(api, metrics string) error {
 		log.InfoContext(ctx, "serving", "url", api, "metrics", metrics, "version", version, "fips140", fipsMode())
+		out.Flush()
 		if !asJSON(c) {
 			return nil
 		}
