@@ -10,7 +10,7 @@ import (
 // what lives, and of a small process to this many bytes, which Go's own rule would
 // collect several times a second under load.
 const (
-	smallHeap    = 176 << 20
+	smallHeap    = 160 << 20
 	garbageShare = 50 // percent of what lives
 	mostGarbage  = 2000
 )

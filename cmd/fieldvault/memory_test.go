@@ -12,7 +12,7 @@ func TestGarbagePercent(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
 		want int
-	}{{0, 2000}, {1 << 20, 2000}, {16 << 20, 1000}, {64 << 20, 175}, {88 << 20, 100}, {128 << 20, 50}, {192 << 20, 50}, {1 << 40, 50}} {
+	}{{0, 2000}, {1 << 20, 2000}, {16 << 20, 900}, {64 << 20, 150}, {80 << 20, 100}, {128 << 20, 50}, {192 << 20, 50}, {1 << 40, 50}} {
 		if got := garbagePercent(c.live); got != c.want {
 			t.Errorf("with %d MiB that live: %d %%, want %d", c.live>>20, got, c.want)
 		}

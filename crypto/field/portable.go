@@ -41,8 +41,8 @@ func (k *Key) SealPortable(p Place, generation uint32, v secret.Bytes) (string, 
 	if !p.holds(c) {
 		return "", fmt.Errorf("sealing: a place that is not portable: %w", ErrFormat)
 	}
-	buf := k.borrow()
-	defer k.giveBack(buf)
+	buf := borrow()
+	defer giveBack(buf)
 	var err error
 	c.Sealed, err = k.seal(v, p.appendPortableData(buf[:0], generation))
 	if err != nil {
@@ -57,8 +57,8 @@ func (k *Key) OpenPortable(p Place, c Portable) (secret.Bytes, error) {
 	if p.check() != nil || !p.holds(c) {
 		return secret.Bytes{}, ErrOpen
 	}
-	buf := k.borrow()
-	defer k.giveBack(buf)
+	buf := borrow()
+	defer giveBack(buf)
 	return k.open(c.Sealed, p.appendPortableData(buf[:0], c.Generation))
 }
 
