@@ -218,9 +218,10 @@ func alteredTree(t *testing.T, w *world) {
 	})
 	other := w.tenantID(t, "other")
 	for says, do := range map[string]string{
-		"the checkpoint does not verify": checkpoint(w.flipped("signed", int(n%10)+60), n),
-		"the log is empty":               `DELETE FROM audit_checkpoint WHERE tenant = $1`,
-		"this is the log .*other":        checkpoint(fmt.Sprintf(`(SELECT signed FROM audit_checkpoint WHERE tenant = %v ORDER BY size DESC LIMIT 1)`, other), n),
+		// Which byte that is depends on the log's length: one of the root's last makes it no base64.
+		"the checkpoint does not verify|the checkpoint: .*malformed": checkpoint(w.flipped("signed", int(n%10)+60), n),
+		"the log is empty":        `DELETE FROM audit_checkpoint WHERE tenant = $1`,
+		"this is the log .*other": checkpoint(fmt.Sprintf(`(SELECT signed FROM audit_checkpoint WHERE tenant = %v ORDER BY size DESC LIMIT 1)`, other), n),
 	} {
 		w.asTheyWere(t, logTables(), func() {
 			w.alter(t, l, alteration{do: []string{do}})
