@@ -22,7 +22,8 @@ import (
 type Process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
-	lines chan string // of both streams, until nobody reads them any more
+	heard chan struct{} // closed when all that it said is kept
+	lines chan string   // of both streams, until nobody reads them any more
 
 	mu   sync.Mutex
 	said bytes.Buffer
@@ -39,7 +40,7 @@ func (p Program) Start(tb testing.TB, env []string, args ...string) *Process {
 // Launch is Start without an end.
 func (p Program) Launch(tb testing.TB, env []string, args ...string) *Process {
 	tb.Helper()
-	s := &Process{ended: make(chan struct{}), lines: make(chan string, 1000)}
+	s := &Process{ended: make(chan struct{}), heard: make(chan struct{}), lines: make(chan string, 1000)}
 	s.cmd = exec.Command(string(p), args...) //nolint:gosec,noctx // it is the program that was built here, and may outlive the test that started it
 	s.cmd.Env, s.cmd.SysProcAttr = environment(env...), dieWithUs()
 	r, w, err := os.Pipe()
@@ -55,6 +56,10 @@ func (p Program) Launch(tb testing.TB, env []string, args ...string) *Process {
 		started <- err
 		if err == nil {
 			_ = s.cmd.Wait()
+			select {
+			case <-s.heard: // its last words too
+			case <-time.After(5 * time.Second): // a process of its own holds the pipe
+			}
 		}
 	}()
 	if err := <-started; err != nil {
@@ -68,6 +73,7 @@ func (p Program) Launch(tb testing.TB, env []string, args ...string) *Process {
 // listen keeps what the process says, and passes its lines on.
 func (p *Process) listen(r io.ReadCloser) {
 	defer func() { _ = r.Close() }()
+	defer close(p.heard)
 	defer close(p.lines)
 	for in := bufio.NewReaderSize(r, 1<<20); ; {
 		line, err := in.ReadString('\n')
