@@ -34,7 +34,7 @@ func lastByteOf(column string) string {
 // storedKeys are the keys of all people as they stand in the database.
 func storedKeys(t *testing.T, db *sql.DB) map[uuid.UUID][]vault.DataKey {
 	t.Helper()
-	rows, err := db.Query(`SELECT uid, kek_version, keys FROM data_key`)
+	rows, err := db.Query(`SELECT uid, kek_version, keys FROM subject WHERE keys IS NOT NULL`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func bendKeys(t *testing.T, db *sql.DB, bend func(uid uuid.UUID, k *vault.DataKe
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Exec(`UPDATE data_key SET kek_version = ?, keys = ? WHERE uid = ?`, r.KEKVersion, r.Keys, uid[:]); err != nil {
+		if _, err := db.Exec(`UPDATE subject SET kek_version = ?, keys = ? WHERE uid = ?`, r.KEKVersion, r.Keys, uid[:]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,20 +125,20 @@ func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 	for name, tt := range map[string]struct{ sql, want string }{
 		"the record of another person": {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + second + ` AND r.record = 'self') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
 		"another record of the person": {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + first + ` AND r.record = 'other') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
-		"all keys of another person":   {`UPDATE data_key SET (kek_version, keys) = (SELECT kek_version, keys FROM data_key k WHERE k.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
-		"the last byte of all keys":    {`UPDATE data_key SET keys = ` + lastByteOf("keys"), "integrity"},
-		"keys cut short":               {`UPDATE data_key SET keys = CAST(substr(keys, 1, length(keys) - 1) AS BLOB)`, "integrity"},
-		"keys made longer":             {`UPDATE data_key SET keys = CAST(keys || x'00' AS BLOB)`, "integrity"},
-		"keys that are none":           {`UPDATE data_key SET keys = x'00'`, "integrity"},
-		"the KEK version of keys":      {`UPDATE data_key SET kek_version = 7`, "integrity"},
-		"keys said to be destroyed":    {`UPDATE data_key SET kek_version = 0`, "integrity"},
+		"all keys of another person":   {`UPDATE subject SET (kek_version, keys) = (SELECT kek_version, keys FROM subject k WHERE k.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
+		"the last byte of all keys":    {`UPDATE subject SET keys = ` + lastByteOf("keys"), "integrity"},
+		"keys cut short":               {`UPDATE subject SET keys = CAST(substr(keys, 1, length(keys) - 1) AS BLOB)`, "integrity"},
+		"keys made longer":             {`UPDATE subject SET keys = CAST(keys || x'00' AS BLOB)`, "integrity"},
+		"keys that are none":           {`UPDATE subject SET keys = x'00'`, "integrity"},
+		"the KEK version of keys":      {`UPDATE subject SET kek_version = 7`, "integrity"},
+		"keys said to be destroyed":    {`UPDATE subject SET kek_version = 0`, "integrity"},
 		"a record's last byte":         {`UPDATE record SET sealed = ` + lastByteOf("sealed"), "integrity"},
 		"a record cut short":           {`UPDATE record SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) AS BLOB)`, "integrity"},
 		"a record made longer":         {`UPDATE record SET sealed = CAST(sealed || x'00' AS BLOB)`, "integrity"},
 		"an empty record":              {`UPDATE record SET sealed = x''`, "integrity"},
 		"a restriction set":            {`UPDATE subject SET restricted = 1`, "integrity"},
 		"a hold set":                   {`UPDATE subject SET held = 1`, "integrity"},
-		"a state set to erased":        {`UPDATE subject SET state = 2`, "integrity"},
+		"a state set to erased":        {`UPDATE subject SET state = 2, kek_version = NULL, keys = NULL`, "integrity"},
 		"a generation raised":          {`UPDATE subject SET generation = 2`, "integrity"},
 		"a mark without bytes":         {`UPDATE subject SET mark = x''`, "integrity"},
 		"the mark of another person":   {`UPDATE subject SET mark = (SELECT mark FROM subject s WHERE s.uid = ` + second + `) WHERE uid = ` + first, "integrity"},

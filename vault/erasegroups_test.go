@@ -138,14 +138,14 @@ func TestWhatAGroupLeavesIsCleaned(t *testing.T) {
 func TestAGroupsOldKeyPutBackDoesNotOpen(t *testing.T) {
 	v := withNote(t)
 	db := behind(t, v)
-	for _, sql := range []string{`CREATE TABLE old_key AS SELECT * FROM data_key`, `CREATE TABLE old_record AS SELECT * FROM record`} {
+	for _, sql := range []string{`CREATE TABLE old_key AS SELECT * FROM subject`, `CREATE TABLE old_record AS SELECT * FROM record`} {
 		if _, err := db.Exec(sql); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eraseGroups(t, v, "c-1", "care")
 	for _, sql := range []string{
-		`UPDATE data_key SET (kek_version, keys) = (SELECT kek_version, keys FROM old_key o WHERE o.uid = data_key.uid)`,
+		`UPDATE subject SET (kek_version, keys) = (SELECT kek_version, keys FROM old_key o WHERE o.uid = subject.uid)`,
 		`UPDATE record SET (revision, sealed) = (SELECT revision, sealed FROM old_record o WHERE o.uid = record.uid AND o.record = record.record)`,
 	} {
 		if _, err := db.Exec(sql); err != nil {

@@ -354,7 +354,7 @@ func TestAWholeRowPutBackStaysClosed(t *testing.T) {
 	v := newVault(t)
 	v.Put(t, "c-1", "customer", "self", map[string]string{"email": email})
 	db := behind(t, v)
-	for _, sql := range []string{`CREATE TABLE s AS SELECT * FROM subject`, `CREATE TABLE k AS SELECT * FROM data_key`, `CREATE TABLE r AS SELECT * FROM record`} {
+	for _, sql := range []string{`CREATE TABLE s AS SELECT * FROM subject`, `CREATE TABLE r AS SELECT * FROM record`} {
 		if _, err := db.Exec(sql); err != nil {
 			t.Fatal(err)
 		}
@@ -367,7 +367,7 @@ func TestAWholeRowPutBackStaysClosed(t *testing.T) {
 	}
 	for _, sql := range []string{
 		`DROP TRIGGER subject_stays`, `DELETE FROM subject`, `INSERT INTO subject SELECT * FROM s`,
-		`DELETE FROM data_key`, `INSERT INTO data_key SELECT * FROM k`, `DELETE FROM record`, `INSERT INTO record SELECT * FROM r`,
+		`DELETE FROM record`, `INSERT INTO record SELECT * FROM r`,
 	} {
 		if _, err := db.Exec(sql); err != nil {
 			t.Fatal(sql, err)

@@ -14,10 +14,10 @@ import (
 // retired before, and their person can be erased.
 func TestKeysThatCannotBeReadAreNotLeftBehind(t *testing.T) {
 	for name, sql := range map[string]string{
-		"cut short":             `UPDATE data_key SET keys = CAST(substr(keys, 1, 9) AS BLOB) WHERE uid = ?`,
-		"said to be moved":      `UPDATE data_key SET kek_version = 2 WHERE uid = ?`,
-		"said to be destroyed":  `UPDATE data_key SET kek_version = 0 WHERE uid = ?`,
-		"none, and none to say": `UPDATE data_key SET kek_version = 0, keys = x'01' WHERE uid = ?`,
+		"cut short":             `UPDATE subject SET keys = CAST(substr(keys, 1, 9) AS BLOB) WHERE uid = ?`,
+		"said to be moved":      `UPDATE subject SET kek_version = 2 WHERE uid = ?`,
+		"said to be destroyed":  `UPDATE subject SET kek_version = 0 WHERE uid = ?`,
+		"none, and none to say": `UPDATE subject SET kek_version = 0, keys = x'01' WHERE uid = ?`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := newVault(t)

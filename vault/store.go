@@ -192,6 +192,7 @@ type SubjectTx interface {
 	InsertSubject(ctx context.Context, s Subject) (inserted bool, err error)
 	// UpdateSubject writes every column of s where (tenant, lookup) is s's and
 	// the stored generation is `generation`. ErrStale unless exactly one row changed.
+	// The schema refuses an Erased row beside keys: DestroyKeys comes before it.
 	UpdateSubject(ctx context.Context, s Subject, generation uint32) error
 }
 
@@ -223,13 +224,15 @@ type KeyTx interface {
 	// InsertKey stores k if the person has no place for the group, or has one
 	// with the same epoch and no wrapped key. Otherwise it changes nothing
 	// and says false. ErrStaleKEK if k.KEKVersion is below the tenant's epoch,
-	// read in this transaction.
+	// read in this transaction; ErrNoRow if nobody living has the uid. Whoever
+	// holds a lock on the person's row must hold an ExclusiveLock.
 	InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k DataKey) (inserted bool, err error)
-	// DestroyKeys deletes all keys of the person and returns what was destroyed, less
-	// the wrapped bytes. Keys that cannot be read are deleted, and nothing is said of them.
+	// DestroyKeys takes all keys out of the person's row and returns what was destroyed, less
+	// the wrapped bytes. Keys that cannot be read go too, and nothing is said of them.
 	DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]DataKey, error)
 	// DestroyGroup removes the wrapped key of one group and raises the epoch by
 	// one; a group without a place gets one, at epoch 2. It returns what was destroyed.
+	// ErrNoRow and locks as of InsertKey.
 	DestroyGroup(ctx context.Context, tenant int32, uid uuid.UUID, group uint32) (DataKey, error)
 }
 

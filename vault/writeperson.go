@@ -243,7 +243,11 @@ func (p *writePerson) lock(ctx context.Context, tx Tx, w *writing) error {
 			return err
 		}
 	} else {
-		now, err := tx.Subject(ctx, w.t.row.ID, p.lookup, ShareLock)
+		lock := ShareLock
+		if p.makes() {
+			lock = ExclusiveLock // keys are stored in the row
+		}
+		now, err := tx.Subject(ctx, w.t.row.ID, p.lookup, lock)
 		if err != nil {
 			return notRow(err, errRestart)
 		}

@@ -1,6 +1,7 @@
-// Package keyrow is the one row in which a store keeps all wrapped keys of a person.
+// Package keyrow packs all wrapped keys of a person, as a store keeps them in two columns
+// of the person's row of the directory; without keys both are NULL.
 //
-// The row has two columns. keys is
+// keys is
 //
 //	01 | uvarint count | key ... key
 //

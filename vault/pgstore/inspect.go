@@ -13,7 +13,7 @@ import (
 const scanRecords = `
 SELECT r.tenant, r.uid, r.collection, r.record, r.row_id, r.revision, r.sealed,
        s.lookup, ` + subjectColumns + `, ` + sealedColumns + `,
-       k.kek_version, k.keys,
+       s.kek_version, s.keys,
        i.fields, i.versions, i.values
 FROM (
     SELECT tenant, uid, collection, record, row_id, revision, sealed FROM record
@@ -23,9 +23,6 @@ FROM (
 LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = r.tenant AND uid = r.uid OFFSET 0
 ) s ON true
-LEFT JOIN LATERAL (
-    SELECT kek_version, keys FROM data_key WHERE tenant = r.tenant AND uid = r.uid OFFSET 0
-) k ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(field) AS fields, array_agg(version) AS versions, array_agg(value) AS values
     FROM (

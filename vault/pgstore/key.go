@@ -10,7 +10,7 @@ import (
 	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
-// A keyColumns is the row of a person's keys, as it is read; without keys there is none.
+// A keyColumns is what the row of the directory says of a person's keys; NULL: none.
 type keyColumns struct {
 	kek  *int32
 	keys []byte
@@ -35,24 +35,19 @@ func (c *keyColumns) load() []vault.DataKey {
 }
 
 const (
-	readKeys = `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`
+	readKeys = `SELECT kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2`
 
-	// lockKeys reads a person's keys and has others that would change them wait. Beside
-	// them it says the tenant's epoch.
+	// lockKeys reads the keys of a living person and has others that would change them
+	// wait. Beside them it says the tenant's epoch.
 	lockKeys = `
-SELECT t.kek_epoch, k.kek_version, k.keys FROM tenant t
-LEFT JOIN LATERAL (
-    SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2 FOR UPDATE
-) k ON true
+SELECT t.kek_epoch, p.kek_version, p.keys FROM tenant t
+CROSS JOIN LATERAL (
+    SELECT kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2 AND state = 1 FOR UPDATE
+) p
 WHERE t.id = $1`
 
-	// addKeys leaves keys alone that somebody else has stored.
-	addKeys = `
-INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant, uid) DO NOTHING`
-
 	// writeKeys changes what lockKeys has locked.
-	writeKeys = `UPDATE data_key SET kek_version = $3, keys = $4 WHERE tenant = $1 AND uid = $2`
+	writeKeys = `UPDATE subject SET kek_version = $3, keys = $4 WHERE tenant = $1 AND uid = $2`
 )
 
 func (t *tx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
@@ -90,41 +85,31 @@ type keyChange struct {
 	apply func(keys []vault.DataKey) (next []vault.DataKey, changed bool)
 }
 
-// changeKeys applies a change to a person's keys as they stand, while nobody else
-// changes them, and says whether it changed any. It never writes over a row that it
-// has not locked and read: where there is none it inserts one, and if somebody else
-// was first it looks again.
+// changeKeys applies a change to the keys of a living person as they stand, while
+// nobody else changes them, and says whether it changed any.
 func (t *tx) changeKeys(ctx context.Context, tenant int32, uid uuid.UUID, change keyChange) (changed bool, err error) {
-	for {
-		var c keyColumns
-		var epoch int32
-		if err := t.row(ctx, change.doing, lockKeys, []any{tenant, id(uid)}, append([]any{&epoch}, c.dest()...)...); err != nil {
-			return false, err
-		}
-		if change.stores != nil && change.stores.KEKVersion < epoch {
-			return false, fmt.Errorf("%s: %w", change.doing, vault.ErrStaleKEK)
-		}
-		keys, err := c.unpack(change.doing)
-		if err != nil {
-			return false, err
-		}
-		next, changed := change.apply(keys)
-		if !changed {
-			return false, nil
-		}
-		row, err := keyrow.Pack(next)
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", change.doing, err)
-		}
-		write := writeKeys
-		if keys == nil {
-			write = addKeys
-		}
-		n, err := t.exec(ctx, change.doing, write, tenant, id(uid), row.KEKVersion, row.Keys)
-		if err != nil || n == 1 {
-			return true, err
-		}
+	var c keyColumns
+	var epoch int32
+	if err := t.row(ctx, change.doing, lockKeys, []any{tenant, id(uid)}, append([]any{&epoch}, c.dest()...)...); err != nil {
+		return false, err
 	}
+	if change.stores != nil && change.stores.KEKVersion < epoch {
+		return false, fmt.Errorf("%s: %w", change.doing, vault.ErrStaleKEK)
+	}
+	keys, err := c.unpack(change.doing)
+	if err != nil {
+		return false, err
+	}
+	next, changed := change.apply(keys)
+	if !changed {
+		return false, nil
+	}
+	row, err := keyrow.Pack(next)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", change.doing, err)
+	}
+	n, err := t.exec(ctx, change.doing, writeKeys, tenant, id(uid), row.KEKVersion, row.Keys)
+	return true, exactlyOne(change.doing, n, err)
 }
 
 // InsertKey fills an absent or empty place, never one that was destroyed since:
@@ -136,7 +121,14 @@ func (t *tx) InsertKey(ctx context.Context, tenant int32, uid uuid.UUID, k vault
 	})
 }
 
-const destroyKeys = `DELETE FROM data_key WHERE tenant = $1 AND uid = $2 RETURNING kek_version, keys`
+// destroyKeys returns what it takes out.
+const destroyKeys = `
+WITH had AS MATERIALIZED (
+    SELECT lookup, kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2 AND keys IS NOT NULL FOR UPDATE
+)
+UPDATE subject s SET kek_version = NULL, keys = NULL
+FROM had WHERE s.tenant = $1 AND s.lookup = had.lookup
+RETURNING had.kek_version, had.keys`
 
 // DestroyKeys says nothing of keys that had been destroyed before.
 func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {

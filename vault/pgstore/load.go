@@ -12,8 +12,8 @@ import (
 
 // What a load reads beside the tenant's row and the item itself. Every part is
 // found by its full key: LATERAL with OFFSET 0 keeps the planner from joining
-// a whole person, or a whole table, first. Keys, consents and record are those
-// of the living: an erased person's remains are not read.
+// a whole person, or a whole table, first. Consents and record are those of the
+// living: an erased person's remains are not read, and keys there are none.
 const (
 	// incarnation changes with the server's start and timeline, with the database,
 	// and with the table (as a restore makes it anew). It is worked out once a
@@ -25,15 +25,10 @@ const (
 
 	loadColumns = `
 SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
-       k.kek_version, k.keys, (
+       s.kek_version, s.keys, (
     SELECT ` + consentsOf + ` FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
 ), r.row_id, coalesce(r.revision, 0), r.sealed,
        `
-
-	loadKeys = `
-LEFT JOIN LATERAL (
-    SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = s.uid AND s.state = 1 OFFSET 0
-) k ON true`
 
 	// loadOne reads one item: $2 lookup, $3 collection, $4 record, $5 identity.
 	loadOne = loadColumns + `
@@ -41,7 +36,7 @@ LEFT JOIN LATERAL (
 FROM tenant t
 LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = $1 AND lookup = $2 OFFSET 0
-) s ON true` + loadKeys + `
+) s ON true
 LEFT JOIN LATERAL (
     SELECT row_id, revision, sealed FROM record
     WHERE tenant = $1 AND uid = s.uid AND s.state = 1 AND collection = $3 AND record = $4 OFFSET 0
@@ -57,7 +52,7 @@ FROM tenant t
 LEFT JOIN unnest($2::bytea[], $3::bigint[], $4::text[]) WITH ORDINALITY q(lookup, collection, record, place) ON true
 LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = $1 AND lookup = q.lookup OFFSET 0
-) s ON true` + loadKeys + `
+) s ON true
 LEFT JOIN LATERAL (
     SELECT row_id, revision, sealed FROM record
     WHERE tenant = $1 AND uid = s.uid AND s.state = 1 AND collection = q.collection AND record = q.record OFFSET 0

@@ -150,7 +150,7 @@ func TestNoSequentialScan(t *testing.T) {
 	if err := s.Close(); err != nil { // a connection that ends reports what it read
 		t.Fatal(err)
 	}
-	tables := []string{"subject", "data_key", "record", "search_index", "consent", "consent_event", "effect"}
+	tables := []string{"subject", "record", "search_index", "consent", "consent_event", "effect"}
 	if n := number(t, admin, `SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname = ANY ($1)`, tables); n > 20_000/2 {
 		t.Errorf("%d rows were read by scanning whole tables", n)
 	}
@@ -174,9 +174,8 @@ func grow(t testing.TB, c *pgx.Conn, tenant int32, n int) {
 	t.Helper()
 	run(t, c, `CREATE TABLE crowd AS SELECT * FROM (SELECT gen_random_uuid() AS id, i FROM generate_series(1, $1::bigint) i) p`, n)
 	for _, sql := range []string{
-		`INSERT INTO subject (tenant, lookup, uid, generation, state, restricted, held, mark, created)
-SELECT $1, sha256(id::text::bytea), id, 1, 1, false, false, '\x00', now() FROM crowd`,
-		`INSERT INTO data_key (tenant, uid, kek_version, keys) SELECT $1, id, 1, '\x0101020101010100' FROM crowd`,
+		`INSERT INTO subject (tenant, lookup, uid, generation, state, restricted, held, mark, created, kek_version, keys)
+SELECT $1, sha256(id::text::bytea), id, 1, 1, false, false, '\x00', now(), 1, '\x0101020101010100' FROM crowd`,
 		`INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed) SELECT $1, id, 1, 'self', id, 1, '\x00' FROM crowd`,
 		`INSERT INTO search_index (tenant, uid, collection, record, field, version, value)
 SELECT $1, id, 1, 'self', 1, 1, sha256(id::text::bytea) FROM crowd`,

@@ -145,7 +145,6 @@ func grants() []grant {
 		{"SELECT, INSERT, UPDATE (kek_version, wrapped), DELETE", "tenant_key"}, // a rewrap; index keys
 		{"SELECT, INSERT", "document"},
 		{"SELECT, INSERT, UPDATE", "subject"},
-		{"SELECT, INSERT, UPDATE, DELETE", "data_key"},
 		{"SELECT, INSERT, UPDATE, DELETE", "record"},
 		{"SELECT, INSERT, DELETE", "search_index"},
 		{"SELECT, INSERT, UPDATE, DELETE", "consent"},

@@ -3,34 +3,32 @@ package pgstore
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/keyrow"
 )
 
-// newKeys stores nothing under a version of the key-encryption key that is no longer
-// taken. It is one statement with what it looks at.
-const newKeys = `
-INSERT INTO data_key (tenant, uid, kek_version, keys)
-SELECT t.id, k.uid, k.kek_version, k.keys
-FROM tenant t
-CROSS JOIN unnest($2::uuid[], $3::integer[], $4::bytea[]) k(uid, kek_version, keys)
-WHERE t.id = $1 AND t.kek_epoch <= k.kek_version`
+// insertPerson adds a person with keys, unless the lookup is taken or the keys are under
+// a version of the key-encryption key that is no longer taken: it is one statement with
+// what it looks at.
+const insertPerson = `
+INSERT INTO subject (tenant, lookup, uid, generation, state, restricted, held, mark,
+                     sealed_id, note, certificate, created, erased_at, kek_version, keys)
+SELECT t.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+FROM tenant t WHERE t.id = $1 AND ($14::integer IS NULL OR $14 >= t.kek_epoch)
+ON CONFLICT (tenant, lookup) DO NOTHING`
 
-// InsertPeople adds the directory's rows one by one, in one round trip and in their
-// order, in which concurrent writers of the same people wait for each other; all that
-// hangs on their new uids nobody else can touch, and is copied.
+// InsertPeople adds the directory's rows with their keys one by one, in one round trip and
+// in their order, in which concurrent writers of the same people wait for each other; all
+// that hangs on their new uids nobody else can touch, and is copied.
 func (t *tx) InsertPeople(ctx context.Context, tenant int32, people []vault.NewPerson) (bool, error) {
 	if len(people) == 0 {
 		return true, nil
 	}
-	if all, err := t.insertSubjects(ctx, people); err != nil || !all {
-		return false, err
-	}
-	if err := t.insertNewKeys(ctx, tenant, people); err != nil {
+	if all, err := t.insertPersons(ctx, tenant, people); err != nil || !all {
 		return false, err
 	}
 	var records, entries [][]any
@@ -51,18 +49,44 @@ func (t *tx) InsertPeople(ctx context.Context, tenant int32, people []vault.NewP
 	return true, t.copyIn(ctx, doing, "search_index", []string{"tenant", "uid", "collection", "record", "field", "version", "value"}, entries)
 }
 
-// insertSubjects says whether all could be added.
-func (t *tx) insertSubjects(ctx context.Context, people []vault.NewPerson) (bool, error) {
+// insertPersons says whether all could be added.
+func (t *tx) insertPersons(ctx context.Context, tenant int32, people []vault.NewPerson) (bool, error) {
+	const doing = "adding people"
+	var b pgx.Batch
+	lowest := int32(math.MaxInt32)
+	for i := range people {
+		kek, keys, err := newKeys(people[i].Keys)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", doing, err)
+		}
+		if kek != nil {
+			lowest = min(lowest, *kek)
+		}
+		b.Queue(insertPerson, append(subjectArgs(people[i].Subject), kek, keys)...)
+	}
+	all, err := t.eachOne(ctx, &b, len(people))
+	if err != nil || all {
+		return all, t.fail(ctx, doing, err)
+	}
+	var epoch int32
+	if err := t.row(ctx, doing, epochOf, []any{tenant}, &epoch); err != nil {
+		return false, err
+	}
+	if lowest < epoch {
+		return false, fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
+	}
+	return false, nil
+}
+
+const epochOf = `SELECT kek_epoch FROM tenant WHERE id = $1`
+
+// eachOne sends statements in one round trip, and says whether each changed one row.
+func (t *tx) eachOne(ctx context.Context, b *pgx.Batch, n int) (all bool, err error) {
 	bounded, cancel := context.WithDeadline(ctx, t.deadline)
 	defer cancel()
-	var b pgx.Batch
-	for i := range people {
-		b.Queue(insertSubject, subjectArgs(people[i].Subject)...)
-	}
-	r := t.p.SendBatch(bounded, &b)
-	all := true
-	var err error
-	for range people {
+	r := t.p.SendBatch(bounded, b)
+	all = true
+	for range n {
 		tag, e := r.Exec()
 		if e != nil {
 			err = e
@@ -73,39 +97,23 @@ func (t *tx) insertSubjects(ctx context.Context, people []vault.NewPerson) (bool
 	if e := r.Close(); err == nil {
 		err = e
 	}
-	return all, t.fail(ctx, "adding people", err)
+	return all, err
 }
 
-func (t *tx) insertNewKeys(ctx context.Context, tenant int32, people []vault.NewPerson) error {
-	const doing = "storing the keys of new people"
-	var uids []pgtype.UUID
-	var lowest []int32
-	var packed byteas
-	for i := range people {
-		if len(people[i].Keys) == 0 {
-			continue
-		}
-		var keys []vault.DataKey
-		for _, k := range people[i].Keys {
-			if k.KEKVersion < 1 {
-				return fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK) // no epoch is below 1
-			}
-			keys, _ = keyrow.Insert(keys, k)
-		}
-		row, err := keyrow.Pack(keys)
-		if err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
-		}
-		uids, lowest, packed = append(uids, id(people[i].Subject.UID)), append(lowest, row.KEKVersion), append(packed, row.Keys)
+// newKeys are the columns of a new person's keys.
+func newKeys(list []vault.DataKey) (kek *int32, packed []byte, err error) {
+	if len(list) == 0 {
+		return nil, nil, nil
 	}
-	if len(uids) == 0 {
-		return nil
+	var keys []vault.DataKey
+	for _, k := range list {
+		if k.KEKVersion < 1 {
+			return nil, nil, vault.ErrStaleKEK // no epoch is below 1
+		}
+		keys, _ = keyrow.Insert(keys, k)
 	}
-	n, err := t.exec(ctx, doing, newKeys, tenant, uids, lowest, packed)
-	if err == nil && n != int64(len(uids)) {
-		err = fmt.Errorf("%s: %w", doing, vault.ErrStaleKEK)
-	}
-	return err
+	row, err := keyrow.Pack(keys)
+	return &row.KEKVersion, row.Keys, err
 }
 
 // unique drops entries that stand twice, as when two forms of a value have one hash.

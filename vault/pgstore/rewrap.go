@@ -15,11 +15,11 @@ import (
 )
 
 const keysBelow = `
-SELECT uid, kek_version, keys FROM data_key
+SELECT uid, kek_version, keys FROM subject
 WHERE tenant = $1 AND uid > $3 AND kek_version > 0 AND kek_version < $2
 ORDER BY uid LIMIT $4`
 
-// KeysBelow walks the primary key: no index knows the versions, so that a rewrap
+// KeysBelow walks the index of uids: no index knows the versions, so that a rewrap
 // changes rows in place. Where few keys are left it may walk a whole tenant,
 // and has the time that it takes. It reads as many people as there are keys asked for
 // if each has two, and leaves out whom it has no room for.
@@ -51,18 +51,18 @@ func readPlacedRow(r pgx.CollectableRow) (p placedRow, err error) {
 }
 
 const (
-	// lockKeysOf reads the keys of people in an order in which all who rewrap them wait
-	// for each other. A row that another transaction has locked is as that leaves it.
+	// lockKeysOf reads the keys of people in the order in which all lock them who lock
+	// several. A row that another transaction has locked is as that leaves it.
 	lockKeysOf = `
-SELECT d.uid, d.kek_version, d.keys, t.kek_epoch FROM data_key d, tenant t
-WHERE d.tenant = $1 AND d.uid = ANY ($2) AND t.id = $1
-ORDER BY d.uid FOR UPDATE OF d`
+SELECT s.uid, s.kek_version, s.keys, t.kek_epoch FROM subject s, tenant t
+WHERE s.tenant = $1 AND s.uid = ANY ($2) AND s.keys IS NOT NULL AND t.id = $1
+ORDER BY s.lookup FOR UPDATE OF s`
 
 	// writeKeysOf changes rows that lockKeysOf has locked, and makes none.
 	writeKeysOf = `
-UPDATE data_key d SET kek_version = k.kek_version, keys = k.keys
+UPDATE subject s SET kek_version = k.kek_version, keys = k.keys
 FROM unnest($2::uuid[], $3::integer[], $4::bytea[]) k(uid, kek_version, keys)
-WHERE d.tenant = $1 AND d.uid = k.uid`
+WHERE s.tenant = $1 AND s.uid = k.uid`
 )
 
 // RewrapKeys is two statements for all keys.
@@ -128,7 +128,7 @@ func (t *tx) ReplaceKey(ctx context.Context, tenant int32, uid uuid.UUID, old, n
 		doing: doing, stores: &next,
 		apply: func(keys []vault.DataKey) ([]vault.DataKey, bool) { return keys, keyrow.Replace(keys, old, next) },
 	})
-	if err == nil && !written {
+	if err == nil && !written || missing(err) {
 		return fmt.Errorf("%s: %w", doing, vault.ErrStale)
 	}
 	return err
@@ -153,7 +153,7 @@ func (t *tx) DeleteTenantKey(ctx context.Context, tenant int32, label string) (b
 }
 
 const (
-	countKeys = `SELECT kek_version, keys FROM data_key WHERE tenant = $1`
+	countKeys = `SELECT kek_version, keys FROM subject WHERE tenant = $1 AND keys IS NOT NULL`
 
 	countTenantKeys = `SELECT kek_version, count(*) FROM tenant_key WHERE tenant = $1 GROUP BY kek_version`
 )

@@ -28,7 +28,11 @@ func TestRewrapIsTwoStatementsInPlace(t *testing.T) {
 	update(t, s, func(ctx context.Context, tx vault.Tx) error {
 		list = nil
 		for range n {
-			k := vault.Rewrapped{UID: uuid.New(), Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Next: 2, Wrapped: make([]byte, 200)}
+			p := live(id, uuid.NewString())
+			if _, err := tx.InsertSubject(ctx, p); err != nil {
+				return err
+			}
+			k := vault.Rewrapped{UID: p.UID, Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Next: 2, Wrapped: make([]byte, 200)}
 			list = append(list, k)
 			if _, err := tx.InsertKey(ctx, id, k.UID, vault.DataKey{Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Wrapped: make([]byte, 200)}); err != nil {
 				return err
@@ -49,7 +53,7 @@ func TestRewrapIsTwoStatementsInPlace(t *testing.T) {
 			return err
 		})
 		sql := strings.Join(r.take(), "\n")
-		if strings.Count(sql, "data_key") != 2 || strings.Count(sql, "FOR UPDATE") != 1 || strings.Count(sql, "UPDATE data_key") != 1 || strings.Contains(sql, "INSERT") {
+		if strings.Count(sql, "subject") != 2 || strings.Count(sql, "FOR UPDATE") != 1 || strings.Count(sql, "UPDATE subject") != 1 || strings.Contains(sql, "INSERT") {
 			t.Errorf("a rewrap sent:\n%s", sql)
 		}
 	}
@@ -57,8 +61,8 @@ func TestRewrapIsTwoStatementsInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := db(t, url)
-	all := number(t, c, `SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'data_key'`)
-	hot := number(t, c, `SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'data_key'`)
+	all := number(t, c, `SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'subject'`)
+	hot := number(t, c, `SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'subject'`)
 	if all != n || hot < n*3/4 {
 		t.Errorf("%d of %d rows were changed in place", hot, all)
 	}
@@ -98,7 +102,7 @@ func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
 	} {
 		blocker := db(t, url)
 		run(t, blocker, `BEGIN`)
-		run(t, blocker, `LOCK TABLE data_key`)
+		run(t, blocker, `LOCK TABLE subject`)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			time.Sleep(1500 * time.Millisecond)
@@ -116,14 +120,71 @@ func TestWholeTablesHaveTheTimeTheyTake(t *testing.T) {
 func TestUnreadableKeys(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
-		"keys":        `UPDATE data_key SET keys = substr(keys, 1, 9) WHERE tenant = $1 AND uid = $2`,
-		"the version": `UPDATE data_key SET kek_version = 2 WHERE tenant = $1 AND uid = $2`,
-		"none":        `UPDATE data_key SET kek_version = 0 WHERE tenant = $1 AND uid = $2`,
+		"keys":        `UPDATE subject SET keys = substr(keys, 1, 9) WHERE tenant = $1 AND uid = $2`,
+		"the version": `UPDATE subject SET kek_version = 2 WHERE tenant = $1 AND uid = $2`,
+		"none":        `UPDATE subject SET kek_version = 0 WHERE tenant = $1 AND uid = $2`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, url := open(t)
 			c := db(t, url)
 			storetest.Unreadable(t, s, func(tenant int32, uid uuid.UUID) { run(t, c, sql, tenant, uid.String()) })
 		})
+	}
+}
+
+// Rewraps and requests that lock several people lock them in one order: nobody waits in a
+// circle, which PostgreSQL would break after a second by ending one.
+func TestRewrapLocksInTheOrderOfWriters(t *testing.T) {
+	t.Parallel()
+	s, url := open(t)
+	id := tenant(t, s, "acme")
+	people := make([]vault.Subject, 8) // by lookup, their uids the other way round
+	for i := range people {
+		people[i] = live(id, "someone")
+		people[i].Lookup[0], people[i].UID[0] = byte(i), byte(0xff-i)
+	}
+	var list []vault.Rewrapped
+	update(t, s, func(ctx context.Context, tx vault.Tx) error {
+		list = nil
+		for _, p := range people {
+			if _, err := tx.InsertSubject(ctx, p); err != nil {
+				return err
+			}
+			k := vault.DataKey{Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Wrapped: []byte("w")}
+			if _, err := tx.InsertKey(ctx, id, p.UID, k); err != nil {
+				return err
+			}
+			list = append(list, vault.Rewrapped{UID: p.UID, Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Next: 1, Wrapped: []byte("w")})
+		}
+		return nil
+	})
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for range 60 {
+				err := s.Update(t.Context(), func(tx vault.Tx) error {
+					if i%2 == 0 {
+						_, err := tx.RewrapKeys(t.Context(), id, list)
+						return err
+					}
+					for _, p := range people {
+						if _, err := tx.Subject(t.Context(), id, p.Lookup, vault.ShareLock); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Close(); err != nil { // a connection that ends reports what it met
+		t.Fatal(err)
+	}
+	if n := number(t, db(t, url), `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n != 0 {
+		t.Errorf("%d circles of waiting", n)
 	}
 }

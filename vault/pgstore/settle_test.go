@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 	"github.com/fieldvault/fieldvault/vault/storetest"
@@ -26,9 +24,10 @@ func TestSettleWaitsForAStatementUnderWay(t *testing.T) {
 	t.Parallel()
 	s, url := open(t, patient)
 	blocker, watch := db(t, url), db(t, url)
-	id, uid := tenant(t, s, "acme"), uuid.New()
+	id := tenant(t, s, "acme")
+	uid := alive(t, s, id)
 	run(t, blocker, `BEGIN`)
-	run(t, blocker, `INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES ($1, $2, 1, 'w')`, id, uid.String())
+	run(t, blocker, `UPDATE subject SET kek_version = 1, keys = 'w' WHERE tenant = $1 AND uid = $2`, id, uid.String())
 	stored, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- s.Update(t.Context(), func(tx vault.Tx) error {
@@ -60,7 +59,7 @@ func TestSettleWaitsForAStatementUnderWay(t *testing.T) {
 		t.Error(err)
 	}
 	<-settled
-	if n := number(t, watch, `SELECT count(*) FROM data_key WHERE kek_version = 1`); n != 1 {
+	if n := number(t, watch, `SELECT count(*) FROM subject WHERE kek_version = 1`); n != 1 {
 		t.Errorf("%d keys under the old version, want the one that was under way", n)
 	}
 }

@@ -21,8 +21,6 @@ func (t *tx) Unswept(ctx context.Context, limit int) ([]vault.Subject, error) {
 // A test compares them with the schema.
 func sweeps() []string {
 	return []string{
-		`DELETE FROM data_key WHERE tenant = $1 AND uid = $2 AND uid IN (
-    SELECT uid FROM data_key WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM record WHERE tenant = $1 AND uid = $2 AND (collection, record) IN (
     SELECT collection, record FROM record WHERE tenant = $1 AND uid = $2 LIMIT $3)`,
 		`DELETE FROM search_index WHERE tenant = $1 AND uid = $2 AND (collection, record, field, version, value) IN (

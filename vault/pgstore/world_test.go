@@ -158,6 +158,17 @@ func erased(s vault.Subject) vault.Subject {
 	return s
 }
 
+// alive stores a live person without anything, and returns the uid.
+func alive(t testing.TB, s *pgstore.Store, tenant int32) uuid.UUID {
+	t.Helper()
+	p := live(tenant, uuid.NewString())
+	update(t, s, func(ctx context.Context, tx vault.Tx) error {
+		_, err := tx.InsertSubject(ctx, p)
+		return err
+	})
+	return p.UID
+}
+
 // person stores a live person with a row in every table of people's rows.
 func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Subject {
 	t.Helper()

@@ -17,9 +17,9 @@ func scanKeyRow(r *sql.Rows) (k keyrow.Row, err error) {
 	return k, err
 }
 
-// keyRow reads the row of a person's keys; who has none has no row.
+// keyRow reads what the row of the directory says of a person's keys, if anything.
 func (t *tx) keyRow(ctx context.Context, tenant int32, uid uuid.UUID) (r keyrow.Row, exists bool, err error) {
-	r, err = one(ctx, t, `SELECT kek_version, keys FROM data_key WHERE tenant = ?1 AND uid = ?2`, scanKeyRow, tenant, uid[:])
+	r, err = one(ctx, t, `SELECT kek_version, keys FROM subject WHERE tenant = ?1 AND uid = ?2 AND keys IS NOT NULL`, scanKeyRow, tenant, uid[:])
 	if errors.Is(err, vault.ErrNoRow) {
 		return r, false, nil
 	}
@@ -34,17 +34,18 @@ func (t *tx) keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.Dat
 	return r.Unpack(nil)
 }
 
-// putKeys writes keys as they now are. What they were, this transaction has read, and
-// no other writes.
+// putKeys writes keys of a living person as they now are. What they were, this
+// transaction has read, and no other writes.
 func (t *tx) putKeys(ctx context.Context, tenant int32, uid uuid.UUID, keys []vault.DataKey) error {
 	r, err := keyrow.Pack(keys)
 	if err != nil {
 		return t.spoil(err)
 	}
-	_, err = t.exec(ctx, `
-		INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES (?1, ?2, ?3, ?4)
-		ON CONFLICT (tenant, uid) DO UPDATE SET kek_version = excluded.kek_version, keys = excluded.keys`,
+	n, err := t.exec(ctx, `UPDATE subject SET kek_version = ?3, keys = ?4 WHERE tenant = ?1 AND uid = ?2 AND state = 1`,
 		tenant, uid[:], r.KEKVersion, r.Keys)
+	if err == nil && n != 1 {
+		return vault.ErrNoRow
+	}
 	return err
 }
 
@@ -92,7 +93,7 @@ func (t *tx) checkKEK(ctx context.Context, tenant, version int32) error {
 func (t *tx) DestroyKeys(ctx context.Context, tenant int32, uid uuid.UUID) ([]vault.DataKey, error) {
 	r, _, err := t.keyRow(ctx, tenant, uid)
 	if err == nil {
-		_, err = t.exec(ctx, `DELETE FROM data_key WHERE tenant = ?1 AND uid = ?2`, tenant, uid[:])
+		_, err = t.exec(ctx, `UPDATE subject SET kek_version = NULL, keys = NULL WHERE tenant = ?1 AND uid = ?2`, tenant, uid[:])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("destroying keys: %w", err)

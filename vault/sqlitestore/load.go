@@ -59,7 +59,7 @@ func (t *tx) load(ctx context.Context, q vault.LoadQuery) (*vault.Loaded, error)
 		return nil, err
 	}
 	l := &loader{t: t, q: q, refs: string(text), items: make([]vault.LoadedItem, len(q.Items))}
-	for _, part := range []func(context.Context) error{l.subjects, l.keys, l.consents} {
+	for _, part := range []func(context.Context) error{l.subjects, l.consents} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -81,14 +81,14 @@ func (l *loader) item(n int) (*vault.LoadedItem, error) {
 	return &l.items[n], nil
 }
 
-// subjects reads people and their records.
+// subjects reads people, their keys and their records.
 func (l *loader) subjects(ctx context.Context) error {
 	const query = `
 		SELECT q.key, s.tenant, s.lookup, s.uid, s.generation, s.state, s.restricted, s.held, s.mark,
 			CASE WHEN ?3 THEN s.sealed_id END, CASE WHEN ?3 THEN s.note END,
 			CASE WHEN ?3 THEN s.certificate END, s.created, s.erased_at,
 			r.rowid IS NOT NULL, coalesce(r.collection, 0), coalesce(r.record, ''), r.row_id,
-			coalesce(r.revision, 0), coalesce(r.deleted, 0), r.sealed` + person + `
+			coalesce(r.revision, 0), coalesce(r.deleted, 0), r.sealed, coalesce(s.kek_version, 0), s.keys` + person + `
 		LEFT JOIN record r ON s.state = 1 AND r.tenant = s.tenant AND r.uid = s.uid
 			AND r.collection = q.value ->> 1 AND r.record = q.value ->> 2`
 	return l.t.each(ctx, query, func(rows *sql.Rows) error {
@@ -96,10 +96,12 @@ func (l *loader) subjects(ctx context.Context) error {
 			n      int
 			s      vault.Subject
 			r      vault.Record
+			k      keyrow.Row
 			stored bool
 		)
 		targets := append([]any{&n}, subjectTargets(&s)...)
 		targets = append(append(targets, &stored), recordTargets(&r)...)
+		targets = append(targets, &k.KEKVersion, &k.Keys)
 		if err := rows.Scan(targets...); err != nil {
 			return err
 		}
@@ -108,31 +110,14 @@ func (l *loader) subjects(ctx context.Context) error {
 			return err
 		}
 		it.Subject = &s
+		if k.Keys != nil {
+			it.Keys = k.Load()
+		}
 		if stored {
 			it.Record = &r
 		}
 		return nil
 	}, l.q.Tenant, l.refs, l.q.Identity)
-}
-
-func (l *loader) keys(ctx context.Context) error {
-	const query = `SELECT q.key, k.kek_version, k.keys` + person + `
-		CROSS JOIN data_key k ON k.tenant = s.tenant AND k.uid = s.uid
-		WHERE s.state = 1`
-	return l.t.each(ctx, query, func(rows *sql.Rows) error {
-		var (
-			n int
-			k keyrow.Row
-		)
-		if err := rows.Scan(&n, &k.KEKVersion, &k.Keys); err != nil {
-			return err
-		}
-		it, err := l.item(n)
-		if err == nil {
-			it.Keys = k.Load()
-		}
-		return err
-	}, l.q.Tenant, l.refs)
 }
 
 func (l *loader) consents(ctx context.Context) error {

@@ -22,7 +22,7 @@ type placedRow struct {
 // out whom it has no room for.
 func (t *tx) KeysBelow(ctx context.Context, tenant, below int32, after uuid.UUID, limit int) ([]vault.PlacedKey, error) {
 	people, err := list(ctx, t, `
-		SELECT uid, kek_version, keys FROM data_key
+		SELECT uid, kek_version, keys FROM subject
 		WHERE tenant = ?1 AND uid > ?3 AND kek_version > 0 AND kek_version < ?2
 		ORDER BY uid LIMIT ?4`,
 		func(r *sql.Rows) (p placedRow, err error) {
@@ -139,7 +139,7 @@ func (t *tx) countPacked(ctx context.Context, tenant int32) (map[int32]int64, er
 	var row keyrow.Row
 	var keys []vault.DataKey
 	packed := (*sql.RawBytes)(&row.Keys) // not copied
-	err := t.each(ctx, `SELECT kek_version, keys FROM data_key WHERE tenant = ?1`, func(r *sql.Rows) error {
+	err := t.each(ctx, `SELECT kek_version, keys FROM subject WHERE tenant = ?1 AND keys IS NOT NULL`, func(r *sql.Rows) error {
 		if err := r.Scan(&row.KEKVersion, packed); err != nil {
 			return err
 		}

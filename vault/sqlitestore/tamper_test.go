@@ -90,10 +90,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"a second job of one kind":            "INSERT INTO job SELECT 1, randomblob(16), 'k', 1, x'', x'', 0, 0, '', '', '', 0, NULL, 0, 0 FROM (VALUES (1), (2))",
 		"a shred of no group":                 "INSERT INTO shred VALUES (1, zeroblob(16), 0, 1)",
 		"text where bytes belong":             "UPDATE subject SET mark = 'text'",
-		"keys of no bytes":                    "INSERT INTO data_key VALUES (1, zeroblob(16), 0, x'')",
-		"keys that are none":                  "INSERT INTO data_key VALUES (1, zeroblob(16), 0, NULL)",
-		"a version of a key below 0":          "INSERT INTO data_key VALUES (1, zeroblob(16), -1, x'00')",
-		"a version of a key beyond all":       "INSERT INTO data_key VALUES (1, zeroblob(16), 1 << 31, x'00')",
+		"keys of no bytes":                    "UPDATE subject SET kek_version = 0, keys = x'' WHERE state = 1",
+		"keys that are none":                  "UPDATE subject SET kek_version = 0, keys = NULL WHERE state = 1",
+		"keys of no version":                  "UPDATE subject SET kek_version = NULL, keys = x'00' WHERE state = 1",
+		"keys of the erased":                  "UPDATE subject SET kek_version = 0, keys = x'00' WHERE state = 2",
+		"a version of a key below 0":          "UPDATE subject SET kek_version = -1, keys = x'00' WHERE state = 1",
+		"a version of a key beyond all":       "UPDATE subject SET kek_version = 1 << 31, keys = x'00' WHERE state = 1",
 		"a deleted record with sealed fields": "INSERT INTO record VALUES (1, zeroblob(16), 1, 'r', zeroblob(16), 1, 1, x'00')",
 	} {
 		if err := raw(t, path, statement); err == nil || !strings.Contains(err.Error(), "constraint") {
@@ -114,7 +116,7 @@ func TestSchemaRefuses(t *testing.T) {
 func TestSubjectTablesAreThoseOfTheSchema(t *testing.T) {
 	s := open(t, filepath.Join(folder(t), "vault.db"))
 	tenant, uid := newTenant(t, s), uuid.New()
-	want := []string{"consent", "consent_event", "data_key", "effect", "honey", "record", "request", "reseal", "search_index", "shred", "ticket", "token"}
+	want := []string{"consent", "consent_event", "effect", "honey", "record", "request", "reseal", "search_index", "shred", "ticket", "token"}
 	check := func() {
 		t.Helper()
 		if got, err := s.SubjectTables(t.Context()); err != nil || !slices.Equal(got, want) {
@@ -244,7 +246,7 @@ func TestUnreadableKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, filepath.Join(folder(t), "vault.db"))
 			storetest.Unreadable(t, s, func(tenant int32, uid uuid.UUID) {
-				err := s.Corrupt(t.Context(), "UPDATE data_key SET "+set+" WHERE (tenant, uid) = ("+hexed(tenant, uid)+")")
+				err := s.Corrupt(t.Context(), "UPDATE subject SET "+set+" WHERE (tenant, uid) = ("+hexed(tenant, uid)+")")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -21,8 +21,23 @@ func (w *world) keysOf(tenant int32, uid uuid.UUID) (out []vault.DataKey) {
 	return out
 }
 
-// insertKey stores a key and says whether it was stored.
+// isThere adds a person with a uid, unless there is one.
+func (w *world) isThere(tenant int32, uid uuid.UUID) {
+	w.Helper()
+	w.update(func(ctx context.Context, tx vault.Tx) error {
+		_, err := tx.SubjectByUID(ctx, tenant, uid, vault.NoLock)
+		if !errors.Is(err, vault.ErrNoRow) {
+			return err
+		}
+		s := w.subject(tenant)
+		s.UID = uid
+		return insert(tx.InsertSubject(ctx, s))
+	})
+}
+
+// insertKey stores a key of a person, who is added if need be, and says whether it was stored.
 func (w *world) insertKey(tenant int32, uid uuid.UUID, k vault.DataKey) (inserted bool, err error) {
+	w.isThere(tenant, uid)
 	err = w.try(func(ctx context.Context, tx vault.Tx) (err error) {
 		inserted, err = tx.InsertKey(ctx, tenant, uid, k)
 		return err
@@ -30,9 +45,11 @@ func (w *world) insertKey(tenant int32, uid uuid.UUID, k vault.DataKey) (inserte
 	return inserted, err
 }
 
-// destroyGroup destroys one group and returns what that destroyed.
+// destroyGroup destroys one group of a person, who is added if need be, and returns what
+// that destroyed.
 func (w *world) destroyGroup(tenant int32, uid uuid.UUID, group uint32) (k vault.DataKey) {
 	w.Helper()
+	w.isThere(tenant, uid)
 	w.update(func(ctx context.Context, tx vault.Tx) (err error) {
 		k, err = tx.DestroyGroup(ctx, tenant, uid, group)
 		return err
@@ -78,6 +95,39 @@ func keys(w *world) {
 	w.run("StaleKEK", staleKEK)
 	w.run("DestroyKeys", destroyKeys)
 	w.run("DestroyGroup", destroyGroup)
+	w.run("KeysOfTheLivingOnly", keysOfTheLivingOnly)
+}
+
+// keysOfTheLivingOnly: nobody unknown or erased gets a key, or a place of one (I1).
+func keysOfTheLivingOnly(w *world) {
+	tenant := w.tenant()
+	erased := w.person(tenant)
+	inserted, err := w.insertKey(tenant, erased.UID, dataKey(2, 1))
+	w.is("InsertKey", insert(inserted, err), nil)
+	elsewhere := w.person(w.tenant())
+	w.erase(erased)
+	for what, uid := range map[string]uuid.UUID{"somebody erased": erased.UID, "nobody": newUID(), "somebody of another tenant": elsewhere.UID} {
+		w.is("InsertKey of "+what, w.try(func(ctx context.Context, tx vault.Tx) error {
+			_, err := tx.InsertKey(ctx, tenant, uid, dataKey(3, 1))
+			return err
+		}), vault.ErrNoRow)
+		w.is("DestroyGroup of "+what, w.try(func(ctx context.Context, tx vault.Tx) error {
+			_, err := tx.DestroyGroup(ctx, tenant, uid, 3)
+			return err
+		}), vault.ErrNoRow)
+		w.equal("keys of "+what, w.keysOf(tenant, uid), []vault.DataKey{})
+		w.equal("rewrapped of "+what, w.rewrapKeys(tenant, rewrapped(uid, dataKey(2, 1))), 0)
+	}
+	undestroyed := w.person(tenant)
+	inserted, err = w.insertKey(tenant, undestroyed.UID, dataKey(2, 1))
+	w.is("InsertKey", insert(inserted, err), nil)
+	err = w.try(func(ctx context.Context, tx vault.Tx) error {
+		return tx.UpdateSubject(ctx, erasedForm(undestroyed), undestroyed.Generation)
+	})
+	if err == nil {
+		w.Error("somebody could be erased and keep a key")
+	}
+	w.equal("keys of who could not be erased", w.keysOf(tenant, undestroyed.UID), []vault.DataKey{dataKey(2, 1)})
 }
 
 func insertIsNoUpsert(w *world) {

@@ -157,9 +157,6 @@ func loadErased(w *world) {
 	}
 	e := w.erase(s)
 	check("erased, not swept", e)
-	inserted, err := w.insertKey(s.Tenant, s.UID, dataKey(1, 1))
-	w.is("InsertKey", insert(inserted, err), nil)
-	check("erased, with a key put back", e)
 	w.sweepAll(s.Tenant, s.UID, 1000)
 	forgotten := e
 	forgotten.UID = uuid.Nil

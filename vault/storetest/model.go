@@ -63,6 +63,16 @@ func (m *twin) life(uid uuid.UUID) life {
 	return m.lives[uid]
 }
 
+// live says whether somebody living has the uid.
+func (m *twin) live(uid uuid.UUID) bool {
+	for _, s := range m.people {
+		if s.UID == uid {
+			return s.State == vault.Live
+		}
+	}
+	return false
+}
+
 // An operation does the same to a store and to its twin, and reports a
 // difference between their answers.
 type operation struct {
@@ -192,6 +202,11 @@ func applyInsertKey(ctx context.Context, tx vault.Tx, m *twin, o operation, same
 	uid := o.uid(m)
 	l := m.life(uid)
 	k := dataKey(group(o.pick), []uint32{1, 1, 2, 2, 3, 3}[o.extra])
+	if !m.live(uid) {
+		_, err := tx.InsertKey(ctx, m.tenant, uid, k)
+		same("InsertKey of nobody living", errors.Is(err, vault.ErrNoRow), true)
+		return nil
+	}
 	old, ok := l.keys[k.Group]
 	want := !ok || old.Epoch == k.Epoch && old.Wrapped == nil
 	got, err := tx.InsertKey(ctx, m.tenant, uid, k)
@@ -204,6 +219,11 @@ func applyInsertKey(ctx context.Context, tx vault.Tx, m *twin, o operation, same
 
 func applyDestroyGroup(ctx context.Context, tx vault.Tx, m *twin, o operation, same func(string, any, any)) error {
 	uid, group := o.uid(m), group(o.pick)
+	if !m.live(uid) {
+		_, err := tx.DestroyGroup(ctx, m.tenant, uid, group)
+		same("DestroyGroup of nobody living", errors.Is(err, vault.ErrNoRow), true)
+		return nil
+	}
 	l := m.life(uid)
 	old, ok := l.keys[group]
 	if !ok {

@@ -89,7 +89,8 @@ func races(w *world) {
 		}), 1)
 	})
 	w.run("InsertKey", func(w *world) {
-		tenant, uid := w.tenant(), newUID()
+		tenant := w.tenant()
+		uid := w.person(tenant).UID
 		for epoch := uint32(1); epoch <= 3; epoch++ {
 			w.equal("keys inserted", w.race(func(ctx context.Context, tx vault.Tx, i int) (bool, error) {
 				k := dataKey(1, epoch)
@@ -100,7 +101,8 @@ func races(w *world) {
 		}
 	})
 	w.run("DestroyGroup", func(w *world) {
-		tenant, uid := w.tenant(), newUID()
+		tenant := w.tenant()
+		uid := w.person(tenant).UID
 		w.race(func(ctx context.Context, tx vault.Tx, _ int) (bool, error) {
 			_, err := tx.DestroyGroup(ctx, tenant, uid, 2)
 			return true, err
@@ -211,7 +213,7 @@ func raceErasure(w *world) {
 				return
 			}
 			err := w.try(func(ctx context.Context, tx vault.Tx) error {
-				p, err := tx.Subject(ctx, tenant, s.Lookup, vault.ShareLock)
+				p, err := tx.Subject(ctx, tenant, s.Lookup, vault.ExclusiveLock)
 				if err != nil || p.State != vault.Live {
 					return err
 				}
@@ -239,11 +241,10 @@ func (w *world) eraseUnderLock(s vault.Subject) {
 		if _, err := tx.Subject(ctx, s.Tenant, s.Lookup, vault.ExclusiveLock); err != nil {
 			return err
 		}
-		if err := tx.UpdateSubject(ctx, erasedForm(s), 1); err != nil {
+		if _, err := tx.DestroyKeys(ctx, s.Tenant, s.UID); err != nil {
 			return err
 		}
-		_, err := tx.DestroyKeys(ctx, s.Tenant, s.UID)
-		return err
+		return tx.UpdateSubject(ctx, erasedForm(s), 1)
 	})
 	if err != nil {
 		w.Errorf("erasing: %v", err)

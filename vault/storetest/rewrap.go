@@ -14,9 +14,12 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-// placed stores keys of people.
+// placed stores keys of people, who are added if need be.
 func (w *world) placed(tenant int32, keys ...vault.PlacedKey) {
 	w.Helper()
+	for _, k := range keys {
+		w.isThere(tenant, k.UID)
+	}
 	w.update(func(ctx context.Context, tx vault.Tx) error {
 		for _, k := range keys {
 			if err := insert(tx.InsertKey(ctx, tenant, k.UID, k.DataKey)); err != nil {

@@ -272,7 +272,7 @@ func raceReplaceKey(w *world) {
 func raceGroups(w *world) {
 	tenant := w.tenant()
 	for round := range 20 {
-		uid := newUID()
+		uid := w.person(tenant).UID
 		old := []vault.DataKey{dataKey(10, 1), dataKey(11, 1), dataKey(12, 1)}
 		if round%2 == 0 {
 			old = nil

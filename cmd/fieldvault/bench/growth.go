@@ -70,7 +70,7 @@ func (l *lab) overhead(ctx context.Context) error {
 		return err
 	}
 	total := int64(0)
-	for _, name := range []string{"subject", "data_key", "record", "consent"} {
+	for _, name := range []string{"subject", "record", "consent"} {
 		grown := after[name] - before[name]
 		total += grown
 		l.say("%-10s %.1f bytes a field", name, float64(grown)/float64(n*batch*fields))
@@ -119,7 +119,7 @@ func (l *lab) grow(ctx context.Context, size int64) error {
 		return err
 	}
 	total := int64(0)
-	for _, name := range []string{"subject", "data_key", "record", "search_index"} {
+	for _, name := range []string{"subject", "record", "search_index"} {
 		total += g.Tables[name]
 	}
 	g.Bytes = float64(total) / float64(size*int64(len(l.of.names)))

@@ -251,14 +251,14 @@ func nothingIsLeft(t *testing.T, w *world) {
 	}).want(t, "storing", "201")
 	w.tokenise(t, "default", "e06", nil)
 	w.erase(t, "e06").want(t, "erasing", "200")
-	if n := w.one(t, `SELECT count(*) FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid); n != int64(0) {
+	if n := w.one(t, `SELECT count(*) FROM subject WHERE tenant = $1 AND uid = $2 AND keys IS NOT NULL`, p.tenant, p.uid); n != int64(0) {
 		t.Errorf("%v wrapped keys right after the erasure", n)
 	}
 	w.restart(t)
 	deadline := time.Now().Add(patience)
 	for {
 		left := ""
-		for _, table := range []string{"data_key", "record", "search_index", "consent", "consent_event", "token"} {
+		for _, table := range []string{"record", "search_index", "consent", "consent_event", "token"} {
 			if n := w.one(t, `SELECT count(*) FROM `+table+` WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid); n != int64(0) {
 				left += fmt.Sprintf(" %s: %v", table, n)
 			}
@@ -398,7 +398,7 @@ func (w *world) noOrphans(t *testing.T) {
 			t.Fatal("the sweep does not end")
 		}
 	}
-	for _, table := range []string{"data_key", "record", "search_index"} {
+	for _, table := range []string{"record", "search_index"} {
 		if n := w.one(t, fmt.Sprintf(orphans, table)); n != int64(0) {
 			t.Errorf("%s has %v rows of nobody", table, n)
 		}

@@ -136,7 +136,7 @@ func (w *world) unwrapped(t *testing.T, database string) map[string]bool {
 	must(t, err)
 	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(t.Context(), `
-SELECT uid::text, '', kek_version, keys FROM data_key JOIN tenant ON tenant.id = tenant WHERE name = 'default'
+SELECT uid::text, '', kek_version, keys FROM subject JOIN tenant ON tenant.id = tenant WHERE name = 'default' AND keys IS NOT NULL
 UNION ALL SELECT '', label, kek_version, wrapped FROM tenant_key JOIN tenant ON tenant.id = tenant WHERE name = 'default'`)
 	must(t, err)
 	defer func() { _ = rows.Close() }()
@@ -236,7 +236,7 @@ func (w *world) transplant(t *testing.T, from, to string, person row) {
 	must(t, err)
 	_, err = tx.ExecContext(t.Context(), `DELETE FROM subject WHERE lookup = $1`, person.lookup)
 	must(t, err)
-	for _, table := range []string{"subject", "data_key", "record", "consent", "search_index"} {
+	for _, table := range []string{"subject", "record", "consent", "search_index"} {
 		var rows string
 		must(t, source.QueryRowContext(t.Context(), `SELECT coalesce(json_agg(x), '[]')::text FROM `+table+` x WHERE uid = $1`, uidOf(t, person)).Scan(&rows))
 		_, err = tx.ExecContext(t.Context(), `DELETE FROM `+table+` WHERE uid = $1`, uidOf(t, person)) // what is not swept yet

@@ -207,7 +207,9 @@ func movedTenant(t *testing.T, w *world) {
 	}
 	w.refuses(t, "our values and keys in their row", "other", "s04", "self")
 	// Everything of the person, moved to the other tenant as it is.
-	for _, table := range []string{"data_key", "record", "search_index"} {
+	w.sql(t, `UPDATE subject SET (kek_version, keys) = (SELECT kek_version, keys FROM subject o WHERE o.tenant = $1 AND o.uid = $2) WHERE tenant = $3 AND uid = $4`,
+		ours.tenant, ours.uid, theirs.tenant, theirs.uid)
+	for _, table := range []string{"record", "search_index"} {
 		w.sql(t, `DELETE FROM `+table+` WHERE tenant = $1 AND uid = $2`, theirs.tenant, theirs.uid)
 		w.sql(t, `UPDATE `+table+` SET tenant = $3, uid = $4 WHERE tenant = $1 AND uid = $2`, ours.tenant, ours.uid, theirs.tenant, theirs.uid)
 	}

@@ -37,7 +37,7 @@ const defaultGroup = 2
 // keys are a person's keys as they are stored.
 func (w *world) keys(t *testing.T, p row) []vault.DataKey {
 	t.Helper()
-	list := w.rows(t, `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	list := w.rows(t, `SELECT kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2 AND keys IS NOT NULL`, p.tenant, p.uid)
 	if len(list) == 0 {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (w *world) trySetKey(t *testing.T, p row, group uint32, change func(*vault.
 	if err != nil {
 		return err
 	}
-	return w.trySQL(t, `UPDATE data_key SET kek_version = $3, keys = $4 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, r.KEKVersion, r.Keys)
+	return w.trySQL(t, `UPDATE subject SET kek_version = $3, keys = $4 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, r.KEKVersion, r.Keys)
 }
 
 func (w *world) wrapped(t *testing.T, p row, group uint32) []byte {
@@ -122,8 +122,8 @@ func changedKeys(t *testing.T, w *world) {
 
 // changedKeyRow: the same of the form in which all keys of a person stand.
 func changedKeyRow(t *testing.T, w *world, p row) {
-	const set = `UPDATE data_key SET keys = $3 WHERE tenant = $1 AND uid = $2`
-	keys := w.blob(t, `SELECT keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	const set = `UPDATE subject SET keys = $3 WHERE tenant = $1 AND uid = $2`
+	keys := w.blob(t, `SELECT keys FROM subject WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
 	for what, b := range map[string][]byte{
 		"cut in half": keys[:len(keys)/2], "without the last byte": keys[:len(keys)-1], "the format alone": keys[:1],
 		"with a byte more": append(bytes.Clone(keys), 0), "twice": append(bytes.Clone(keys), keys...),
@@ -181,13 +181,13 @@ func wrongForms(t *testing.T, w *world) {
 	w.setWrapped(t, p, defaultGroup, key)
 	before = w.kekRequests(t)
 	for _, version := range []int64{0, -1, math.MinInt32, math.MaxInt32, math.MaxInt32 + 1, 1 << 40} {
-		err := w.trySQL(t, `UPDATE data_key SET kek_version = $3 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, version)
+		err := w.trySQL(t, `UPDATE subject SET kek_version = $3 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid, version)
 		if err != nil {
 			continue
 		}
 		w.refusesKey(t, fmt.Sprintf("kek_version %d", version), "s12")
 	}
-	w.sql(t, `UPDATE data_key SET kek_version = 1 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
+	w.sql(t, `UPDATE subject SET kek_version = 1 WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
 	for _, version := range []int32{0, -1, math.MinInt32} {
 		if w.trySetKey(t, p, defaultGroup, func(k *vault.DataKey) { k.KEKVersion = version }) == nil {
 			t.Errorf("there is a form for a key under version %d", version)
@@ -206,8 +206,8 @@ func wrongForms(t *testing.T, w *world) {
 func unreadableRow(t *testing.T, w *world) {
 	p, q := w.newPerson(t, "default", "s14-a", w.secrets("s14")), w.newPerson(t, "default", "s14-b", w.secrets("s14"))
 	before := w.fsck(t)
-	const set = `UPDATE data_key SET keys = $3 WHERE tenant = $1 AND uid = $2`
-	defer w.sql(t, set, p.tenant, p.uid, w.blob(t, `SELECT keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid))
+	const set = `UPDATE subject SET keys = $3 WHERE tenant = $1 AND uid = $2`
+	defer w.sql(t, set, p.tenant, p.uid, w.blob(t, `SELECT keys FROM subject WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid))
 	w.sql(t, set, p.tenant, p.uid, []byte("x"))
 	w.refusesKey(t, "with a key that cannot be read", "s14-a")
 	w.setSealed(t, q, "self", []byte("x"))

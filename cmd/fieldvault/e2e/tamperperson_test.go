@@ -44,7 +44,7 @@ func setBackFromErased(t *testing.T, w *world) {
 	secrets := w.secrets("s20")
 	p := w.newPerson(t, "default", "s20", secrets)
 	subject := w.rows(t, `SELECT uid, state, mark, sealed_id, certificate, erased_at FROM subject WHERE `+person, p.tenant, p.lookup)[0]
-	keys := w.rows(t, `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
+	keys := w.rows(t, `SELECT kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	record := w.rows(t, `SELECT row_id, revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	w.erase(t, "s20").want(t, "erasing", "200")
 	for what, q := range map[string]string{
@@ -53,9 +53,12 @@ func setBackFromErased(t *testing.T, w *world) {
 		"of a generation less":  `UPDATE subject SET generation = 0 WHERE ` + person,
 		"gone":                  `DELETE FROM subject WHERE ` + person,
 		"another's":             `UPDATE subject SET lookup = $3 WHERE ` + person,
+		"one with keys":         `UPDATE subject SET kek_version = 1, keys = $3 WHERE ` + person,
 	} {
 		args := []any{p.tenant, p.lookup}
 		switch {
+		case strings.Contains(q, "keys = $3"):
+			args = append(args, keys[1])
 		case strings.Contains(q, "uid = $3"):
 			args = append(args, p.uid)
 		case strings.Contains(q, "$3"):
@@ -79,10 +82,7 @@ func setBackFromErased(t *testing.T, w *world) {
 	}
 	gone("erased", "410 gone")
 	putBack := func() {
-		for _, table := range []string{"data_key", "record"} {
-			w.sql(t, `DELETE FROM `+table+` WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
-		}
-		w.sql(t, `INSERT INTO data_key (tenant, uid, kek_version, keys) VALUES ($1, $2, $3, $4)`, p.tenant, p.uid, keys[0], keys[1])
+		w.sql(t, `DELETE FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)
 		extra, value := "", ""
 		if !w.production {
 			extra, value = ", deleted", ", 0"
@@ -90,16 +90,16 @@ func setBackFromErased(t *testing.T, w *world) {
 		w.sql(t, `INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed`+extra+`) VALUES ($1, $2, 1, 'self', $3, $4, $5`+value+`)`, p.tenant, p.uid, record[0], record[1], record[2])
 	}
 	putBack()
-	gone("with its keys and record put back", "410 gone")
+	gone("with its record put back", "410 gone")
 	w.restoring(t, "subject", func() {
-		w.sql(t, `UPDATE subject SET uid = $3, state = 1, erased_at = NULL WHERE `+person, p.tenant, p.lookup, p.uid)
+		w.sql(t, `UPDATE subject SET uid = $3, state = 1, erased_at = NULL, kek_version = $4, keys = $5 WHERE `+person, p.tenant, p.lookup, p.uid, keys[0], keys[1])
 	})
 	putBack()
 	gone("set to live with the triggers dropped", "500 integrity", "410 gone")
 	// All rows as they were, their MAC too: only the log knows better (or the ledger).
 	w.restoring(t, "subject", func() {
-		w.sql(t, `UPDATE subject SET uid = $3, state = 1, mark = $4, sealed_id = $5, certificate = $6, erased_at = $7 WHERE `+person,
-			p.tenant, p.lookup, p.uid, subject[2], subject[3], subject[4], subject[5])
+		w.sql(t, `UPDATE subject SET uid = $3, state = 1, mark = $4, sealed_id = $5, certificate = $6, erased_at = $7, kek_version = $8, keys = $9 WHERE `+person,
+			p.tenant, p.lookup, p.uid, subject[2], subject[3], subject[4], subject[5], keys[0], keys[1])
 	})
 	putBack()
 	if found := strings.Join(w.fsck(t), "\n"); !strings.Contains(found, "erased") {

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
-	"github.com/fieldvault/fieldvault/vault/keyrow"
 	"github.com/fieldvault/fieldvault/vault/ledger"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 )
@@ -69,7 +68,7 @@ func (w *world) settled(t *testing.T) {
 		left := w.strings(t, `SELECT format('%s/%s/%s', uid, grp, epoch) FROM shred`)
 		return !slices.ContainsFunc(left, func(s string) bool { return slices.Contains(w.shred, s) })
 	})
-	for _, table := range []string{"data_key", "record", "search_index", "consent", "consent_event"} {
+	for _, table := range []string{"record", "search_index", "consent", "consent_event"} {
 		n := w.count(t, `SELECT count(*) FROM `+table+` x WHERE NOT EXISTS (
 			SELECT 1 FROM subject s WHERE s.tenant = x.tenant AND s.uid = x.uid)`)
 		w.say(t, n == 0, "%d rows of %s belong to nobody", n, table)
@@ -98,22 +97,8 @@ func (w *world) settled(t *testing.T) {
 // clean-up.
 func (w *world) noKeys(t *testing.T) {
 	t.Helper()
-	rows, err := w.db.QueryContext(t.Context(), `SELECT kek_version, keys FROM data_key k WHERE NOT EXISTS (
-		SELECT 1 FROM subject s WHERE s.tenant = k.tenant AND s.uid = k.uid AND s.state = 1)`)
-	must(t, err)
-	defer func() { must(t, rows.Close()) }()
-	n := 0
-	for rows.Next() {
-		var r keyrow.Row
-		must(t, rows.Scan(&r.KEKVersion, &r.Keys))
-		for _, k := range r.Load() {
-			if k.Wrapped != nil {
-				n++
-			}
-		}
-	}
-	must(t, rows.Err())
-	w.say(t, n == 0, "%d wrapped keys are of nobody alive", n)
+	n := w.count(t, `SELECT count(*) FROM subject WHERE state <> 1 AND keys IS NOT NULL`)
+	w.say(t, n == 0, "%d people who are not alive have keys", n)
 }
 
 // ledgerAgrees says that the ledger and the database know of the same erasures, and

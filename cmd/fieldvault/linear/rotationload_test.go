@@ -100,7 +100,7 @@ func jobAt(ctx context.Context, db *sql.DB, id string) (s standing, err error) {
 // wrappedKeys counts the wrapped keys of people.
 func wrappedKeys(t *testing.T, db *sql.DB) (n int64) {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), `SELECT kek_version, keys FROM data_key`)
+	rows, err := db.QueryContext(t.Context(), `SELECT kek_version, keys FROM subject WHERE keys IS NOT NULL`)
 	must(t, err)
 	defer func() { _ = rows.Close() }()
 	counts := map[int32]int64{}

@@ -61,6 +61,7 @@ CREATE TABLE subject (
     created     timestamptz NOT NULL,
     erased_at   timestamptz,
     tenant      integer     NOT NULL,
+    kek_version integer     CHECK (kek_version >= 0),
     state       smallint    NOT NULL CHECK (state IN (1, 2)),
     restricted  boolean     NOT NULL,
     held        boolean     NOT NULL,
@@ -68,20 +69,28 @@ CREATE TABLE subject (
     lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
     mark        bytea       NOT NULL,
     sealed_id   bytea,
+    keys        bytea       CHECK (octet_length(keys) > 0),
     note        bytea,
     certificate bytea,
     PRIMARY KEY (tenant, lookup),
     UNIQUE (tenant, uid),
+    CONSTRAINT subject_keys CHECK ((keys IS NULL) = (kek_version IS NULL)),
     CONSTRAINT subject_live CHECK (state <> 1 OR uid IS NOT NULL),
-    CONSTRAINT subject_erased CHECK (state <> 2 OR sealed_id IS NULL)
-);
+    CONSTRAINT subject_erased CHECK (state <> 2 OR sealed_id IS NULL AND keys IS NULL)
+) WITH (fillfactor = 90);
+-- Room on each page and no index on the versions: a rewrap then changes rows in place.
+-- Ciphertext does not compress.
+ALTER TABLE subject ALTER COLUMN keys SET STORAGE EXTERNAL;
 COMMENT ON TABLE subject IS 'The directory: one row per person and tenant, by a keyed hash of the external id; never deleted. state 1 is live, 2 is erased.';
+COMMENT ON COLUMN subject.keys IS 'All wrapped keys of the person, packed (package keyrow). Nobody erased has any.';
+COMMENT ON COLUMN subject.kek_version IS 'The lowest version of the key-encryption key that wraps one of them; 0: none is wrapped.';
 CREATE INDEX subject_unswept ON subject (tenant, uid) WHERE state = 2 AND uid IS NOT NULL;
 -- For the count of the living alone: no other statement says the second
 -- condition, which always holds, so none is planned to walk a whole tenant here.
 CREATE INDEX subject_living ON subject (tenant) WHERE state = 1 AND generation >= 1;
 
--- Erased is for ever: only a later generation, under another uid, may live.
+-- Erased is for ever: only a later generation, under another uid, may live. A change of
+-- keys alone is not looked at: it can do nothing of this.
 -- +goose StatementBegin
 CREATE FUNCTION subject_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -107,22 +116,10 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-CREATE TRIGGER subject_guard BEFORE UPDATE OR DELETE ON subject
+CREATE TRIGGER subject_guard BEFORE DELETE OR UPDATE OF tenant, lookup, generation, state, uid ON subject
     FOR EACH ROW EXECUTE FUNCTION subject_guard();
 CREATE TRIGGER subject_guard_truncate BEFORE TRUNCATE ON subject
     FOR EACH STATEMENT EXECUTE FUNCTION subject_guard();
-
--- Room on each page and no index on the versions: a rewrap then changes rows in place.
-CREATE TABLE data_key (
-    tenant      integer NOT NULL,
-    kek_version integer NOT NULL CHECK (kek_version >= 0),
-    uid         uuid    NOT NULL,
-    keys        bytea   NOT NULL CHECK (octet_length(keys) > 0),
-    PRIMARY KEY (tenant, uid)
-) WITH (fillfactor = 90);
--- Ciphertext does not compress.
-ALTER TABLE data_key ALTER COLUMN keys SET STORAGE EXTERNAL;
-COMMENT ON TABLE data_key IS 'All wrapped keys of a person, packed (package keyrow), and the lowest version of the key-encryption key that wraps one; 0: none does.';
 
 CREATE TABLE record (
     revision   bigint  NOT NULL CHECK (revision >= 0),
@@ -557,7 +554,7 @@ CREATE TABLE key_life (
 );
 COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when it was made and destroyed. About nobody.';
 
-REVOKE ALL ON tenant, tenant_key, document, subject, data_key, record, search_index,
+REVOKE ALL ON tenant, tenant_key, document, subject, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket, token,
     request, request_log,
     tally, budget, release_turn, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,

@@ -46,12 +46,18 @@ CREATE TABLE subject (
   held        INTEGER NOT NULL CHECK (held IN (0, 1)),
   mark        BLOB    NOT NULL,
   sealed_id   BLOB,
+  -- All wrapped keys of the person, packed (package keyrow), and the lowest version of
+  -- the key-encryption key that wraps one; 0: none does. Nobody erased has any.
+  kek_version INTEGER CHECK (kek_version BETWEEN 0 AND 2147483647),
+  keys        BLOB    CHECK (length(keys) > 0),
   note        BLOB,
   certificate BLOB,
   created     INTEGER NOT NULL,
   erased_at   INTEGER,
   PRIMARY KEY (tenant, lookup),
-  CHECK (state = 2 OR uid IS NOT NULL)
+  CHECK (state = 2 OR uid IS NOT NULL),
+  CHECK (state = 1 OR keys IS NULL),
+  CHECK ((keys IS NULL) = (kek_version IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX subject_uid ON subject (tenant, uid) WHERE uid IS NOT NULL;
@@ -76,16 +82,6 @@ WHEN NEW.tenant <> OLD.tenant OR NEW.lookup <> OLD.lookup
 BEGIN
   SELECT RAISE (ABORT, 'a row of the directory keeps its name');
 END;
-
--- All wrapped keys of a person, packed (package keyrow), and the lowest version of the
--- key-encryption key that wraps one; 0: none does.
-CREATE TABLE data_key (
-  tenant      INTEGER NOT NULL REFERENCES tenant (id),
-  uid         BLOB    NOT NULL CHECK (length(uid) = 16),
-  kek_version INTEGER NOT NULL CHECK (kek_version BETWEEN 0 AND 2147483647),
-  keys        BLOB    NOT NULL CHECK (length(keys) > 0),
-  PRIMARY KEY (tenant, uid)
-) STRICT;
 
 CREATE TABLE record (
   tenant     INTEGER NOT NULL REFERENCES tenant (id),
