@@ -237,8 +237,7 @@ type KeyTx interface {
 type Record struct {
 	Collection uint32
 	Record     string
-	Row        uuid.UUID // random id of the row, named by write events
-	Revision   uint64    // monotone, over deletion too; 0 only for a row just locked
+	Revision   uint64 // monotone, over deletion too; 0 only for a row just locked
 	Deleted    bool
 	Sealed     []byte // field.AppendPacked; nil when deleted
 }
@@ -252,8 +251,8 @@ type RecordRef struct {
 // RecordTx reads and writes records.
 type RecordTx interface {
 	// LockRecord returns the row, locked until the transaction ends. An absent
-	// one is made first, deleted, at revision 0 with the row id given.
-	LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref RecordRef, newRow uuid.UUID) (Record, error)
+	// one is made first, deleted, at revision 0.
+	LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref RecordRef) (Record, error)
 	// PutRecord writes a row that LockRecord returned in this transaction.
 	PutRecord(ctx context.Context, tenant int32, uid uuid.UUID, r Record) error
 	// ListRecords lists undeleted records by (collection, record), after the

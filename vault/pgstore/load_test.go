@@ -177,7 +177,7 @@ func grow(t testing.TB, c *pgx.Conn, tenant int32, n int) {
 		`INSERT INTO subject (tenant, lookup, uid, generation, state, restricted, held, mark, created)
 SELECT $1, sha256(id::text::bytea), id, 1, 1, false, false, '\x00', now() FROM crowd`,
 		`INSERT INTO data_key (tenant, uid, kek_version, keys) SELECT $1, id, 1, '\x0101020101010100' FROM crowd`,
-		`INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed) SELECT $1, id, 1, 'self', id, 1, '\x00' FROM crowd`,
+		`INSERT INTO record (tenant, uid, collection, record, revision, sealed) SELECT $1, id, 1, 'self', 1, '\x00' FROM crowd`,
 		`INSERT INTO search_index (tenant, uid, collection, record, field, version, value)
 SELECT $1, id, 1, 'self', 1, 1, sha256(id::text::bytea) FROM crowd`,
 		`INSERT INTO consent (tenant, uid, purpose, decision, notice, method, at, mac) SELECT $1, id, 'p', 'granted', '', '', now(), '\x00' FROM crowd`,

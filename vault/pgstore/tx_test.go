@@ -313,7 +313,7 @@ func TestLockRecordRace(t *testing.T) {
 	for range 30 {
 		wg.Go(func() {
 			update(t, s, func(ctx context.Context, tx vault.Tx) error {
-				r, err := tx.LockRecord(ctx, id, uid, vault.RecordRef{Collection: 1, Record: "self"}, uuid.New())
+				r, err := tx.LockRecord(ctx, id, uid, vault.RecordRef{Collection: 1, Record: "self"})
 				if err != nil {
 					return err
 				}

@@ -170,7 +170,7 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		if _, err := tx.InsertKey(ctx, tenant, p.UID, vault.DataKey{Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Wrapped: []byte("wrapped")}); err != nil {
 			return err
 		}
-		r, err := tx.LockRecord(ctx, tenant, p.UID, ref, uuid.New())
+		r, err := tx.LockRecord(ctx, tenant, p.UID, ref)
 		if err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"keys that are none":                  "INSERT INTO data_key VALUES (1, zeroblob(16), 0, NULL)",
 		"a version of a key below 0":          "INSERT INTO data_key VALUES (1, zeroblob(16), -1, x'00')",
 		"a version of a key beyond all":       "INSERT INTO data_key VALUES (1, zeroblob(16), 1 << 31, x'00')",
-		"a deleted record with sealed fields": "INSERT INTO record VALUES (1, zeroblob(16), 1, 'r', zeroblob(16), 1, 1, x'00')",
+		"a deleted record with sealed fields": "INSERT INTO record VALUES (1, zeroblob(16), 1, 'r', 1, 1, x'00')",
 	} {
 		if err := raw(t, path, statement); err == nil || !strings.Contains(err.Error(), "constraint") {
 			t.Errorf("%s: error %v", name, err)

@@ -14,7 +14,7 @@ func (w *world) newPerson(tenant int32) vault.NewPerson {
 	record := func(name string) vault.NewRecord {
 		e := entry(1, 1, "v of "+name)
 		return vault.NewRecord{
-			Record:  vault.Record{Collection: 1, Record: name, Row: newUID(), Revision: 1, Sealed: []byte("sealed " + name)},
+			Record:  vault.Record{Collection: 1, Record: name, Revision: 1, Sealed: []byte("sealed " + name)},
 			Entries: []vault.IndexEntry{e, e, entry(2, 1, "w of "+name)},
 		}
 	}

@@ -45,7 +45,7 @@ func setBackFromErased(t *testing.T, w *world) {
 	p := w.newPerson(t, "default", "s20", secrets)
 	subject := w.rows(t, `SELECT uid, state, mark, sealed_id, certificate, erased_at FROM subject WHERE `+person, p.tenant, p.lookup)[0]
 	keys := w.rows(t, `SELECT kek_version, keys FROM data_key WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
-	record := w.rows(t, `SELECT row_id, revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
+	record := w.rows(t, `SELECT revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	w.erase(t, "s20").want(t, "erasing", "200")
 	for what, q := range map[string]string{
 		"live":                  `UPDATE subject SET state = 1 WHERE ` + person,
@@ -87,7 +87,7 @@ func setBackFromErased(t *testing.T, w *world) {
 		if !w.production {
 			extra, value = ", deleted", ", 0"
 		}
-		w.sql(t, `INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed`+extra+`) VALUES ($1, $2, 1, 'self', $3, $4, $5`+value+`)`, p.tenant, p.uid, record[0], record[1], record[2])
+		w.sql(t, `INSERT INTO record (tenant, uid, collection, record, revision, sealed`+extra+`) VALUES ($1, $2, 1, 'self', $3, $4`+value+`)`, p.tenant, p.uid, record[0], record[1])
 	}
 	putBack()
 	gone("with its keys and record put back", "410 gone")

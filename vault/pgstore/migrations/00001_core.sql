@@ -129,7 +129,6 @@ CREATE TABLE record (
     collection bigint  NOT NULL CHECK (collection >= 1),
     tenant     integer NOT NULL,
     uid        uuid    NOT NULL,
-    row_id     uuid    NOT NULL,
     record     text COLLATE "C" NOT NULL,
     sealed     bytea,
     PRIMARY KEY (tenant, uid, collection, record)

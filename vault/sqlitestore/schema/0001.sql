@@ -92,7 +92,6 @@ CREATE TABLE record (
   uid        BLOB    NOT NULL CHECK (length(uid) = 16),
   collection INTEGER NOT NULL CHECK (collection BETWEEN 1 AND 4294967295),
   record     TEXT    NOT NULL,
-  row_id     BLOB    NOT NULL CHECK (length(row_id) = 16),
   revision   INTEGER NOT NULL CHECK (revision >= 0),
   deleted    INTEGER NOT NULL CHECK (deleted IN (0, 1)),
   sealed     BLOB,
