@@ -145,6 +145,9 @@ func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 		"a state set to erased":           {`UPDATE subject SET state = 2`, "integrity"},
 		"a generation raised":             {`UPDATE subject SET generation = 2`, "integrity"},
 		"a mark without bytes":            {`UPDATE subject SET mark = x''`, "integrity"},
+		"a mark's last byte":              {`UPDATE subject SET mark = ` + lastByteOf("mark"), "integrity"},
+		"a mark cut short":                {`UPDATE subject SET mark = CAST(substr(mark, 1, length(mark) - 1) AS BLOB)`, "integrity"},
+		"a mark made longer":              {`UPDATE subject SET mark = CAST(mark || x'00' AS BLOB)`, "integrity"},
 		"the mark of another person":      {`UPDATE subject SET mark = (SELECT mark FROM subject s WHERE s.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -277,6 +277,6 @@ func corruptLooksAbsent(t *testing.T, w *world) {
 	}
 	compare("a corrupt record", "s26-corrupt")
 	compare("an erased person", "s26-erased")
-	w.sql(t, `UPDATE subject SET mark = $3 WHERE `+person, live.tenant, live.lookup, bytes.Repeat([]byte{1}, 32))
+	w.sql(t, `UPDATE subject SET mark = $3 WHERE `+person, live.tenant, live.lookup, bytes.Repeat([]byte{1}, 16))
 	compare("a corrupt person", "s26-corrupt")
 }
