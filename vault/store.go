@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 // A Store keeps rows. It decides nothing, sees no plaintext, and never logs or
@@ -146,11 +147,14 @@ const (
 	Erased Lifecycle = 2
 )
 
+// LookupSize is [ledger.LookupSize]: the bytes of every Lookup here.
+const LookupSize = ledger.LookupSize
+
 // A Subject is a person's row in the directory, one per (tenant, lookup),
 // never deleted.
 type Subject struct {
 	Tenant     int32
-	Lookup     []byte    // 32 bytes: keyed hash of the external id
+	Lookup     []byte    // LookupSize bytes: keyed hash of the external id
 	UID        uuid.UUID // of this generation; Nil once the sweep has forgotten it
 	Generation uint32    // from 1
 	State      Lifecycle

@@ -146,7 +146,7 @@ func TestServerHangs(t *testing.T) {
 	id := tenant(t, connect(t, url), "acme")
 	calls := map[string]func(context.Context) error{
 		"LoadForReveal": func(ctx context.Context) error {
-			_, err := s.LoadForReveal(ctx, vault.LoadQuery{Tenant: id, Items: []vault.Ref{{Lookup: hash("alice")}}})
+			_, err := s.LoadForReveal(ctx, vault.LoadQuery{Tenant: id, Items: []vault.Ref{{Lookup: lookup("alice")}}})
 			return err
 		},
 		"AppendEvents": func(ctx context.Context) error {

@@ -28,7 +28,7 @@ func TestFirstWritesRace(t *testing.T) {
 					inserted.Add(1)
 				}
 				if err == nil && !ok {
-					_, err = tx.Subject(t.Context(), id, hash("alice"), vault.ShareLock) // the winner's is visible
+					_, err = tx.Subject(t.Context(), id, lookup("alice"), vault.ShareLock) // the winner's is visible
 				}
 				return err
 			})

@@ -146,9 +146,11 @@ func hash(s string) []byte {
 	return h[:]
 }
 
+func lookup(name string) []byte { return hash(name)[:vault.LookupSize] }
+
 func live(tenant int32, name string) vault.Subject {
 	return vault.Subject{
-		Tenant: tenant, Lookup: hash(name), UID: uuid.New(), Generation: 1, State: vault.Live,
+		Tenant: tenant, Lookup: lookup(name), UID: uuid.New(), Generation: 1, State: vault.Live,
 		Mark: hash("mark"), SealedID: []byte("sealed"), Created: now(),
 	}
 }

@@ -62,7 +62,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"erased made live":                    "UPDATE subject SET state = 1" + is(dead),
 		"erased made live in a life before":   "UPDATE subject SET state = 1, generation = 0" + is(dead),
 		"a generation lowered":                "UPDATE subject SET generation = 0" + is(live),
-		"a row renamed":                       "UPDATE subject SET lookup = zeroblob(32)" + is(live),
+		"a row renamed":                       "UPDATE subject SET lookup = zeroblob(16)" + is(live),
 		"a person without uid":                "UPDATE subject SET uid = NULL" + is(live),
 		"a uid twice":                         "UPDATE subject SET uid = (SELECT uid FROM subject" + is(dead) + ")" + is(live),
 		"a history rewritten":                 "UPDATE consent_event SET decision = 'refused'",

@@ -74,7 +74,7 @@ type operation struct {
 
 const modelPeople = 3
 
-func modelLookup(person int) []byte { return hash(fmt.Sprint("model", person)) }
+func modelLookup(person int) []byte { return lookup(fmt.Sprint("model", person)) }
 
 func modelUID(person int, generation uint32) uuid.UUID {
 	return uuid.UUID(hash(fmt.Sprint("uid", person, generation))[:16])

@@ -25,7 +25,7 @@ func (w *world) newPerson(tenant int32) vault.NewPerson {
 func listWrites() []write {
 	return []write{
 		{"InsertPeople", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			s.Lookup, s.UID = hash("new people"), newUID()
+			s.Lookup, s.UID = lookup("new people"), newUID()
 			return insert(tx.InsertPeople(ctx, s.Tenant, []vault.NewPerson{{Subject: s, Keys: []vault.DataKey{dataKey(9, 1)}}}))
 		}},
 		{"AppendEvents", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {

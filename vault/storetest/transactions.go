@@ -41,7 +41,7 @@ func coreWrites() []write {
 			return err
 		}},
 		{"InsertSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			s.Lookup, s.UID = hash("new"), newUID()
+			s.Lookup, s.UID = lookup("new"), newUID()
 			return insert(tx.InsertSubject(ctx, s))
 		}},
 		{"UpdateSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 func personTampering() []testCase {
@@ -59,7 +61,7 @@ func setBackFromErased(t *testing.T, w *world) {
 		case strings.Contains(q, "uid = $3"):
 			args = append(args, p.uid)
 		case strings.Contains(q, "$3"):
-			args = append(args, bytes.Repeat([]byte{7}, 32))
+			args = append(args, bytes.Repeat([]byte{7}, ledger.LookupSize))
 		}
 		if err := w.trySQL(t, q, args...); err == nil {
 			t.Errorf("the schema lets the row of an erased person be %s", what)

@@ -65,7 +65,7 @@ CREATE TABLE subject (
     restricted  boolean     NOT NULL,
     held        boolean     NOT NULL,
     uid         uuid,
-    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
+    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 16),
     mark        bytea       NOT NULL,
     sealed_id   bytea,
     note        bytea,
@@ -324,7 +324,7 @@ CREATE TABLE erasure (
     tenant      integer     NOT NULL,
     id          uuid        NOT NULL,
     event       uuid        NOT NULL,
-    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
+    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 16),
     grps        bytea       NOT NULL CHECK (octet_length(grps) % 4 = 0),
     certificate bytea       NOT NULL,
     PRIMARY KEY (tenant, id)

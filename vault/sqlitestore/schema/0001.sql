@@ -38,7 +38,7 @@ CREATE TABLE document (
 -- The directory: one row a person, never deleted.
 CREATE TABLE subject (
   tenant      INTEGER NOT NULL REFERENCES tenant (id),
-  lookup      BLOB    NOT NULL CHECK (length(lookup) = 32),
+  lookup      BLOB    NOT NULL CHECK (length(lookup) = 16),
   uid         BLOB    CHECK (length(uid) = 16),
   generation  INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
   state       INTEGER NOT NULL CHECK (state IN (1, 2)),
@@ -290,7 +290,7 @@ END;
 CREATE TABLE erasure (
   tenant      INTEGER NOT NULL REFERENCES tenant (id),
   id          BLOB    NOT NULL CHECK (length(id) = 16),
-  lookup      BLOB    NOT NULL CHECK (length(lookup) = 32),
+  lookup      BLOB    NOT NULL CHECK (length(lookup) = 16),
   generation  INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
   grps        BLOB    NOT NULL CHECK (length(grps) % 4 = 0),
   event       BLOB    NOT NULL CHECK (length(event) = 16),
