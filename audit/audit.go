@@ -6,8 +6,8 @@
 //
 //   - An event holds no personal data, no value of a field, no hash of one and no
 //     free text: it can stay when the person is forgotten. A person is named by the
-//     random uid of one life, a record by a random row id, a field by the numbers of
-//     the catalog, a reason by a code. What callers wrote (reasons, evidence) is
+//     random uid of one life, a record by a keyed hash of its place, a field by
+//     the numbers of the catalog, a reason by a code. What callers wrote (reasons, evidence) is
 //     sealed elsewhere, under the person's own key.
 //   - One event has exactly one leaf, and one leaf is exactly one event:
 //     [Event.AppendLeaf] and [ParseLeaf] are inverse to each other, byte by byte.
@@ -101,8 +101,9 @@ type Event struct {
 	Subject []Attr
 }
 
-// Write names a record that was stored or removed, by its random row id, and the
-// revision it has reached. With it a check finds a whole row that was rolled back.
+// Write names a record that was stored or removed, by an id that is its own under one
+// uid and tells nothing without the tenant's keys, and the revision it has reached.
+// With it a check finds a whole row that was rolled back.
 type Write struct {
 	Row        uuid.UUID // required
 	Revision   uint64    // from 1

@@ -171,7 +171,7 @@ func itemError(err error) bool {
 // applyItem writes one record.
 func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writeItem) error {
 	ref := RecordRef{Collection: it.coll.ID, Record: it.record}
-	rec, err := tx.LockRecord(ctx, w.t.row.ID, p.subject.UID, ref, w.v.newID())
+	rec, err := tx.LockRecord(ctx, w.t.row.ID, p.subject.UID, ref)
 	if err != nil {
 		return fmt.Errorf("locking a record: %w", err)
 	}
@@ -211,7 +211,7 @@ func (w *writing) applyItem(ctx context.Context, tx Tx, p *writePerson, it *writ
 		}
 	}
 	it.created, it.revision = !stored, next.Revision
-	it.row = audit.Write{Row: next.Row, Revision: next.Revision, Collection: next.Collection}
+	it.row = w.t.wrote(p.subject.UID, &next)
 	if effect == nil {
 		return nil
 	}
@@ -273,7 +273,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 		}
 	}
 	stood := fieldsOf(old)
-	next = Record{Collection: it.coll.ID, Record: it.record, Row: rec.Row, Revision: rec.Revision + 1}
+	next = Record{Collection: it.coll.ID, Record: it.record, Revision: rec.Revision + 1}
 	old = slices.DeleteFunc(old, func(s field.Sealed) bool {
 		row := keyOf(p.rows, s.Group)
 		erased := row != nil && row.Epoch > s.Epoch
@@ -416,7 +416,7 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 			return err
 		}
 		ref := RecordRef{Collection: coll.ID, Record: record}
-		rec, err := tx.LockRecord(ctx, t.row.ID, p.UID, ref, v.newID())
+		rec, err := tx.LockRecord(ctx, t.row.ID, p.UID, ref)
 		if err != nil {
 			return fmt.Errorf("locking a record: %w", err)
 		}
@@ -432,7 +432,7 @@ func (v *Vault) Delete(ctx context.Context, c accessctl.Caller, subject, collect
 			return err
 		}
 		rec.Revision, rec.Deleted, rec.Sealed = rec.Revision+1, true, nil
-		e.Writes = []audit.Write{{Row: rec.Row, Revision: rec.Revision, Collection: coll.ID}}
+		e.Writes = []audit.Write{t.wrote(p.UID, &rec)}
 		if err := tx.PutRecord(ctx, t.row.ID, p.UID, rec); err != nil {
 			return fmt.Errorf("deleting a record: %w", err)
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/fieldvault/fieldvault/audit"
 )
 
 // maxNew bounds how many new people are stored at once, so that the transaction does
@@ -60,7 +58,7 @@ func (w *writing) newPerson(p *writePerson) (n NewPerson, ok bool, err error) {
 	}
 	p.rows = nil
 	for _, it := range p.items {
-		rec := Record{Collection: it.coll.ID, Record: it.record, Row: w.v.newID()}
+		rec := Record{Collection: it.coll.ID, Record: it.record}
 		next, _, _, err := w.merge(p, it, &rec)
 		if itemError(err) {
 			return NewPerson{}, false, nil
@@ -91,7 +89,7 @@ func (w *writing) newPerson(p *writePerson) (n NewPerson, ok bool, err error) {
 	for i, it := range p.items {
 		next := &n.Records[i]
 		it.created, it.revision = true, next.Revision
-		it.row = audit.Write{Row: next.Row, Revision: next.Revision, Collection: next.Collection}
+		it.row = w.t.wrote(n.Subject.UID, &next.Record)
 	}
 	return n, true, nil
 }

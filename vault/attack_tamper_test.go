@@ -3,11 +3,13 @@ package vault_test
 import (
 	"database/sql"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	_ "modernc.org/sqlite"
 
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/keyrow"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
@@ -123,25 +125,30 @@ func TestWhatBecomesOfAKeyDoesNotOpen(t *testing.T) {
 func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 	const first, second = `(SELECT uid FROM subject ORDER BY uid LIMIT 1)`, `(SELECT uid FROM subject ORDER BY uid DESC LIMIT 1)`
 	for name, tt := range map[string]struct{ sql, want string }{
-		"the record of another person": {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + second + ` AND r.record = 'self') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
-		"another record of the person": {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + first + ` AND r.record = 'other') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
-		"all keys of another person":   {`UPDATE subject SET (kek_version, keys) = (SELECT kek_version, keys FROM subject k WHERE k.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
-		"the last byte of all keys":    {`UPDATE subject SET keys = ` + lastByteOf("keys"), "integrity"},
-		"keys cut short":               {`UPDATE subject SET keys = CAST(substr(keys, 1, length(keys) - 1) AS BLOB)`, "integrity"},
-		"keys made longer":             {`UPDATE subject SET keys = CAST(keys || x'00' AS BLOB)`, "integrity"},
-		"keys that are none":           {`UPDATE subject SET keys = x'00'`, "integrity"},
-		"the KEK version of keys":      {`UPDATE subject SET kek_version = 7`, "integrity"},
-		"keys said to be destroyed":    {`UPDATE subject SET kek_version = 0`, "integrity"},
-		"a record's last byte":         {`UPDATE record SET sealed = ` + lastByteOf("sealed"), "integrity"},
-		"a record cut short":           {`UPDATE record SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) AS BLOB)`, "integrity"},
-		"a record made longer":         {`UPDATE record SET sealed = CAST(sealed || x'00' AS BLOB)`, "integrity"},
-		"an empty record":              {`UPDATE record SET sealed = x''`, "integrity"},
-		"a restriction set":            {`UPDATE subject SET restricted = 1`, "integrity"},
-		"a hold set":                   {`UPDATE subject SET held = 1`, "integrity"},
-		"a state set to erased":        {`UPDATE subject SET state = 2, kek_version = NULL, keys = NULL`, "integrity"},
-		"a generation raised":          {`UPDATE subject SET generation = 2`, "integrity"},
-		"a mark without bytes":         {`UPDATE subject SET mark = x''`, "integrity"},
-		"the mark of another person":   {`UPDATE subject SET mark = (SELECT mark FROM subject s WHERE s.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
+		"the record of another person":    {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + second + ` AND r.record = 'self') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
+		"another record of the person":    {`UPDATE record SET sealed = (SELECT sealed FROM record r WHERE r.uid = ` + first + ` AND r.record = 'other') WHERE uid = ` + first + ` AND record = 'self'`, "integrity"},
+		"the whole row of another person": {`DELETE FROM record WHERE uid = ` + first + `; UPDATE record SET uid = ` + first + ` WHERE uid = ` + second, "integrity"},
+		"the whole row of another record": {`DELETE FROM record WHERE uid = ` + first + ` AND record = 'self'; UPDATE record SET record = 'self' WHERE uid = ` + first + ` AND record = 'other'`, "integrity"},
+		"all keys of another person":      {`UPDATE subject SET (kek_version, keys) = (SELECT kek_version, keys FROM subject k WHERE k.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
+		"the last byte of all keys":       {`UPDATE subject SET keys = ` + lastByteOf("keys"), "integrity"},
+		"keys cut short":                  {`UPDATE subject SET keys = CAST(substr(keys, 1, length(keys) - 1) AS BLOB)`, "integrity"},
+		"keys made longer":                {`UPDATE subject SET keys = CAST(keys || x'00' AS BLOB)`, "integrity"},
+		"keys that are none":              {`UPDATE subject SET keys = x'00'`, "integrity"},
+		"the KEK version of keys":         {`UPDATE subject SET kek_version = 7`, "integrity"},
+		"keys said to be destroyed":       {`UPDATE subject SET kek_version = 0`, "integrity"},
+		"a record's last byte":            {`UPDATE record SET sealed = ` + lastByteOf("sealed"), "integrity"},
+		"a record cut short":              {`UPDATE record SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) AS BLOB)`, "integrity"},
+		"a record made longer":            {`UPDATE record SET sealed = CAST(sealed || x'00' AS BLOB)`, "integrity"},
+		"an empty record":                 {`UPDATE record SET sealed = x''`, "integrity"},
+		"a restriction set":               {`UPDATE subject SET restricted = 1`, "integrity"},
+		"a hold set":                      {`UPDATE subject SET held = 1`, "integrity"},
+		"a state set to erased":           {`UPDATE subject SET state = 2, kek_version = NULL, keys = NULL`, "integrity"},
+		"a generation raised":             {`UPDATE subject SET generation = 2`, "integrity"},
+		"a mark without bytes":            {`UPDATE subject SET mark = x''`, "integrity"},
+		"a mark's last byte":              {`UPDATE subject SET mark = ` + lastByteOf("mark"), "integrity"},
+		"a mark cut short":                {`UPDATE subject SET mark = CAST(substr(mark, 1, length(mark) - 1) AS BLOB)`, "integrity"},
+		"a mark made longer":              {`UPDATE subject SET mark = CAST(mark || x'00' AS BLOB)`, "integrity"},
+		"the mark of another person":      {`UPDATE subject SET mark = (SELECT mark FROM subject s WHERE s.uid = ` + second + `) WHERE uid = ` + first, "integrity"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doesNotOpen(t, tt.want, func(db *sql.DB) {
@@ -151,6 +158,87 @@ func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A record has one name in the log, through deletion too, that no other has and that
+// tells nothing: it is no part of what is stored.
+func TestTheLogNamesARecord(t *testing.T) {
+	v := withCustomer(t)
+	named := func(subject, record string) uuid.UUID {
+		t.Helper()
+		v.Put(t, subject, "customer", record, map[string]string{"email": "new@example.org"})
+		return lastWrite(t, v).Row
+	}
+	row := named("c-1", "self")
+	if err := v.Delete(t.Context(), v.As("app", "support"), "c-1", "customer", "self", 0); err != nil {
+		t.Fatal(err)
+	}
+	if w := lastWrite(t, v); w.Row != row || w.Revision != 3 {
+		t.Errorf("deleted it is %v at revision %d, before it was %v at 2", w.Row, w.Revision, row)
+	}
+	seen := map[uuid.UUID]string{}
+	for range 2 {
+		for _, r := range [][2]string{{"c-1", "self"}, {"c-1", "Self"}, {"c-2", "self"}, {"c-2", "Self"}} {
+			id, name := named(r[0], r[1]), r[0]+" "+r[1]
+			if other, known := seen[id]; known && other != name {
+				t.Errorf("%s has the name of %s", name, other)
+			}
+			if seen[id] = name; id.Version() != 8 || id.Variant() != uuid.RFC4122 {
+				t.Errorf("%v is of version %v, variant %v", id, id.Version(), id.Variant())
+			}
+		}
+	}
+	if len(seen) != 4 || seen[row] != "c-1 self" {
+		t.Errorf("four records have %d names, and %v is %q", len(seen), row, seen[row])
+	}
+	// The next life of a person has a uid of its own, and so have its records.
+	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Reenrol(t.Context(), v.As("dpo", ""), "c-1"); err != nil {
+		t.Fatal(err)
+	}
+	if id := named("c-1", "self"); seen[id] != "" {
+		t.Errorf("in a new life a record has the name of %s", seen[id])
+	}
+}
+
+func lastWrite(t *testing.T, v *vaulttest.Vault) audit.Write {
+	t.Helper()
+	for _, e := range slices.Backward(events(t, v)) {
+		if len(e.Writes) > 0 {
+			return e.Writes[len(e.Writes)-1]
+		}
+	}
+	t.Fatal("the log names no write")
+	return audit.Write{}
+}
+
+// A row that SQL removes is missed by fsck: at once, when it is written anew, and when
+// the new one has come as far as the old one had.
+func TestARowRemovedAndWrittenAnewIsFound(t *testing.T) {
+	v := withCustomer(t)
+	put := func() { v.Put(t, "c-1", "customer", "self", map[string]string{"email": email}) }
+	says := func(what string) {
+		t.Helper()
+		r, err := v.Fsck(t.Context(), v.Operator(), nil)
+		if err != nil || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].What, what) || r.Findings[0].Row != lastWrite(t, v).Row {
+			t.Errorf("fsck says %+v, %v, want that %s", r.Findings, err, what)
+		}
+	}
+	put()
+	if r, err := v.Fsck(t.Context(), v.Operator(), nil); err != nil || len(r.Findings) != 0 {
+		t.Fatalf("fsck finds %+v, %v before anything is wrong", r.Findings, err)
+	}
+	if _, err := behind(t, v).Exec(`DELETE FROM record; DELETE FROM search_index`); err != nil {
+		t.Fatal(err)
+	}
+	put()
+	says("is older than the log says")
+	put()
+	says("began again")
+	put()
+	says("began again")
 }
 
 // doesNotOpen sees what a holder of rights gets after a change behind the vault's back.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/fieldvault/fieldvault/crypto/field"
 	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
@@ -123,7 +121,7 @@ func (v *Vault) cleanRecords(ctx context.Context, tx Tx, t *tenant, s Shred, aft
 // read what is dropped. A record that does not verify stays as it is, for fsck.
 func (t *tenant) cleanRecord(ctx context.Context, tx Tx, s Shred, r Record) error {
 	ref := RecordRef{Collection: r.Collection, Record: r.Record}
-	r, err := tx.LockRecord(ctx, t.row.ID, s.UID, ref, uuid.Max)
+	r, err := tx.LockRecord(ctx, t.row.ID, s.UID, ref)
 	if err != nil {
 		return fmt.Errorf("locking a record: %w", err)
 	}

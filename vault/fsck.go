@@ -14,8 +14,8 @@ import (
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
-// A Report says what [Vault.Fsck] found. It names rows by table, uid and random
-// ids, never by value or external id.
+// A Report says what [Vault.Fsck] found. It names rows by table, uid and the
+// ids of the log, never by value or external id.
 type Report struct {
 	People   int
 	Records  int
@@ -27,7 +27,7 @@ type Report struct {
 type Fault struct {
 	Tenant string
 	UID    uuid.UUID
-	Row    uuid.UUID // of a record; Nil otherwise
+	Row    uuid.UUID // of a record, as in the log; Nil otherwise
 	What   string    // in words: what is wrong, and what it means
 }
 
@@ -308,12 +308,16 @@ func (f *checking) records(ctx context.Context) error {
 
 func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 	t := f.v.tenantByID(r.Pos.Tenant)
-	last, known := f.told.rows[r.Record.Row]
+	if t == nil {
+		return nil // the tenant was not checked: unopened says so
+	}
+	row := t.recordID(r.Pos.UID, r.Pos.Collection, r.Pos.Record)
+	last, known := f.told.rows[row]
 	if known {
 		last.seen = true
-		f.told.rows[r.Record.Row] = last
+		f.told.rows[row] = last
 	}
-	if t == nil || r.Subject == nil || r.Subject.State != Live {
+	if r.Subject == nil || r.Subject.State != Live {
 		return nil // orphans are counted apart; erased people's rows await the sweep
 	}
 	if r.Record.Revision == 0 && !known {
@@ -327,7 +331,7 @@ func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 	}
 	if r.Record.Deleted {
 		if len(r.Index) > 0 {
-			f.report.add(t, r.Pos.UID, r.Record.Row, "a deleted record has index entries")
+			f.fault(t, r, "a deleted record has index entries")
 		}
 		return nil
 	}
@@ -337,7 +341,7 @@ func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 	}
 	sealed, err := t.unpackRow(r.Pos.UID, &r.Record)
 	if err != nil || !ok {
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record was changed by SQL: it does not bear its MAC, or its collection was never in the catalog")
+		f.fault(t, r, "a record was changed by SQL: it does not bear its MAC, or its collection was never in the catalog")
 		return nil
 	}
 	keys, err := f.openKeys(ctx, t, r.Subject, r.Keys)
@@ -362,7 +366,7 @@ func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 		})
 	}
 	if !sameEntries(expected, has) {
-		f.report.add(t, r.Pos.UID, r.Record.Row, "index entries are not those of the values: searches may miss or find too much")
+		f.fault(t, r, "index entries are not those of the values: searches may miss or find too much")
 	}
 	return nil
 }
@@ -371,14 +375,21 @@ func (f *checking) record(ctx context.Context, r *ScannedRecord) error {
 func (f *checking) revision(t *tenant, r *ScannedRecord, last toldRow, known bool) {
 	switch {
 	case !known:
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is not in the log: it was inserted by SQL, or the log was cut")
+		f.fault(t, r, "a record is not in the log: it was inserted by SQL, or the log was cut")
 	case r.Record.Revision < last.revision:
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is older than the log says: an earlier row was put back")
+		f.fault(t, r, "a record is older than the log says: an earlier row was put back")
 	case r.Record.Revision > last.revision:
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a record is newer than the log says: it was changed by SQL, or the log was cut")
+		f.fault(t, r, "a record is newer than the log says: it was changed by SQL, or the log was cut")
 	case last.uid != r.Pos.UID:
-		f.report.add(t, r.Pos.UID, r.Record.Row, "the log says that this record is another person's")
+		f.fault(t, r, "the log says that this record is another person's: an event was changed by SQL")
+	case last.again:
+		f.fault(t, r, "the log says that this record began again: it was removed by SQL, and written anew")
 	}
+}
+
+// fault names a record.
+func (f *checking) fault(t *tenant, r *ScannedRecord, what string) {
+	f.report.add(t, r.Pos.UID, t.recordID(r.Pos.UID, r.Pos.Collection, r.Pos.Record), what)
 }
 
 func retired(cat *catalog.Catalog, id uint32) bool {
@@ -393,7 +404,7 @@ func (f *checking) value(t *tenant, coll *catalog.Collection, r *ScannedRecord, 
 	}
 	f.report.Fields++
 	bad := func() []IndexEntry {
-		f.report.add(t, r.Pos.UID, r.Record.Row, "a value does not open where it stands: it was changed or moved, or its key is gone")
+		f.fault(t, r, "a value does not open where it stands: it was changed or moved, or its key is gone")
 		return nil
 	}
 	if k == nil || row == nil || s.Epoch != row.Epoch {

@@ -41,6 +41,7 @@ type toldRequest struct {
 type toldRow struct {
 	uid      uuid.UUID
 	revision uint64
+	again    bool // it began at the first revision more than once
 	seen     bool // in the store
 }
 
@@ -71,9 +72,7 @@ func (l *told) read(e *audit.Event) {
 		return
 	}
 	for _, w := range e.Writes {
-		if last, ok := l.rows[w.Row]; !ok || w.Revision > last.revision {
-			l.rows[w.Row] = toldRow{uid: e.UID, revision: w.Revision}
-		}
+		l.wrote(e.UID, w)
 	}
 	attr := map[string]string{}
 	for _, a := range e.Subject {
@@ -110,6 +109,18 @@ func (l *told) read(e *audit.Event) {
 		}
 	default:
 	}
+}
+
+// wrote takes in a write of a record. Those of one record stand in their order: each
+// was stored while its row was locked. A row that the service made keeps counting over
+// deletion, so a first revision after others is of another row in its place.
+func (l *told) wrote(uid uuid.UUID, w audit.Write) {
+	last, known := l.rows[w.Row]
+	last.again = known && (last.again || w.Revision == 1)
+	if !known || w.Revision > last.revision {
+		last.uid, last.revision = uid, w.Revision
+	}
+	l.rows[w.Row] = last
 }
 
 // log reads the tenant's events.

@@ -9,24 +9,26 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/fieldvault/fieldvault/crypto/field"
 )
 
 // markSize is the bytes of the MAC at the head of a mark.
-const markSize = sha256.Size
+const markSize = field.ShortSize
 
 // mark is the MAC over a person's row, and behind it the digests of what the row
 // answers for (see standing), which the MAC covers. So a change by SQL does not
 // count, nor does a consent or a key of an earlier epoch that is put back.
 func (t *tenant) mark(s *Subject, answersFor []byte) []byte {
-	sum := t.mac.Sum("subject", append(markParts(s), answersFor)...)
-	return append(sum[:], answersFor...)
+	mac := t.mac.Short("subject", append(markParts(s), answersFor)...)
+	return append(mac[:], answersFor...)
 }
 
 func (t *tenant) marked(s *Subject) bool {
 	if len(s.Mark) < markSize {
 		return false
 	}
-	return t.mac.Verify(s.Mark[:markSize], "subject", append(markParts(s), s.Mark[markSize:])...)
+	return t.mac.VerifyShort(s.Mark[:markSize], "subject", append(markParts(s), s.Mark[markSize:])...)
 }
 
 func markParts(s *Subject) [][]byte {

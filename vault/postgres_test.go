@@ -196,12 +196,12 @@ type crossingTx struct {
 	c *crossing
 }
 
-func (t *crossingTx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef, newRow uuid.UUID) (vault.Record, error) {
+func (t *crossingTx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef) (vault.Record, error) {
 	if f := t.c.between; f != nil {
 		t.c.between = nil
 		f()
 	}
-	return t.Tx.LockRecord(ctx, tenant, uid, ref, newRow)
+	return t.Tx.LockRecord(ctx, tenant, uid, ref)
 }
 
 // I5: a patch that waited for another write of the record keeps what that one wrote,

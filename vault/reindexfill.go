@@ -262,11 +262,11 @@ func (r *reindexing) storePerson(ctx context.Context, tx Tx, uid uuid.UUID, list
 
 func (r *reindexing) storeRecord(ctx context.Context, tx Tx, l *lacking, keys []DataKey) error {
 	id, uid, ref := r.t.row.ID, l.subject.UID, RecordRef{Collection: l.row.Collection, Record: l.row.Record}
-	rec, err := tx.LockRecord(ctx, id, uid, ref, r.v.newID())
+	rec, err := tx.LockRecord(ctx, id, uid, ref)
 	if err != nil {
 		return fmt.Errorf("locking a record: %w", err)
 	}
-	if rec.Deleted || rec.Row != l.row.Row || rec.Revision != l.row.Revision {
+	if rec.Deleted || rec.Revision != l.row.Revision {
 		return nil
 	}
 	var entries []IndexEntry

@@ -220,7 +220,7 @@ func (k *resealKey) holds(ctx context.Context, tx Tx, t *tenant) error {
 // that does not verify is ErrIntegrity.
 func (k *resealKey) reseal(ctx context.Context, tx Tx, t *tenant, r Record) error {
 	ref := RecordRef{Collection: r.Collection, Record: r.Record}
-	r, err := tx.LockRecord(ctx, t.row.ID, k.id.UID, ref, uuid.Max)
+	r, err := tx.LockRecord(ctx, t.row.ID, k.id.UID, ref)
 	if err != nil {
 		return fmt.Errorf("locking a record: %w", err)
 	}

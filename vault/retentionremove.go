@@ -106,7 +106,7 @@ func (r *expiring) removeOf(ctx context.Context, tx Tx, list []pastEnd, x *remov
 // removeFrom removes what has had its time of one record as it stands. The write has
 // no row if nothing was removed.
 func (r *expiring) removeFrom(ctx context.Context, tx Tx, p *Subject, ref RecordRef, views *tally, x *removal) (w audit.Write, err error) {
-	rec, err := tx.LockRecord(ctx, r.t.row.ID, p.UID, ref, r.v.newID())
+	rec, err := tx.LockRecord(ctx, r.t.row.ID, p.UID, ref)
 	if err != nil {
 		return w, fmt.Errorf("locking a record: %w", err)
 	}
@@ -155,5 +155,5 @@ func (r *expiring) removeFrom(ctx context.Context, tx Tx, p *Subject, ref Record
 	if err := tx.DropFieldTokens(ctx, r.t.row.ID, p.UID, ref, gone); err != nil {
 		return w, fmt.Errorf("removing tokens: %w", err)
 	}
-	return audit.Write{Row: rec.Row, Revision: rec.Revision, Collection: ref.Collection}, nil
+	return r.t.wrote(p.UID, &rec), nil
 }

@@ -1,18 +1,18 @@
 package vault
 
 import (
-	"crypto/subtle"
 	"encoding/binary"
 
 	"github.com/google/uuid"
 
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/crypto/field"
 )
 
 // rowMAC is the bytes of the MAC at the end of a stored record. Each sealed value
 // is bound to its own place and revision; the MAC binds the record as a whole:
 // which fields it has, since when, and at which revision.
-const rowMAC = 16
+const rowMAC = field.ShortSize
 
 // packRow packs the fields of a record for storage.
 func (t *tenant) packRow(uid uuid.UUID, r *Record, fields []field.Sealed) ([]byte, error) {
@@ -20,8 +20,8 @@ func (t *tenant) packRow(uid uuid.UUID, r *Record, fields []field.Sealed) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	sum := t.mac.Sum("record", rowParts(uid, r, packed)...)
-	return append(packed, sum[:rowMAC]...), nil
+	mac := t.mac.Short("record", rowParts(uid, r, packed)...)
+	return append(packed, mac[:]...), nil
 }
 
 // unpackRow returns the fields of a stored record, which alias it. ErrIntegrity
@@ -31,8 +31,7 @@ func (t *tenant) unpackRow(uid uuid.UUID, r *Record) ([]field.Sealed, error) {
 		return nil, ErrIntegrity
 	}
 	packed, mac := r.Sealed[:len(r.Sealed)-rowMAC], r.Sealed[len(r.Sealed)-rowMAC:]
-	sum := t.mac.Sum("record", rowParts(uid, r, packed)...)
-	if subtle.ConstantTimeCompare(mac, sum[:rowMAC]) != 1 {
+	if !t.mac.VerifyShort(mac, "record", rowParts(uid, r, packed)...) {
 		return nil, ErrIntegrity
 	}
 	fields, err := field.ParsePacked(packed, nil)
@@ -44,5 +43,23 @@ func (t *tenant) unpackRow(uid uuid.UUID, r *Record) ([]field.Sealed, error) {
 
 func rowParts(uid uuid.UUID, r *Record, packed []byte) [][]byte {
 	numbers := binary.BigEndian.AppendUint64(be32(r.Collection), r.Revision)
-	return [][]byte{uid[:], numbers, []byte(r.Record), r.Row[:], packed}
+	return [][]byte{uid[:], numbers, []byte(r.Record), packed}
+}
+
+// recordID is what the log names a record by: a UUID of version 8 (RFC 9562) that is
+// the short MAC of its place. So it is one through deletion and coming back, for as
+// long as the person has this uid, and nothing has to be stored. Without the tenant's
+// MAC key it tells nothing, nor that two ids are of one name. With that key and a uid,
+// a guess of a record's name can be tested: names must say nothing about a person, here
+// as in the table where they stand in clear.
+func (t *tenant) recordID(uid uuid.UUID, collection uint32, record string) uuid.UUID {
+	id := uuid.UUID(t.mac.Short("record-id", uid[:], be32(collection), []byte(record)))
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// wrote names a record, as it was written, in an event.
+func (t *tenant) wrote(uid uuid.UUID, r *Record) audit.Write {
+	return audit.Write{Row: t.recordID(uid, r.Collection, r.Record), Revision: r.Revision, Collection: r.Collection}
 }

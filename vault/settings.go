@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -351,6 +352,10 @@ func (v *Vault) document(ctx context.Context, t *tenant, kind string) (d Documen
 	return d, err
 }
 
+// documentMAC is the bytes of the MAC at the head of a stored document. There are few:
+// it is whole.
+const documentMAC = sha256.Size
+
 // readDocument reads the current version of a document, which must bear the
 // tenant's MAC: one that was written by SQL is ErrIntegrity. ErrNoRow if there
 // is none.
@@ -364,11 +369,11 @@ func (t *tenant) readVersion(ctx context.Context, tx Tx, kind string, version in
 	if err != nil {
 		return Document{}, err
 	}
-	if len(d.Body) < markSize {
+	if len(d.Body) < documentMAC {
 		return Document{}, fmt.Errorf("%w: the stored %s", ErrIntegrity, kind)
 	}
-	mac := d.Body[:markSize]
-	d.Body = d.Body[markSize:]
+	mac := d.Body[:documentMAC]
+	d.Body = d.Body[documentMAC:]
 	if !t.mac.Verify(mac, "document", documentParts(kind, &d)...) {
 		return Document{}, fmt.Errorf("%w: the stored %s", ErrIntegrity, kind)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 // A Store keeps rows. It decides nothing, sees no plaintext, and never logs or
@@ -146,11 +147,14 @@ const (
 	Erased Lifecycle = 2
 )
 
+// LookupSize is [ledger.LookupSize]: the bytes of every Lookup here.
+const LookupSize = ledger.LookupSize
+
 // A Subject is a person's row in the directory, one per (tenant, lookup),
 // never deleted.
 type Subject struct {
 	Tenant     int32
-	Lookup     []byte    // 32 bytes: keyed hash of the external id
+	Lookup     []byte    // LookupSize bytes: keyed hash of the external id
 	UID        uuid.UUID // of this generation; Nil once the sweep has forgotten it
 	Generation uint32    // from 1
 	State      Lifecycle
@@ -240,8 +244,7 @@ type KeyTx interface {
 type Record struct {
 	Collection uint32
 	Record     string
-	Row        uuid.UUID // random id of the row, named by write events
-	Revision   uint64    // monotone, over deletion too; 0 only for a row just locked
+	Revision   uint64 // monotone, over deletion too; 0 only for a row just locked
 	Deleted    bool
 	Sealed     []byte // field.AppendPacked; nil when deleted
 }
@@ -255,8 +258,8 @@ type RecordRef struct {
 // RecordTx reads and writes records.
 type RecordTx interface {
 	// LockRecord returns the row, locked until the transaction ends. An absent
-	// one is made first, deleted, at revision 0 with the row id given.
-	LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref RecordRef, newRow uuid.UUID) (Record, error)
+	// one is made first, deleted, at revision 0.
+	LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref RecordRef) (Record, error)
 	// PutRecord writes a row that LockRecord returned in this transaction.
 	PutRecord(ctx context.Context, tenant int32, uid uuid.UUID, r Record) error
 	// ListRecords lists undeleted records by (collection, record), after the

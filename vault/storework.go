@@ -38,7 +38,7 @@ type LedgerTx interface {
 type Erasure struct {
 	ID         uuid.UUID // of the certificate
 	Tenant     int32
-	Lookup     []byte // 32 bytes: the person's
+	Lookup     []byte // the person's
 	Generation uint32 // the life that ended, or lost groups
 	Groups     []byte // sorted 4-byte ids of the groups that were erased; empty: the whole person
 	Event      uuid.UUID

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -52,7 +53,7 @@ type tenant struct {
 // hash finds a person: a keyed hash of the external id.
 func (t *tenant) hash(subject string) []byte {
 	h := t.lookup.Sum("subject", []byte(subject))
-	return h[:]
+	return bytes.Clone(h[:LookupSize])
 }
 
 // A signerSlot holds the service's signing key once it is open.

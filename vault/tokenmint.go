@@ -52,7 +52,7 @@ func (m *mint) item(ctx context.Context, tx Tx, it *tokenItem) error {
 // gone would stand for whatever comes in its place.
 func (m *mint) unchanged(ctx context.Context, tx Tx, it *tokenItem) error {
 	ref := RecordRef{Collection: it.place.Collection, Record: it.place.Record}
-	rec, err := tx.LockRecord(ctx, m.k.t.row.ID, it.person.uid, ref, m.k.v.newID())
+	rec, err := tx.LockRecord(ctx, m.k.t.row.ID, it.person.uid, ref)
 	if err != nil {
 		return fmt.Errorf("locking a record: %w", err)
 	}

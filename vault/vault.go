@@ -77,7 +77,7 @@ type Config struct {
 	Ring *keyring.Ring
 	// Now is the clock. Required.
 	Now func() time.Time
-	// NewID makes uids, row ids and event ids. Required; random beyond guessing.
+	// NewID makes uids and event ids. Required; random beyond guessing.
 	NewID func() uuid.UUID
 	// Logger gets what operators must know, never a value or an external id. Required.
 	Logger *slog.Logger

@@ -35,7 +35,7 @@ while nothing writes. Exit code 1: something was found, or not all was checked.`
 type finding struct {
 	Tenant string `json:"tenant"`
 	Person string `json:"person,omitempty"` // uid
-	Row    string `json:"row,omitempty"`    // random id of the record's row
+	Row    string `json:"row,omitempty"`    // id of the record in the log
 	What   string `json:"what"`
 }
 
@@ -70,7 +70,7 @@ func fsck(c *cobra.Command, w world, p *parts) error {
 	return nil
 }
 
-// id is a uid or row id as text; none is empty.
+// id is a uid or a record's id as text; none is empty.
 func id(u uuid.UUID) string {
 	if u == uuid.Nil {
 		return ""

@@ -45,7 +45,7 @@ func (w world) getenv(name string) string {
 // now is the program's clock.
 func now() time.Time { return time.Now() }
 
-// newID makes uids, row ids, event ids and request ids.
+// newID makes uids, event ids and request ids.
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 // terminal says whether people watch the stream.

@@ -155,6 +155,45 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestShort: a short MAC is the beginning of the whole one, and nothing else verifies.
+func TestShort(t *testing.T) {
+	k := macKey(t, key32(1))
+	parts := [][]byte{[]byte("tenant"), {}, []byte("granted")}
+	sum, short := k.Sum("record", parts...), k.Short("record", parts...)
+	if len(short) < 16 || !bytes.Equal(short[:], sum[:len(short)]) {
+		t.Errorf("a short MAC is %x, the whole one %x", short, sum)
+	}
+	if !k.VerifyShort(short[:], "record", parts...) {
+		t.Error("a short MAC does not verify")
+	}
+	for i := range short {
+		for bit := range 8 {
+			changed := short
+			changed[i] ^= 1 << bit
+			if k.VerifyShort(changed[:], "record", parts...) {
+				t.Errorf("verifies with bit %d of byte %d flipped", bit, i)
+			}
+		}
+		if k.VerifyShort(short[:i], "record", parts...) {
+			t.Errorf("verifies when cut to %d bytes", i)
+		}
+	}
+	for name, ok := range map[string]bool{
+		"no MAC":                  k.VerifyShort(nil, "record", parts...),
+		"a byte more":             k.VerifyShort(sum[:len(short)+1], "record", parts...),
+		"the whole MAC":           k.VerifyShort(sum[:], "record", parts...),
+		"a short one for a whole": k.Verify(short[:], "record", parts...),
+		"another label":           k.VerifyShort(short[:], "records", parts...),
+		"another key":             macKey(t, key32(2)).VerifyShort(short[:], "record", parts...),
+		"a part less":             k.VerifyShort(short[:], "record", parts[:2]...),
+		"parts joined":            k.VerifyShort(short[:], "record", []byte("tenantgranted")),
+	} {
+		if ok {
+			t.Errorf("verifies with %s", name)
+		}
+	}
+}
+
 // TestMACsOfDifferentPartsDiffer shifts bytes across the borders of parts.
 func TestMACsOfDifferentPartsDiffer(t *testing.T) {
 	k := macKey(t, key32(1))

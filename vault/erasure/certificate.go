@@ -13,7 +13,7 @@ import (
 type Facts struct {
 	ID         uuid.UUID // of the erasure
 	Tenant     string
-	Lookup     []byte // 32 bytes: what remains of the person
+	Lookup     []byte // what remains of the person: the keyed hash of the directory
 	Generation uint32 // the life that ended, or lost groups
 	Scope      evidence.Scope
 	Destroyed  []evidence.KeyLost

@@ -14,7 +14,7 @@ import (
 
 func facts() erasure.Facts {
 	return erasure.Facts{
-		ID: uuid.UUID{1}, Tenant: "acme", Lookup: bytes.Repeat([]byte{7}, 32), Generation: 2, Scope: evidence.WholePerson,
+		ID: uuid.UUID{1}, Tenant: "acme", Lookup: bytes.Repeat([]byte{7}, 16), Generation: 2, Scope: evidence.WholePerson,
 		Destroyed: []evidence.KeyLost{{Group: "identity", GroupID: 1, Epoch: 1, Version: 1, KEKVersion: 3}},
 		Actor:     "https://issuer.example.org#dpo", Event: uuid.UUID{2}, ErasedAt: noon,
 	}

@@ -6,6 +6,12 @@ import (
 	"github.com/google/uuid"
 )
 
+// LookupSize is the length of the keyed hash that finds a person, in bytes: here, in the
+// directory, and wherever else it stands. It is the beginning of an HMAC-SHA-256. That
+// two of 10^9 people of one tenant have the same has a chance of about 2^-69, and who
+// does not hold the key cannot look for such names.
+const LookupSize = 16
+
 const (
 	hashSize = 32
 	maxName  = 63
@@ -20,7 +26,7 @@ func (e *Entry) invalid() string {
 		return "kind"
 	case !name(e.Tenant, '-'):
 		return "tenant"
-	case len(e.Lookup) != hashSize:
+	case len(e.Lookup) != LookupSize:
 		return "lookup"
 	case e.UID == uuid.Nil:
 		return "uid"

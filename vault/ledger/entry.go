@@ -54,7 +54,7 @@ type Entry struct {
 	ID     uuid.UUID // of the entry, from outside: appended twice, it stands once
 	Kind   Kind
 	Tenant string // [a-z][a-z0-9-]{0,62}
-	// Lookup is the keyed hash of the external id, 32 bytes. It finds the person
+	// Lookup is the keyed hash of the external id, LookupSize bytes. It finds the person
 	// in the directory of a database that has forgotten the UID, or never had it.
 	Lookup     []byte
 	UID        uuid.UUID // of the life meant

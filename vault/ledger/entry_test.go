@@ -30,7 +30,7 @@ var (
 // plain is an entry of a kind that has no more than every entry has.
 func plain(kind ledger.Kind) ledger.Entry {
 	return ledger.Entry{
-		ID: entryID, Kind: kind, Tenant: "default", Lookup: bytes.Repeat([]byte{0xaa}, 32), UID: person, Generation: 1,
+		ID: entryID, Kind: kind, Tenant: "default", Lookup: bytes.Repeat([]byte{0xaa}, 16), UID: person, Generation: 1,
 		Event: eventID, At: when, MAC: bytes.Repeat([]byte{0xbb}, 32),
 	}
 }
@@ -155,8 +155,9 @@ func TestAppendRefusesWhatIsNoEntry(t *testing.T) {
 		{"tenant", erase, func(e *ledger.Entry) { e.Tenant = strings.Repeat("t", 64) }},
 		{"tenant", erase, func(e *ledger.Entry) { e.Tenant = strings.Repeat("t", 256) }},
 		{"lookup", erase, func(e *ledger.Entry) { e.Lookup = nil }},
-		{"lookup", erase, func(e *ledger.Entry) { e.Lookup = make([]byte, 31) }},
-		{"lookup", erase, func(e *ledger.Entry) { e.Lookup = make([]byte, 33) }},
+		{"lookup", erase, func(e *ledger.Entry) { e.Lookup = make([]byte, 15) }},
+		{"lookup", erase, func(e *ledger.Entry) { e.Lookup = make([]byte, 17) }},
+		{"lookup", erase, func(e *ledger.Entry) { e.Lookup = make([]byte, 32) }},
 		{"uid", erase, func(e *ledger.Entry) { e.UID = uuid.Nil }},
 		{"generation", erase, func(e *ledger.Entry) { e.Generation = 0 }},
 		{"event", erase, func(e *ledger.Entry) { e.Event = uuid.Nil }},
@@ -202,7 +203,7 @@ func TestParseRefusesWhatIsNoEntry(t *testing.T) {
 	good, groups, decided := form(t, erase()), form(t, eraseGroups()), form(t, withdraw())
 	const (
 		tenant = 2 + 16 + 8 + 16 // offset of its length
-		body   = tenant + 1 + len("default") + 32 + 16 + 4
+		body   = tenant + 1 + len("default") + ledger.LookupSize + 16 + 4
 	)
 	set := func(b []byte, at int, v ...byte) []byte {
 		b = bytes.Clone(b)

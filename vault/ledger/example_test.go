@@ -37,7 +37,7 @@ func Example() {
 
 	lookup, key := sha256.Sum256([]byte("a keyed hash")), []byte("a key of the tenant")
 	e := ledger.Entry{
-		ID: uuid.New(), Kind: ledger.Erase, Tenant: "acme", Lookup: lookup[:], UID: uuid.New(), Generation: 1,
+		ID: uuid.New(), Kind: ledger.Erase, Tenant: "acme", Lookup: lookup[:ledger.LookupSize], UID: uuid.New(), Generation: 1,
 		Event: uuid.New(), At: time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC),
 	}
 	mac := hmac.New(sha256.New, key)

@@ -101,7 +101,7 @@ func entry() *rapid.Generator[ledger.Entry] {
 			ID:         someID().Draw(t, "id"),
 			Kind:       rapid.SampledFrom(allKinds()).Draw(t, "kind"),
 			Tenant:     rapid.StringMatching(`[a-z][a-z0-9-]{0,62}`).Draw(t, "tenant"),
-			Lookup:     rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "lookup"),
+			Lookup:     rapid.SliceOfN(rapid.Byte(), ledger.LookupSize, ledger.LookupSize).Draw(t, "lookup"),
 			UID:        someID().Draw(t, "uid"),
 			Generation: rapid.Uint32Min(1).Draw(t, "generation"),
 			Event:      someID().Draw(t, "event"),

@@ -48,7 +48,7 @@ func (p *parser) entry() Entry {
 	e.At = time.UnixMicro(int64(p.number(8))).UTC() //nolint:gosec // two's complement is the form
 	e.Event = p.uuid()
 	e.Tenant = p.name()
-	e.Lookup = p.bytes(hashSize)
+	e.Lookup = p.bytes(LookupSize)
 	e.UID = p.uuid()
 	e.Generation = uint32(p.number(4)) //nolint:gosec // of 4 bytes
 	switch e.Kind {

@@ -95,7 +95,7 @@ func TestErrorsHoldNoValues(t *testing.T) {
 			return err
 		},
 		"text with NUL": func(ctx context.Context, tx vault.Tx) error {
-			_, err := tx.LockRecord(ctx, id, p.UID, vault.RecordRef{Collection: 1, Record: canary + "\x00"}, uuid.New())
+			_, err := tx.LockRecord(ctx, id, p.UID, vault.RecordRef{Collection: 1, Record: canary + "\x00"})
 			return err
 		},
 		"text that is not UTF-8": func(ctx context.Context, tx vault.Tx) error {
@@ -123,7 +123,7 @@ func TestSwallowedFailure(t *testing.T) {
 		if _, err := tx.InsertSubject(t.Context(), live(id, "alice")); err != nil {
 			return err
 		}
-		if _, err := tx.LockRecord(t.Context(), id, uuid.New(), vault.RecordRef{Collection: 1, Record: "\x00"}, uuid.New()); err == nil {
+		if _, err := tx.LockRecord(t.Context(), id, uuid.New(), vault.RecordRef{Collection: 1, Record: "\x00"}); err == nil {
 			t.Error("NUL was taken")
 		}
 		return nil
@@ -146,7 +146,7 @@ func TestServerHangs(t *testing.T) {
 	id := tenant(t, connect(t, url), "acme")
 	calls := map[string]func(context.Context) error{
 		"LoadForReveal": func(ctx context.Context) error {
-			_, err := s.LoadForReveal(ctx, vault.LoadQuery{Tenant: id, Items: []vault.Ref{{Lookup: hash("alice")}}})
+			_, err := s.LoadForReveal(ctx, vault.LoadQuery{Tenant: id, Items: []vault.Ref{{Lookup: lookup("alice")}}})
 			return err
 		},
 		"AppendEvents": func(ctx context.Context) error {

@@ -13,7 +13,7 @@ import (
 func incarnationOf(t *testing.T, s *pgstore.Store, tenant int32) string {
 	t.Helper()
 	var seen []string
-	for _, items := range [][]vault.Ref{nil, {{Lookup: hash("nobody")}}, {{Lookup: hash("nobody")}, {Lookup: hash("no one")}}} {
+	for _, items := range [][]vault.Ref{nil, {{Lookup: lookup("nobody")}}, {{Lookup: lookup("nobody")}, {Lookup: lookup("no one")}}} {
 		l, err := s.LoadForReveal(t.Context(), vault.LoadQuery{Tenant: tenant, Items: items})
 		if err != nil {
 			t.Fatal(err)

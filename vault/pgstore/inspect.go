@@ -11,12 +11,12 @@ import (
 
 // scanRecords reads the keys and index values of each record by full keys.
 const scanRecords = `
-SELECT r.tenant, r.uid, r.collection, r.record, r.row_id, r.revision, r.sealed,
+SELECT r.tenant, r.uid, r.collection, r.record, r.revision, r.sealed,
        s.lookup, ` + subjectColumns + `, ` + sealedColumns + `,
        s.kek_version, s.keys,
        i.fields, i.versions, i.values
 FROM (
-    SELECT tenant, uid, collection, record, row_id, revision, sealed FROM record
+    SELECT tenant, uid, collection, record, revision, sealed FROM record
     WHERE (tenant, uid, collection, record) > ($1, $2, $3, $4)
     ORDER BY tenant, uid, collection, record LIMIT $5
 ) r

@@ -27,7 +27,7 @@ const (
 SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
        s.kek_version, s.keys, (
     SELECT ` + consentsOf + ` FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
-), r.row_id, coalesce(r.revision, 0), r.sealed,
+), r.revision, r.sealed,
        `
 
 	// loadOne reads one item: $2 lookup, $3 collection, $4 record, $5 identity.
@@ -38,7 +38,7 @@ LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = $1 AND lookup = $2 OFFSET 0
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT row_id, revision, sealed FROM record
+    SELECT revision, sealed FROM record
     WHERE tenant = $1 AND uid = s.uid AND s.state = 1 AND collection = $3 AND record = $4 OFFSET 0
 ) r ON true
 WHERE t.id = $1`
@@ -54,7 +54,7 @@ LEFT JOIN LATERAL (
     SELECT * FROM subject WHERE tenant = $1 AND lookup = q.lookup OFFSET 0
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT row_id, revision, sealed FROM record
+    SELECT revision, sealed FROM record
     WHERE tenant = $1 AND uid = s.uid AND s.state = 1 AND collection = q.collection AND record = q.record OFFSET 0
 ) r ON true
 WHERE t.id = $1`
@@ -173,7 +173,7 @@ func (r *loadRow) item(tenant int32, ref vault.Ref) (i vault.LoadedItem, err err
 	if i.Consents, err = consents(r.consents); err != nil {
 		return i, err
 	}
-	if r.record.id.Valid {
+	if r.record.revision.Valid {
 		rec := r.record.record(vault.RecordRef{Collection: ref.Collection, Record: ref.Record})
 		i.Record = &rec
 	}

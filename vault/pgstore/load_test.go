@@ -61,7 +61,7 @@ func TestLoadFormsAgree(t *testing.T) {
 	update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(gone), 1) })
 	refs := []vault.Ref{
 		{Lookup: b.Lookup, Collection: 1, Record: "self"},
-		{Lookup: hash("nobody"), Collection: 1, Record: "self"},
+		{Lookup: lookup("nobody"), Collection: 1, Record: "self"},
 		{Lookup: a.Lookup, Collection: 1, Record: "other"},
 		{Lookup: a.Lookup, Collection: 1, Record: "self"},
 		{Lookup: gone.Lookup, Collection: 1, Record: "self"},
@@ -175,8 +175,8 @@ func grow(t testing.TB, c *pgx.Conn, tenant int32, n int) {
 	run(t, c, `CREATE TABLE crowd AS SELECT * FROM (SELECT gen_random_uuid() AS id, i FROM generate_series(1, $1::bigint) i) p`, n)
 	for _, sql := range []string{
 		`INSERT INTO subject (tenant, lookup, uid, generation, state, restricted, held, mark, created, kek_version, keys)
-SELECT $1, sha256(id::text::bytea), id, 1, 1, false, false, '\x00', now(), 1, '\x0101020101010100' FROM crowd`,
-		`INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed) SELECT $1, id, 1, 'self', id, 1, '\x00' FROM crowd`,
+SELECT $1, substr(sha256(id::text::bytea), 1, 16), id, 1, 1, false, false, '\x00', now(), 1, '\x0101020101010100' FROM crowd`,
+		`INSERT INTO record (tenant, uid, collection, record, revision, sealed) SELECT $1, id, 1, 'self', 1, '\x00' FROM crowd`,
 		`INSERT INTO search_index (tenant, uid, collection, record, field, version, value)
 SELECT $1, id, 1, 'self', 1, 1, sha256(id::text::bytea) FROM crowd`,
 		`INSERT INTO consent (tenant, uid, purpose, decision, notice, method, at, mac) SELECT $1, id, 'p', 'granted', '', '', now(), '\x00' FROM crowd`,

@@ -36,14 +36,14 @@ func (t *tx) InsertPeople(ctx context.Context, tenant int32, people []vault.NewP
 		uid := id(people[i].Subject.UID)
 		for j := range people[i].Records {
 			r := &people[i].Records[j]
-			records = append(records, []any{tenant, uid, r.Collection, r.Record.Record, anyID(r.Row), r.Revision, some(r.Sealed)})
+			records = append(records, []any{tenant, uid, r.Collection, r.Record.Record, r.Revision, some(r.Sealed)})
 			for _, e := range unique(r.Entries) {
 				entries = append(entries, []any{tenant, uid, r.Collection, r.Record.Record, e.Field, e.Version, some(e.Value)})
 			}
 		}
 	}
 	const doing = "storing the records of new people"
-	if err := t.copyIn(ctx, doing, "record", []string{"tenant", "uid", "collection", "record", "row_id", "revision", "sealed"}, records); err != nil {
+	if err := t.copyIn(ctx, doing, "record", []string{"tenant", "uid", "collection", "record", "revision", "sealed"}, records); err != nil {
 		return false, err
 	}
 	return true, t.copyIn(ctx, doing, "search_index", []string{"tenant", "uid", "collection", "record", "field", "version", "value"}, entries)

@@ -49,7 +49,7 @@ func TestListen(t *testing.T) {
 			if _, err := tx.InsertKey(ctx, id, p.UID, vault.DataKey{Group: 7, Epoch: 1, Version: 1, KEKVersion: 1, Wrapped: []byte("w")}); err != nil {
 				return err
 			}
-			if _, err := tx.LockRecord(ctx, id, p.UID, vault.RecordRef{Collection: 1, Record: "r"}, p.UID); err != nil {
+			if _, err := tx.LockRecord(ctx, id, p.UID, vault.RecordRef{Collection: 1, Record: "r"}); err != nil {
 				return err
 			}
 			n, err := tx.RewrapKeys(ctx, id, []vault.Rewrapped{{UID: p.UID, Group: 7, Epoch: 1, Version: 1, KEKVersion: 1, Next: 2, Wrapped: []byte("x")}})
@@ -165,7 +165,7 @@ func BenchmarkNotify(b *testing.B) {
 			if _, err := tx.Subject(ctx, id, p.Lookup, vault.ShareLock); err != nil {
 				return err
 			}
-			_, err := tx.LockRecord(ctx, id, p.UID, vault.RecordRef{Collection: 1, Record: "r"}, p.UID)
+			_, err := tx.LockRecord(ctx, id, p.UID, vault.RecordRef{Collection: 1, Record: "r"})
 			return err
 		})
 	})

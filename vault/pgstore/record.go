@@ -15,19 +15,19 @@ import (
 // this statement began, it returns nothing, and the next run sees the row.
 const lockRecord = `
 WITH made AS (
-    INSERT INTO record (tenant, uid, collection, record, row_id, revision)
-    VALUES ($1, $2, $3, $4, $5, 0)
+    INSERT INTO record (tenant, uid, collection, record, revision)
+    VALUES ($1, $2, $3, $4, 0)
     ON CONFLICT (tenant, uid, collection, record) DO NOTHING
-    RETURNING row_id, revision, sealed
+    RETURNING revision, sealed
 ), found AS (
-    SELECT row_id, revision, sealed FROM record
+    SELECT revision, sealed FROM record
     WHERE tenant = $1 AND uid = $2 AND collection = $3 AND record = $4 FOR UPDATE
 )
-SELECT row_id, revision, sealed FROM made UNION ALL SELECT row_id, revision, sealed FROM found`
+SELECT revision, sealed FROM made UNION ALL SELECT revision, sealed FROM found`
 
-func (t *tx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef, newRow uuid.UUID) (vault.Record, error) {
+func (t *tx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef) (vault.Record, error) {
 	const doing = "locking a record"
-	args := []any{tenant, id(uid), ref.Collection, ref.Record, anyID(newRow)}
+	args := []any{tenant, id(uid), ref.Collection, ref.Record}
 	for range maxRuns {
 		var row recordRow
 		err := t.row(ctx, doing, lockRecord, args, row.dest()...)
@@ -42,21 +42,19 @@ func (t *tx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref va
 }
 
 // A recordRow is what a row of records is read into, less its name. Where the
-// row may be absent, the id is then NULL.
+// row may be absent, the revision is then NULL.
 type recordRow struct {
-	id       pgtype.UUID
-	revision uint64
+	revision pgtype.Int8
 	sealed   []byte
 }
 
-func (r *recordRow) dest() []any { return []any{&r.id, &r.revision, &r.sealed} }
+func (r *recordRow) dest() []any { return []any{&r.revision, &r.sealed} }
 
 func (r *recordRow) record(ref vault.RecordRef) vault.Record {
 	return vault.Record{
 		Collection: ref.Collection,
 		Record:     ref.Record,
-		Row:        uuid.UUID(r.id.Bytes),
-		Revision:   r.revision,
+		Revision:   uint64(r.revision.Int64), //nolint:gosec // the schema holds it at 0 or above
 		Deleted:    r.sealed == nil,
 		Sealed:     r.sealed,
 	}
@@ -94,12 +92,12 @@ func (t *tx) PutRecord(ctx context.Context, tenant int32, uid uuid.UUID, r vault
 
 const (
 	listRecords = `
-SELECT collection, record, row_id, revision FROM record
+SELECT collection, record, revision FROM record
 WHERE tenant = $1 AND uid = $2 AND (collection, record) > ($3, $4) AND sealed IS NOT NULL
 ORDER BY collection, record LIMIT $5`
 
 	listCollection = `
-SELECT collection, record, row_id, revision FROM record
+SELECT collection, record, revision FROM record
 WHERE tenant = $1 AND uid = $2 AND (collection, record) > ($3, $4) AND sealed IS NOT NULL
   AND collection = $6
 ORDER BY collection, record LIMIT $5`
@@ -112,7 +110,7 @@ func (t *tx) ListRecords(ctx context.Context, tenant int32, uid uuid.UUID, colle
 	}
 	return rows(ctx, t, "listing a person's records", sql, args,
 		func(r pgx.CollectableRow) (v vault.Record, err error) {
-			err = r.Scan(&v.Collection, &v.Record, &v.Row, &v.Revision)
+			err = r.Scan(&v.Collection, &v.Record, &v.Revision)
 			return v, err
 		})
 }

@@ -111,7 +111,7 @@ ON CONFLICT (tenant, lookup) DO UPDATE SET state = 1, erased_at = NULL, certific
 			p := person(t, s, id, "alice")
 			update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
 		}
-		_, err := admin.Exec(t.Context(), c.sql, hash("alice"))
+		_, err := admin.Exec(t.Context(), c.sql, lookup("alice"))
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "23") {
 			t.Errorf("%s: %v", c.sql, err) // the statement itself is wrong
@@ -332,7 +332,7 @@ WHERE table_schema = 'public' AND data_type IN ('text', 'character varying', 'ch
 
 func certificate(tenant int32) vault.Erasure {
 	return vault.Erasure{
-		ID: uuid.New(), Tenant: tenant, Lookup: hash("alice"), Generation: 1, Event: uuid.New(), At: now(), Certificate: []byte("{}"),
+		ID: uuid.New(), Tenant: tenant, Lookup: lookup("alice"), Generation: 1, Event: uuid.New(), At: now(), Certificate: []byte("{}"),
 	}
 }
 
@@ -366,7 +366,7 @@ func work(t *testing.T, s *pgstore.Store, id int32) {
 		"erasures": {
 			func(ctx context.Context, tx vault.Tx) error { return tx.InsertErasure(ctx, certificate(id)) },
 			func(ctx context.Context, tx vault.Tx) error {
-				return second(tx.LastErasure(ctx, id, hash("alice"), 1, nil))
+				return second(tx.LastErasure(ctx, id, lookup("alice"), 1, nil))
 			},
 			func(ctx context.Context, tx vault.Tx) error { return tx.PutShred(ctx, shred) },
 			func(ctx context.Context, tx vault.Tx) error { return second(tx.Shreds(ctx, 1)) },

@@ -28,7 +28,7 @@ func TestFirstWritesRace(t *testing.T) {
 					inserted.Add(1)
 				}
 				if err == nil && !ok {
-					_, err = tx.Subject(t.Context(), id, hash("alice"), vault.ShareLock) // the winner's is visible
+					_, err = tx.Subject(t.Context(), id, lookup("alice"), vault.ShareLock) // the winner's is visible
 				}
 				return err
 			})
@@ -313,7 +313,7 @@ func TestLockRecordRace(t *testing.T) {
 	for range 30 {
 		wg.Go(func() {
 			update(t, s, func(ctx context.Context, tx vault.Tx) error {
-				r, err := tx.LockRecord(ctx, id, uid, vault.RecordRef{Collection: 1, Record: "self"}, uuid.New())
+				r, err := tx.LockRecord(ctx, id, uid, vault.RecordRef{Collection: 1, Record: "self"})
 				if err != nil {
 					return err
 				}

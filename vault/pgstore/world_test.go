@@ -146,9 +146,11 @@ func hash(s string) []byte {
 	return h[:]
 }
 
+func lookup(name string) []byte { return hash(name)[:vault.LookupSize] }
+
 func live(tenant int32, name string) vault.Subject {
 	return vault.Subject{
-		Tenant: tenant, Lookup: hash(name), UID: uuid.New(), Generation: 1, State: vault.Live,
+		Tenant: tenant, Lookup: lookup(name), UID: uuid.New(), Generation: 1, State: vault.Live,
 		Mark: hash("mark"), SealedID: []byte("sealed"), Created: now(),
 	}
 }
@@ -181,7 +183,7 @@ func person(t testing.TB, s *pgstore.Store, tenant int32, name string) vault.Sub
 		if _, err := tx.InsertKey(ctx, tenant, p.UID, vault.DataKey{Group: 2, Epoch: 1, Version: 1, KEKVersion: 1, Wrapped: []byte("wrapped")}); err != nil {
 			return err
 		}
-		r, err := tx.LockRecord(ctx, tenant, p.UID, ref, uuid.New())
+		r, err := tx.LockRecord(ctx, tenant, p.UID, ref)
 		if err != nil {
 			return err
 		}

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/sqlitestore"
 	"github.com/fieldvault/fieldvault/vault/storetest"
@@ -93,7 +91,7 @@ func (v *victim) store(t *testing.T, tx vault.Tx) error {
 	}
 	for collection, size := range []int{300, 9000} { // the second overflows its page
 		ref := vault.RecordRef{Collection: uint32(collection) + 1, Record: "r"}
-		r, err := tx.LockRecord(ctx, v.Tenant, v.UID, ref, uuid.New())
+		r, err := tx.LockRecord(ctx, v.Tenant, v.UID, ref)
 		if err != nil {
 			return err
 		}
@@ -185,7 +183,7 @@ func TestOverwrittenBytesAreGone(t *testing.T) {
 			if _, err := tx.DestroyGroup(t.Context(), v.Tenant, v.UID, 2); err != nil {
 				return err
 			}
-			r, err := tx.LockRecord(t.Context(), v.Tenant, v.UID, vault.RecordRef{Collection: 1, Record: "r"}, uuid.New())
+			r, err := tx.LockRecord(t.Context(), v.Tenant, v.UID, vault.RecordRef{Collection: 1, Record: "r"})
 			if err != nil {
 				return err
 			}

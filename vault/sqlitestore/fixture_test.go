@@ -49,7 +49,7 @@ func allTenants(t *testing.T, s *sqlitestore.Store) (ids []int32) {
 
 func aPerson(tenant int32) vault.Subject {
 	return vault.Subject{
-		Tenant: tenant, Lookup: randomBytes(32), UID: uuid.New(), Generation: 1, State: vault.Live,
+		Tenant: tenant, Lookup: randomBytes(vault.LookupSize), UID: uuid.New(), Generation: 1, State: vault.Live,
 		Mark: randomBytes(32), SealedID: randomBytes(60), Created: now(),
 	}
 }

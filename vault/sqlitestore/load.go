@@ -87,7 +87,7 @@ func (l *loader) subjects(ctx context.Context) error {
 		SELECT q.key, s.tenant, s.lookup, s.uid, s.generation, s.state, s.restricted, s.held, s.mark,
 			CASE WHEN ?3 THEN s.sealed_id END, CASE WHEN ?3 THEN s.note END,
 			CASE WHEN ?3 THEN s.certificate END, s.created, s.erased_at,
-			r.rowid IS NOT NULL, coalesce(r.collection, 0), coalesce(r.record, ''), r.row_id,
+			r.rowid IS NOT NULL, coalesce(r.collection, 0), coalesce(r.record, ''),
 			coalesce(r.revision, 0), coalesce(r.deleted, 0), r.sealed, coalesce(s.kek_version, 0), s.keys` + person + `
 		LEFT JOIN record r ON s.state = 1 AND r.tenant = s.tenant AND r.uid = s.uid
 			AND r.collection = q.value ->> 1 AND r.record = q.value ->> 2`

@@ -30,7 +30,7 @@ func (t *tx) InsertPeople(ctx context.Context, tenant int32, people []vault.NewP
 
 func (t *tx) insertRecord(ctx context.Context, tenant int32, p *vault.NewPerson, r *vault.NewRecord) error {
 	ref := vault.RecordRef{Collection: r.Collection, Record: r.Record.Record}
-	if _, err := t.LockRecord(ctx, tenant, p.Subject.UID, ref, r.Row); err != nil {
+	if _, err := t.LockRecord(ctx, tenant, p.Subject.UID, ref); err != nil {
 		return err
 	}
 	if err := t.PutRecord(ctx, tenant, p.Subject.UID, r.Record); err != nil {

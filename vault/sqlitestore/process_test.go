@@ -64,7 +64,7 @@ const rounds = 60
 func count(ctx context.Context, s *sqlitestore.Store) error {
 	for range rounds {
 		err := s.Update(ctx, func(tx vault.Tx) error {
-			r, err := tx.LockRecord(ctx, 1, uuid.UUID{1}, vault.RecordRef{Collection: 1, Record: "shared"}, uuid.UUID{2})
+			r, err := tx.LockRecord(ctx, 1, uuid.UUID{1}, vault.RecordRef{Collection: 1, Record: "shared"})
 			if err != nil {
 				return err
 			}

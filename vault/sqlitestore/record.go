@@ -10,10 +10,10 @@ import (
 	"github.com/fieldvault/fieldvault/vault"
 )
 
-const recordColumns = `r.collection, r.record, r.row_id, r.revision, r.deleted, r.sealed`
+const recordColumns = `r.collection, r.record, r.revision, r.deleted, r.sealed`
 
 func recordTargets(r *vault.Record) []any {
-	return []any{&r.Collection, &r.Record, uidColumn{&r.Row}, &r.Revision, &r.Deleted, &r.Sealed}
+	return []any{&r.Collection, &r.Record, &r.Revision, &r.Deleted, &r.Sealed}
 }
 
 func scanRecord(rows *sql.Rows) (r vault.Record, err error) {
@@ -21,14 +21,14 @@ func scanRecord(rows *sql.Rows) (r vault.Record, err error) {
 	return r, err
 }
 
-func (t *tx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef, newRow uuid.UUID) (vault.Record, error) {
+func (t *tx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef) (vault.Record, error) {
 	if err := t.text(ref.Record); err != nil {
 		return vault.Record{}, err
 	}
 	_, err := t.exec(ctx, `
-		INSERT INTO record (tenant, uid, collection, record, row_id, revision, deleted)
-		VALUES (?1, ?2, ?3, ?4, ?5, 0, 1) ON CONFLICT (tenant, uid, collection, record) DO NOTHING`,
-		tenant, uid[:], ref.Collection, ref.Record, newRow[:])
+		INSERT INTO record (tenant, uid, collection, record, revision, deleted)
+		VALUES (?1, ?2, ?3, ?4, 0, 1) ON CONFLICT (tenant, uid, collection, record) DO NOTHING`,
+		tenant, uid[:], ref.Collection, ref.Record)
 	if err != nil {
 		return vault.Record{}, fmt.Errorf("making a record: %w", err)
 	}
@@ -51,9 +51,9 @@ func (t *tx) PutRecord(ctx context.Context, tenant int32, uid uuid.UUID, r vault
 		return err
 	}
 	n, err := t.exec(ctx, `
-		UPDATE record SET row_id = ?5, revision = ?6, deleted = ?7, sealed = ?8
+		UPDATE record SET revision = ?5, deleted = ?6, sealed = ?7
 		WHERE tenant = ?1 AND uid = ?2 AND collection = ?3 AND record = ?4`,
-		tenant, uid[:], r.Collection, r.Record, r.Row[:], revision, r.Deleted, r.Sealed)
+		tenant, uid[:], r.Collection, r.Record, revision, r.Deleted, r.Sealed)
 	if err != nil {
 		return fmt.Errorf("storing a record: %w", err)
 	}
@@ -67,7 +67,7 @@ func (t *tx) ListRecords(ctx context.Context, tenant int32, uid uuid.UUID, colle
 	if err := t.text(after.Record); err != nil {
 		return nil, err
 	}
-	const columns = `r.collection, r.record, r.row_id, r.revision, r.deleted, NULL`
+	const columns = `r.collection, r.record, r.revision, r.deleted, NULL`
 	query, args := `
 		SELECT `+columns+` FROM record r
 		WHERE r.tenant = ?1 AND r.uid = ?2 AND r.deleted = 0 AND (r.collection, r.record) > (?3, ?4)

@@ -62,7 +62,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"erased made live":                    "UPDATE subject SET state = 1" + is(dead),
 		"erased made live in a life before":   "UPDATE subject SET state = 1, generation = 0" + is(dead),
 		"a generation lowered":                "UPDATE subject SET generation = 0" + is(live),
-		"a row renamed":                       "UPDATE subject SET lookup = zeroblob(32)" + is(live),
+		"a row renamed":                       "UPDATE subject SET lookup = zeroblob(16)" + is(live),
 		"a person without uid":                "UPDATE subject SET uid = NULL" + is(live),
 		"a uid twice":                         "UPDATE subject SET uid = (SELECT uid FROM subject" + is(dead) + ")" + is(live),
 		"a history rewritten":                 "UPDATE consent_event SET decision = 'refused'",
@@ -96,7 +96,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"keys of the erased":                  "UPDATE subject SET kek_version = 0, keys = x'00' WHERE state = 2",
 		"a version of a key below 0":          "UPDATE subject SET kek_version = -1, keys = x'00' WHERE state = 1",
 		"a version of a key beyond all":       "UPDATE subject SET kek_version = 1 << 31, keys = x'00' WHERE state = 1",
-		"a deleted record with sealed fields": "INSERT INTO record VALUES (1, zeroblob(16), 1, 'r', zeroblob(16), 1, 1, x'00')",
+		"a deleted record with sealed fields": "INSERT INTO record VALUES (1, zeroblob(16), 1, 'r', 1, 1, x'00')",
 	} {
 		if err := raw(t, path, statement); err == nil || !strings.Contains(err.Error(), "constraint") {
 			t.Errorf("%s: error %v", name, err)

@@ -126,7 +126,7 @@ func survey(w *world) {
 func (w *world) record(p vault.Subject, ref vault.RecordRef, deleted bool) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) error {
-		r, err := tx.LockRecord(ctx, p.Tenant, p.UID, ref, newUID())
+		r, err := tx.LockRecord(ctx, p.Tenant, p.UID, ref)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 
 func effectOf(tenant int32, key string) vault.Effect {
 	return vault.Effect{
-		Tenant: tenant, Key: hash(key), Request: hash("request"), UID: newUID(), Lookup: hash("person"),
+		Tenant: tenant, Key: hash(key), Request: hash("request"), UID: newUID(), Lookup: lookup("person"),
 		Created: true, Revision: 7, At: instant(0), Expires: instant(24),
 	}
 }
@@ -82,7 +82,7 @@ func effects(w *world) {
 				return err
 			}
 			n := want
-			n.Request, n.UID, n.Lookup, n.At, n.Expires = hash("x"), newUID(), hash("y"), instant(50), instant(51)
+			n.Request, n.UID, n.Lookup, n.At, n.Expires = hash("x"), newUID(), lookup("y"), instant(50), instant(51)
 			return tx.UpdateEffect(ctx, n)
 		})
 		w.keeps("UpdateEffect sets Created and Revision and no more", want)

@@ -64,7 +64,7 @@ func erasures(w *world) {
 			"other zone":       func(e *vault.Erasure) { e.At = e.At.In(zone()) },
 			"no event":         func(e *vault.Erasure) { e.Event = uuid.Nil },
 		} {
-			want := erasureOf(tenant, hash(name), 3)
+			want := erasureOf(tenant, lookup(name), 3)
 			change(&want)
 			w.insertErasures(want)
 			got, err := w.erasure(tenant, want.ID)
@@ -79,7 +79,7 @@ func erasures(w *world) {
 		w.is("Erasure of an unknown id", err, vault.ErrNoRow)
 	})
 	w.run("Once", func(w *world) {
-		first := erasureOf(w.tenant(), hash("p"), 1)
+		first := erasureOf(w.tenant(), lookup("p"), 1)
 		w.insertErasures(first)
 		second := first
 		second.Certificate = []byte(canary)
@@ -95,7 +95,7 @@ func erasures(w *world) {
 
 func lastErasures(w *world) {
 	tenant, other := w.tenant(), w.tenant()
-	alice, bob := hash("alice"), hash("bob")
+	alice, bob := lookup("alice"), lookup("bob")
 	whole, latest, early := erasureOf(tenant, alice, 5), erasureOf(tenant, alice, 8), erasureOf(tenant, alice, 2)
 	soon := erasureOf(tenant, alice, 0)
 	soon.At = latest.At.Add(-time.Microsecond)
@@ -133,7 +133,7 @@ func lastErasures(w *world) {
 		"groups that were not erased":  erasureOf(tenant, alice, 0, 4),
 		"more groups than were erased": erasureOf(tenant, alice, 0, 2, 3, 4),
 		"a group of somebody else's":   erasureOf(tenant, bob, 0, 2),
-		"a person with no certificate": erasureOf(tenant, hash("carol"), 0),
+		"a person with no certificate": erasureOf(tenant, lookup("carol"), 0),
 		"a tenant that has none":       erasureOf(w.tenant(), alice, 0),
 		"groups in another order":      erasureOf(tenant, alice, 0, 3, 2),
 	} {

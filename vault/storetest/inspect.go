@@ -121,7 +121,7 @@ func scanRecords(w *world) {
 	w.is("ScanRecords", err, nil)
 	w.equal("a limit of 0", none, []vault.ScannedRecord{})
 	w.update(func(ctx context.Context, tx vault.Tx) error {
-		_, err := tx.LockRecord(ctx, want[0].Pos.Tenant, want[0].Pos.UID, vault.RecordRef{Collection: 99, Record: "x"}, newUID())
+		_, err := tx.LockRecord(ctx, want[0].Pos.Tenant, want[0].Pos.UID, vault.RecordRef{Collection: 99, Record: "x"})
 		return err
 	})
 	if n := len(w.scanAll(10)); n != len(want)+1 {

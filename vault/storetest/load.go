@@ -124,7 +124,7 @@ func loadEverything(w *world) {
 			{"the person alone", ref(full, 0, ""), w.item(full, identity, nil)},
 			{"the person alone, with a record named", ref(full, 0, "a"), w.item(full, identity, nil)},
 			{"a person with nothing", ref(bare, 1, "a"), w.item(bare, identity, nil)},
-			{"nobody", vault.Ref{Lookup: hash("nobody"), Collection: 1, Record: "a"}, vault.LoadedItem{}},
+			{"nobody", vault.Ref{Lookup: lookup("nobody"), Collection: 1, Record: "a"}, vault.LoadedItem{}},
 			{"a person of another tenant", ref(foreign, 1, "a"), vault.LoadedItem{}},
 			{"no lookup", vault.Ref{Collection: 1, Record: "a"}, vault.LoadedItem{}},
 			{"a record again", ref(full, 1, "a"), w.item(full, identity, &a)},

@@ -84,7 +84,7 @@ type operation struct {
 
 const modelPeople = 3
 
-func modelLookup(person int) []byte { return hash(fmt.Sprint("model", person)) }
+func modelLookup(person int) []byte { return lookup(fmt.Sprint("model", person)) }
 
 func modelUID(person int, generation uint32) uuid.UUID {
 	return uuid.UUID(hash(fmt.Sprint("uid", person, generation))[:16])
@@ -248,9 +248,9 @@ func applyRecord(ctx context.Context, tx vault.Tx, m *twin, o operation, same fu
 	l := m.life(uid)
 	want, ok := l.records[ref]
 	if !ok {
-		want = vault.Record{Collection: ref.Collection, Record: ref.Record, Row: uuid.UUID(hash("row")[:16]), Deleted: true}
+		want = vault.Record{Collection: ref.Collection, Record: ref.Record, Deleted: true}
 	}
-	got, err := tx.LockRecord(ctx, m.tenant, uid, ref, uuid.UUID(hash("row")[:16]))
+	got, err := tx.LockRecord(ctx, m.tenant, uid, ref)
 	same("LockRecord", got, want)
 	if err != nil {
 		return err

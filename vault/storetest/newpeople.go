@@ -14,7 +14,7 @@ func (w *world) newPerson(tenant int32) vault.NewPerson {
 	record := func(name string) vault.NewRecord {
 		e := entry(1, 1, "v of "+name)
 		return vault.NewRecord{
-			Record:  vault.Record{Collection: 1, Record: name, Row: newUID(), Revision: 1, Sealed: []byte("sealed " + name)},
+			Record:  vault.Record{Collection: 1, Record: name, Revision: 1, Sealed: []byte("sealed " + name)},
 			Entries: []vault.IndexEntry{e, e, entry(2, 1, "w of "+name)},
 		}
 	}
@@ -25,7 +25,7 @@ func (w *world) newPerson(tenant int32) vault.NewPerson {
 func listWrites() []write {
 	return []write{
 		{"InsertPeople", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			s.Lookup, s.UID = hash("new people"), newUID()
+			s.Lookup, s.UID = lookup("new people"), newUID()
 			return insert(tx.InsertPeople(ctx, s.Tenant, []vault.NewPerson{{Subject: s, Keys: []vault.DataKey{dataKey(9, 1)}}}))
 		}},
 		{"AppendEvents", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {

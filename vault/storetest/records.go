@@ -14,7 +14,7 @@ import (
 func (w *world) put(tenant int32, uid uuid.UUID, ref vault.RecordRef, change func(*vault.Record)) (r vault.Record) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) (err error) {
-		if r, err = tx.LockRecord(ctx, tenant, uid, ref, newUID()); err != nil {
+		if r, err = tx.LockRecord(ctx, tenant, uid, ref); err != nil {
 			return err
 		}
 		change(&r)
@@ -104,7 +104,7 @@ func records(w *world) {
 		}
 	})
 	w.run("PutOfNone", func(w *world) {
-		r := vault.Record{Collection: 1, Record: "r", Row: newUID(), Revision: 1, Sealed: []byte("x")}
+		r := vault.Record{Collection: 1, Record: "r", Revision: 1, Sealed: []byte("x")}
 		tenant := w.tenant()
 		w.is("PutRecord of a row that nobody locked", w.try(func(ctx context.Context, tx vault.Tx) error {
 			return tx.PutRecord(ctx, tenant, newUID(), r)
@@ -117,7 +117,7 @@ func records(w *world) {
 func (w *world) locked(tenant int32, uid uuid.UUID, ref vault.RecordRef) (r vault.Record) {
 	w.Helper()
 	w.update(func(ctx context.Context, tx vault.Tx) (err error) {
-		r, err = tx.LockRecord(ctx, tenant, uid, ref, newUID())
+		r, err = tx.LockRecord(ctx, tenant, uid, ref)
 		return err
 	})
 	return r
@@ -125,30 +125,24 @@ func (w *world) locked(tenant int32, uid uuid.UUID, ref vault.RecordRef) (r vaul
 
 func lockRecord(w *world) {
 	tenant, uid, ref := w.tenant(), newUID(), vault.RecordRef{Collection: 3, Record: "r"}
-	row := newUID()
-	made := vault.Record{Collection: 3, Record: "r", Row: row, Revision: 0, Deleted: true}
+	made := vault.Record{Collection: 3, Record: "r", Revision: 0, Deleted: true}
 	w.update(func(ctx context.Context, tx vault.Tx) error {
 		for range 2 {
-			r, err := tx.LockRecord(ctx, tenant, uid, ref, row)
+			r, err := tx.LockRecord(ctx, tenant, uid, ref)
 			if err != nil {
 				return err
 			}
 			w.equal("LockRecord of an absent record", r, made)
 		}
-		r, err := tx.LockRecord(ctx, tenant, uid, ref, newUID())
-		w.equal("LockRecord keeps the row id", r, made)
-		return err
+		return nil
 	})
 	w.equal("a locked record that nobody wrote is deleted", w.listAll(tenant, uid, 0, 10), []vault.Record{})
 
 	want := w.put(tenant, uid, ref, store([]byte("one")))
 	w.equal("LockRecord of a stored record", w.locked(tenant, uid, ref), want)
-	if want.Row != row {
-		w.Error("the row id changed")
-	}
 	want = w.put(tenant, uid, ref, remove)
-	w.equal("a deleted record keeps revision and row id", w.locked(tenant, uid, ref), want)
-	if want.Revision != 2 || want.Row != row {
+	w.equal("a deleted record keeps its revision", w.locked(tenant, uid, ref), want)
+	if want.Revision != 2 {
 		w.Errorf("after DELETE: revision %d", want.Revision)
 	}
 	want = w.put(tenant, uid, ref, store([]byte("two")))
@@ -165,7 +159,7 @@ func lockRecord(w *world) {
 		{"another collection", tenant, uid, vault.RecordRef{Collection: 4, Record: "r"}},
 		{"another name", tenant, uid, vault.RecordRef{Collection: 3, Record: "R"}},
 	} {
-		if r := w.locked(c.tenant, c.uid, c.ref); r.Revision != 0 || !r.Deleted || r.Row == row {
+		if r := w.locked(c.tenant, c.uid, c.ref); r.Revision != 0 || !r.Deleted {
 			w.Errorf("%s: LockRecord gave the record of somebody else", c.name)
 		}
 	}

@@ -88,11 +88,11 @@ func refusedCalls() []refusedCall {
 			return tx.InsertDocument(ctx, s.Tenant, vault.DocumentPolicy, vault.Document{Version: 1, By: text, Created: instant(0)})
 		}},
 		{"LockRecord", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
-			_, err := tx.LockRecord(ctx, s.Tenant, s.UID, ref(text), newUID())
+			_, err := tx.LockRecord(ctx, s.Tenant, s.UID, ref(text))
 			return err
 		}},
 		{"PutRecord", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
-			return tx.PutRecord(ctx, s.Tenant, s.UID, vault.Record{Collection: 1, Record: text, Row: newUID(), Revision: 1})
+			return tx.PutRecord(ctx, s.Tenant, s.UID, vault.Record{Collection: 1, Record: text, Revision: 1})
 		}},
 		{"ListRecords", func(ctx context.Context, tx vault.Tx, s vault.Subject, text string) error {
 			_, err := tx.ListRecords(ctx, s.Tenant, s.UID, 0, ref(text), 1)

@@ -37,13 +37,28 @@ func subjects(w *world) {
 	w.run("RoundTrip", subjectRoundTrip)
 	w.run("Absent", func(w *world) {
 		s, other := w.person(w.tenant()), w.tenant()
-		_, err := w.readSubject(s.Tenant, hash("nobody"))
+		_, err := w.readSubject(s.Tenant, lookup("nobody"))
 		w.is("Subject of nobody", err, vault.ErrNoRow)
 		_, err = w.readSubject(other, s.Lookup)
 		w.is("Subject in another tenant", err, vault.ErrNoRow)
 		w.is("UpdateSubject of nobody", w.try(func(ctx context.Context, tx vault.Tx) error {
 			return tx.UpdateSubject(ctx, w.subject(s.Tenant), 1)
 		}), vault.ErrStale)
+	})
+	w.run("Lookup", func(w *world) {
+		s := w.subject(w.tenant())
+		for _, n := range []int{0, 1, vault.LookupSize - 1, vault.LookupSize + 1, 2 * vault.LookupSize} {
+			s.Lookup = slices.Repeat([]byte{1}, n)
+			err := w.try(func(ctx context.Context, tx vault.Tx) error {
+				_, err := tx.InsertSubject(ctx, s)
+				return err
+			})
+			if err == nil {
+				w.Errorf("InsertSubject took a lookup of %d bytes", n)
+			}
+			_, err = w.readSubject(s.Tenant, s.Lookup)
+			w.is("Subject by a lookup of another length", err, vault.ErrNoRow)
+		}
 	})
 	w.run("Taken", func(w *world) {
 		s := w.person(w.tenant())
@@ -86,7 +101,7 @@ func subjects(w *world) {
 				return err
 			}), vault.ErrNoRow)
 			w.is("Subject of nobody with a lock", w.try(func(ctx context.Context, tx vault.Tx) error {
-				_, err := tx.Subject(ctx, s.Tenant, hash("nobody"), lock)
+				_, err := tx.Subject(ctx, s.Tenant, lookup("nobody"), lock)
 				return err
 			}), vault.ErrNoRow)
 		}
@@ -127,8 +142,8 @@ func subjectRoundTrip(w *world) {
 		{"both", func(s *vault.Subject) { s.Restricted, s.Held = true, true }},
 		{"no identity", func(s *vault.Subject) { s.SealedID = nil }},
 		{"last generation", func(s *vault.Subject) { s.Generation = math.MaxUint32 }},
-		{"lookup of zeros", func(s *vault.Subject) { s.Lookup = make([]byte, 32) }},
-		{"lookup of ones", func(s *vault.Subject) { s.Lookup = slices.Repeat([]byte{0xff}, 32) }},
+		{"lookup of zeros", func(s *vault.Subject) { s.Lookup = make([]byte, vault.LookupSize) }},
+		{"lookup of ones", func(s *vault.Subject) { s.Lookup = slices.Repeat([]byte{0xff}, vault.LookupSize) }},
 		{"every byte", func(s *vault.Subject) { s.Mark, s.SealedID = allBytes(128), allBytes(0) }},
 		{"long", func(s *vault.Subject) { s.Note = slices.Repeat(allBytes(0), 1024) }},
 		{"other zone", func(s *vault.Subject) { s.Created = s.Created.In(zone()) }},

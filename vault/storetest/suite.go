@@ -148,7 +148,7 @@ func (w *world) tenant() int32 {
 func (w *world) subject(tenant int32) vault.Subject {
 	name := w.name("person")
 	return vault.Subject{
-		Tenant: tenant, Lookup: hash(name), UID: newUID(), Generation: 1, State: vault.Live,
+		Tenant: tenant, Lookup: lookup(name), UID: newUID(), Generation: 1, State: vault.Live,
 		Mark: hash("mark " + name), SealedID: []byte("sealed " + name), Created: instant(1),
 	}
 }
@@ -228,6 +228,9 @@ func sameError(err, want error) bool {
 
 // newUID makes a uid as the core does.
 func newUID() uuid.UUID { return uuid.Must(uuid.NewRandom()) }
+
+// lookup makes the keyed hash of a person.
+func lookup(name string) []byte { return hash(name)[:vault.LookupSize] }
 
 // hash makes 32 bytes.
 func hash(s string) []byte {

@@ -41,7 +41,7 @@ func coreWrites() []write {
 			return err
 		}},
 		{"InsertSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			s.Lookup, s.UID = hash("new"), newUID()
+			s.Lookup, s.UID = lookup("new"), newUID()
 			return insert(tx.InsertSubject(ctx, s))
 		}},
 		{"UpdateSubject", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
@@ -60,11 +60,11 @@ func coreWrites() []write {
 			return err
 		}},
 		{"LockRecord", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			_, err := tx.LockRecord(ctx, s.Tenant, s.UID, vault.RecordRef{Collection: 9, Record: "new"}, newUID())
+			_, err := tx.LockRecord(ctx, s.Tenant, s.UID, vault.RecordRef{Collection: 9, Record: "new"})
 			return err
 		}},
 		{"PutRecord", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
-			return tx.PutRecord(ctx, s.Tenant, s.UID, vault.Record{Collection: 1, Record: "a", Row: newUID(), Revision: 2, Sealed: []byte("new")})
+			return tx.PutRecord(ctx, s.Tenant, s.UID, vault.Record{Collection: 1, Record: "a", Revision: 2, Sealed: []byte("new")})
 		}},
 		{"ReplaceIndex", func(ctx context.Context, tx vault.Tx, s vault.Subject) error {
 			return tx.ReplaceIndex(ctx, s.Tenant, s.UID, vault.RecordRef{Collection: 1, Record: "a"}, nil, []vault.IndexEntry{entry(1, 9, "new")})

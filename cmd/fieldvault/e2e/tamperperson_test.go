@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fieldvault/fieldvault/vault/ledger"
 )
 
 func personTampering() []testCase {
@@ -45,7 +47,7 @@ func setBackFromErased(t *testing.T, w *world) {
 	p := w.newPerson(t, "default", "s20", secrets)
 	subject := w.rows(t, `SELECT uid, state, mark, sealed_id, certificate, erased_at FROM subject WHERE `+person, p.tenant, p.lookup)[0]
 	keys := w.rows(t, `SELECT kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
-	record := w.rows(t, `SELECT row_id, revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
+	record := w.rows(t, `SELECT revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	w.erase(t, "s20").want(t, "erasing", "200")
 	for what, q := range map[string]string{
 		"live":                  `UPDATE subject SET state = 1 WHERE ` + person,
@@ -62,7 +64,7 @@ func setBackFromErased(t *testing.T, w *world) {
 		case strings.Contains(q, "uid = $3"):
 			args = append(args, p.uid)
 		case strings.Contains(q, "$3"):
-			args = append(args, bytes.Repeat([]byte{7}, 32))
+			args = append(args, bytes.Repeat([]byte{7}, ledger.LookupSize))
 		}
 		if err := w.trySQL(t, q, args...); err == nil {
 			t.Errorf("the schema lets the row of an erased person be %s", what)
@@ -87,7 +89,7 @@ func setBackFromErased(t *testing.T, w *world) {
 		if !w.production {
 			extra, value = ", deleted", ", 0"
 		}
-		w.sql(t, `INSERT INTO record (tenant, uid, collection, record, row_id, revision, sealed`+extra+`) VALUES ($1, $2, 1, 'self', $3, $4, $5`+value+`)`, p.tenant, p.uid, record[0], record[1], record[2])
+		w.sql(t, `INSERT INTO record (tenant, uid, collection, record, revision, sealed`+extra+`) VALUES ($1, $2, 1, 'self', $3, $4`+value+`)`, p.tenant, p.uid, record[0], record[1])
 	}
 	putBack()
 	gone("with its record put back", "410 gone")
@@ -277,6 +279,6 @@ func corruptLooksAbsent(t *testing.T, w *world) {
 	}
 	compare("a corrupt record", "s26-corrupt")
 	compare("an erased person", "s26-erased")
-	w.sql(t, `UPDATE subject SET mark = $3 WHERE `+person, live.tenant, live.lookup, bytes.Repeat([]byte{1}, 32))
+	w.sql(t, `UPDATE subject SET mark = $3 WHERE `+person, live.tenant, live.lookup, bytes.Repeat([]byte{1}, 16))
 	compare("a corrupt person", "s26-corrupt")
 }

@@ -71,7 +71,7 @@ func Run(t *testing.T, o Options) {
 // Entry returns an entry of a kind, valid and unlike any other.
 func Entry(kind ledger.Kind) ledger.Entry {
 	e := ledger.Entry{
-		ID: uuid.New(), Kind: kind, Tenant: "acme", Lookup: random(32), UID: uuid.New(), Generation: 1,
+		ID: uuid.New(), Kind: kind, Tenant: "acme", Lookup: random(ledger.LookupSize), UID: uuid.New(), Generation: 1,
 		Event: uuid.New(), At: time.Date(2026, 11, 2, 9, 30, 0, 123456000, time.UTC), MAC: random(32),
 	}
 	switch kind {

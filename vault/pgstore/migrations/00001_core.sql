@@ -66,7 +66,7 @@ CREATE TABLE subject (
     restricted  boolean     NOT NULL,
     held        boolean     NOT NULL,
     uid         uuid,
-    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
+    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 16),
     mark        bytea       NOT NULL,
     sealed_id   bytea,
     keys        bytea       CHECK (octet_length(keys) > 0),
@@ -126,7 +126,6 @@ CREATE TABLE record (
     collection bigint  NOT NULL CHECK (collection >= 1),
     tenant     integer NOT NULL,
     uid        uuid    NOT NULL,
-    row_id     uuid    NOT NULL,
     record     text COLLATE "C" NOT NULL,
     sealed     bytea,
     PRIMARY KEY (tenant, uid, collection, record)
@@ -322,7 +321,7 @@ CREATE TABLE erasure (
     tenant      integer     NOT NULL,
     id          uuid        NOT NULL,
     event       uuid        NOT NULL,
-    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 32),
+    lookup      bytea       NOT NULL CHECK (octet_length(lookup) = 16),
     grps        bytea       NOT NULL CHECK (octet_length(grps) % 4 = 0),
     certificate bytea       NOT NULL,
     PRIMARY KEY (tenant, id)

@@ -38,7 +38,7 @@ CREATE TABLE document (
 -- The directory: one row a person, never deleted.
 CREATE TABLE subject (
   tenant      INTEGER NOT NULL REFERENCES tenant (id),
-  lookup      BLOB    NOT NULL CHECK (length(lookup) = 32),
+  lookup      BLOB    NOT NULL CHECK (length(lookup) = 16),
   uid         BLOB    CHECK (length(uid) = 16),
   generation  INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
   state       INTEGER NOT NULL CHECK (state IN (1, 2)),
@@ -88,7 +88,6 @@ CREATE TABLE record (
   uid        BLOB    NOT NULL CHECK (length(uid) = 16),
   collection INTEGER NOT NULL CHECK (collection BETWEEN 1 AND 4294967295),
   record     TEXT    NOT NULL,
-  row_id     BLOB    NOT NULL CHECK (length(row_id) = 16),
   revision   INTEGER NOT NULL CHECK (revision >= 0),
   deleted    INTEGER NOT NULL CHECK (deleted IN (0, 1)),
   sealed     BLOB,
@@ -287,7 +286,7 @@ END;
 CREATE TABLE erasure (
   tenant      INTEGER NOT NULL REFERENCES tenant (id),
   id          BLOB    NOT NULL CHECK (length(id) = 16),
-  lookup      BLOB    NOT NULL CHECK (length(lookup) = 32),
+  lookup      BLOB    NOT NULL CHECK (length(lookup) = 16),
   generation  INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
   grps        BLOB    NOT NULL CHECK (length(grps) % 4 = 0),
   event       BLOB    NOT NULL CHECK (length(event) = 16),
