@@ -302,7 +302,7 @@ func (w *writing) merge(p *writePerson, it *writeItem, rec *Record) (next Record
 			return Record{}, nil, nil, fmt.Errorf("sealing: %w", err)
 		}
 		keep = append(keep, field.Sealed{
-			Field: f.field.ID, Group: k.id.Group, Epoch: k.id.Epoch, Revision: next.Revision, At: at, Ciphertext: sealed,
+			Field: f.field.ID, Group: k.id.Group, Epoch: k.id.Epoch, Revision: next.Revision, At: at, Ciphertext: field.Split(sealed),
 		})
 	}
 	slices.SortFunc(keep, func(a, b field.Sealed) int { return int(a.Field) - int(b.Field) })

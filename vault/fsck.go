@@ -410,7 +410,7 @@ func (f *checking) value(t *tenant, coll *catalog.Collection, r *ScannedRecord, 
 	if k == nil || row == nil || s.Epoch != row.Epoch {
 		return bad()
 	}
-	plain, err := k.Open(field.Place{
+	plain, err := k.OpenSplit(field.Place{
 		Tenant: t.row.Name, UID: r.Pos.UID, Group: s.Group, Epoch: s.Epoch, Collection: coll.ID,
 		Record: r.Record.Record, Field: s.Field, Revision: s.Revision,
 	}, s.Ciphertext)

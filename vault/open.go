@@ -95,7 +95,7 @@ type opening struct {
 
 // A sealedValue is what of a stored value is not said by its key and its want.
 type sealedValue struct {
-	ciphertext []byte
+	ciphertext field.Ciphertext
 	revision   uint64
 }
 
@@ -199,7 +199,7 @@ func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
 		place.Record, place.Revision = "", 0
 		plain, err = k.OpenPortable(place, *o.want.portable)
 	} else {
-		plain, err = k.Open(place, o.sealed.ciphertext)
+		plain, err = k.OpenSplit(place, o.sealed.ciphertext)
 	}
 	if err != nil || o.view == accessctl.Plain {
 		return plain, err

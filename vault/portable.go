@@ -83,7 +83,7 @@ func portableSealed(w *want, l *LoadedItem) ([]field.Sealed, string) {
 	case k == nil || k.Wrapped == nil || k.Epoch != p.Epoch:
 		return nil, codeGone
 	}
-	return []field.Sealed{{Field: p.Field, Group: p.Group, Epoch: p.Epoch, Ciphertext: p.Sealed}}, ""
+	return []field.Sealed{{Field: p.Field, Group: p.Group, Epoch: p.Epoch, Ciphertext: field.Split(p.Sealed)}}, ""
 }
 
 // Encrypt seals values for an application that keeps the ciphertext. The first

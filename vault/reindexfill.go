@@ -177,7 +177,7 @@ func (r *reindexing) entries(l *lacking, x *lackingValue, key *field.Key) error 
 	if key == nil {
 		return ErrIntegrity
 	}
-	plain, err := key.Open(field.Place{
+	plain, err := key.OpenSplit(field.Place{
 		Tenant: r.t.row.Name, UID: l.subject.UID, Group: x.id.Group, Epoch: x.id.Epoch, Collection: l.row.Collection,
 		Record: l.row.Record, Field: x.field.ID, Revision: x.sealed.Revision,
 	}, x.sealed.Ciphertext)

@@ -104,7 +104,7 @@ func (l loot) reads(t *testing.T, v *vaulttest.Vault) (opens, all int) {
 					Tenant: vaulttest.Tenant, UID: r.Pos.UID, Group: f.Group, Epoch: f.Epoch,
 					Collection: r.Record.Collection, Record: r.Record.Record, Field: f.Field, Revision: f.Revision,
 				}
-				if _, err := l[f.Group].Open(place, f.Ciphertext); err == nil {
+				if _, err := l[f.Group].OpenSplit(place, f.Ciphertext); err == nil {
 					opens++
 				}
 			}

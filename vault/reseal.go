@@ -235,22 +235,23 @@ func (k *resealKey) reseal(ctx context.Context, tx Tx, t *tenant, r Record) erro
 	changed := false
 	for i := range fields {
 		f := &fields[i]
-		if f.Group != k.id.Group || f.Epoch != k.id.Epoch || k.opened.Current(f.Ciphertext) {
+		if f.Group != k.id.Group || f.Epoch != k.id.Epoch || k.opened.CurrentSplit(f.Ciphertext) {
 			continue
 		}
 		place := field.Place{
 			Tenant: t.row.Name, UID: k.id.UID, Group: f.Group, Epoch: f.Epoch,
 			Collection: r.Collection, Record: r.Record, Field: f.Field, Revision: f.Revision,
 		}
-		plain, err := k.opened.Open(place, f.Ciphertext)
+		plain, err := k.opened.OpenSplit(place, f.Ciphertext)
 		if err != nil {
 			return ErrIntegrity
 		}
-		f.Ciphertext, err = k.opened.Seal(place, plain)
+		sealed, err := k.opened.Seal(place, plain)
 		plain.Wipe()
 		if err != nil {
 			return fmt.Errorf("sealing: %w", err)
 		}
+		f.Ciphertext = field.Split(sealed)
 		changed = true
 	}
 	if !changed {
@@ -330,7 +331,7 @@ func (v *Vault) currentPage(ctx context.Context, t *tenant, p *Subject, keys map
 			return 0, err
 		}
 		for _, f := range fields {
-			if k := keys[f.Group]; k != nil && f.Epoch == k.id.Epoch && !k.opened.Current(f.Ciphertext) {
+			if k := keys[f.Group]; k != nil && f.Epoch == k.id.Epoch && !k.opened.CurrentSplit(f.Ciphertext) {
 				return 0, errResealing()
 			}
 		}

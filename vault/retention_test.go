@@ -117,7 +117,7 @@ func TestAValueIsRemovedAfterItsTime(t *testing.T) {
 	v.Put(t, "c-1", "customer", "self", map[string]string{"phone": "555-0100", "email": email, "first_name": "Luis"})
 	app, began := v.As("app", "support"), v.Clock.Now()
 	before, rec := sealedOf(t, v)
-	phone := before[0].Ciphertext
+	phone := before[0].Ciphertext.Body
 	if v.Path != "" && !onDisk(t, v, phone[:16]) {
 		t.Fatal("the test looks for the value in the wrong place")
 	}
@@ -147,7 +147,7 @@ func TestAValueIsRemovedAfterItsTime(t *testing.T) {
 		t.Errorf("after the job: %q", got)
 	}
 	after, now := sealedOf(t, v)
-	if len(after) != 2 || now.Revision != rec.Revision+1 || !bytes.Equal(after[0].Ciphertext, before[1].Ciphertext) {
+	if len(after) != 2 || now.Revision != rec.Revision+1 || !bytes.Equal(after[0].Ciphertext.Body, before[1].Ciphertext.Body) {
 		t.Errorf("%d values stand at revision %d after %d", len(after), now.Revision, rec.Revision)
 	}
 	if v.Path != "" && onDisk(t, v, phone[:16]) {

@@ -322,7 +322,7 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 	case s == nil:
 		return // permitted and not stored: left out
 	default:
-		if !r.open.room(len(s.Ciphertext), d.View == accessctl.Masked && f.Mask == catalog.MaskRedact) {
+		if !r.open.room(len(s.Ciphertext.Body), d.View == accessctl.Masked && f.Mask == catalog.MaskRedact) {
 			out.Err = ErrTooLarge
 			return
 		}

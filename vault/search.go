@@ -334,7 +334,7 @@ func (sr *searching) compare(ctx context.Context) error {
 func (sr *searching) open(value, name *opening, keys []*field.Key, l *LoadedItem) (Match, bool, error) {
 	t := sr.r.t
 	id := &sr.r.open.keys[value.key].ID
-	plain, err := keys[value.key].Open(field.Place{
+	plain, err := keys[value.key].OpenSplit(field.Place{
 		Tenant: t.row.Name, UID: id.UID, Group: id.Group, Epoch: id.Epoch,
 		Collection: sr.coll.ID, Record: value.want.record, Field: sr.field.ID, Revision: value.sealed.revision,
 	}, value.sealed.ciphertext)

@@ -219,7 +219,7 @@ func (s *survey) record(row *surveyed) bool {
 // read opens one value.
 func (s *survey) read(o *opening, i int) bool {
 	id := &s.r.open.keys[o.key].ID
-	plain, err := s.keys[o.key].Open(field.Place{
+	plain, err := s.keys[o.key].OpenSplit(field.Place{
 		Tenant: s.t.row.Name, UID: id.UID, Group: id.Group, Epoch: id.Epoch,
 		Collection: s.coll.ID, Record: o.want.record, Field: s.needs[i].field.ID, Revision: o.sealed.revision,
 	}, o.sealed.ciphertext)

@@ -241,7 +241,7 @@ func (k *tokenising) decide(w *want, l *LoadedItem, p *person) string {
 		place: TokenPlace{Collection: w.coll.ID, Record: w.record, Field: f.ID},
 	}
 	if k.in.Kind != TokenRandom {
-		if !k.open.room(len(s.Ciphertext), false) {
+		if !k.open.room(len(s.Ciphertext.Body), false) {
 			k.made[w.at].Err = ErrTooLarge
 			return ""
 		}

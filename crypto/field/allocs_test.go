@@ -4,6 +4,8 @@ package field_test
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fieldvault/fieldvault/crypto/field"
@@ -20,6 +22,11 @@ func TestAllocations(t *testing.T) {
 	index, mac := indexKey(t, key32(1)), macKey(t, key32(1))
 	part := []byte("part")
 	var parts [8]byte
+	split, long := field.Split(sealed), field.Split(mustSeal(t, k, place(), strings.Repeat("v", field.MaxValue)))
+	fields := usualRecord(64)
+	record := packed(t, fields...)
+	forged := slices.Concat([]byte{2, 100, 2}, record[3:]) // more than there are bytes for
+	room, parsed := make([]byte, 0, len(record)), make([]field.Sealed, 0, len(fields)+2)
 	for _, c := range []struct {
 		name string
 		want float64
@@ -27,6 +34,12 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"Seal: the ciphertext", 1, func() { _, _ = k.Seal(place(), value) }},
 		{"Open: the value", 1, func() { _, _ = k.Open(place(), sealed) }},
+		{"OpenSplit: the value", 1, func() { _, _ = k.OpenSplit(place(), split) }},
+		{"OpenSplit of the longest: the value", 1, func() { _, _ = k.OpenSplit(place(), long) }},
+		{"AppendPacked with room: nothing", 0, func() { _, _ = field.AppendPacked(room, fields) }},
+		{"ParsePacked with room: nothing", 0, func() { _, _ = field.ParsePacked(record, parsed) }},
+		{"ParsePacked of a forged count: the error", 2, func() { _, _ = field.ParsePacked(forged, nil) }},
+		{"ParsePacked: the fields", 1, func() { _, _ = field.ParsePacked(record, nil) }},
 		{"Index: the index value", 1, func() { index.Index(value, 64) }},
 		{"VerifyShort: nothing", 0, func() { mac.VerifyShort(part, "record", part, parts[:]) }},
 		{"Sum: nothing", 0, func() { mac.Sum("consent/1", part, parts[:]) }},

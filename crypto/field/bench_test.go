@@ -57,6 +57,16 @@ func BenchmarkOpen(b *testing.B) {
 			}
 		}
 	})
+	b.Run("split", func(b *testing.B) {
+		b.ReportAllocs()
+		k, p := field.NewKey(singleAEAD(b, make([]byte, 32))), place()
+		c := field.Split(mustSeal(b, k, p, string(bytes.Repeat([]byte("v"), 64))))
+		for b.Loop() {
+			if _, err := k.OpenSplit(p, c); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func BenchmarkIndex(b *testing.B) {
@@ -75,11 +85,20 @@ func BenchmarkMAC(b *testing.B) {
 	}
 }
 
-func BenchmarkParsePacked(b *testing.B) {
-	var fields []field.Sealed
-	for id := range uint32(10) {
-		fields = append(fields, field.Sealed{Field: id + 1, Group: 2, Epoch: 1, Revision: 3, At: 1_750_000_000, Ciphertext: ciphertext(64)})
+func BenchmarkAppendPacked(b *testing.B) {
+	fields := usualRecord(64)
+	var record []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if record, err = field.AppendPacked(record[:0], fields); err != nil {
+			b.Fatal(err)
+		}
 	}
+}
+
+func BenchmarkParsePacked(b *testing.B) {
+	fields := usualRecord(64)
 	record := packed(b, fields...)
 	b.ReportAllocs()
 	for b.Loop() {

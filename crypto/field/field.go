@@ -9,7 +9,7 @@
 // There are three ways to keep a ciphertext:
 //
 //   - [Key.Seal] gives the bare ciphertext of one field; [AppendPacked] packs
-//     those of one record into one row;
+//     those of one record into one row, where what they share stands once;
 //   - [Key.SealPortable] gives text that begins with "fv1:", which applications
 //     keep in tables of their own;
 //   - [BoxKey.Seal] gives a small sealed token, such as a cursor.
@@ -36,7 +36,7 @@
 package field
 
 import (
-	"bytes"
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -52,8 +52,12 @@ const MaxValue = 64 << 10
 // prefix (1 byte), the key id (4), the nonce (12) and the tag (16).
 const Overhead = keyPrefix + 12 + 16
 
-// keyPrefix is the length of Tink's prefix and the key id.
-const keyPrefix = 1 + 4
+const (
+	// keyPrefix is the length of Tink's prefix and the key id.
+	keyPrefix = 1 + 4
+	// tinkPrefix is Tink's prefix: what follows is the key id.
+	tinkPrefix = 1
+)
 
 // Key is an opened data key. It seals and opens the values of one person and
 // key group. It prints as [key], and it is safe for concurrent use.
@@ -62,13 +66,47 @@ type Key struct {
 	aead tink.AEAD
 }
 
-// buffer holds the associated data of one call. Tink's interface would move a
+// A Ciphertext is what [Key.Seal] made, taken apart by [Split], so that those of
+// a record can stand without their key id.
+type Ciphertext struct {
+	KeyID uint32 // of the key, within its keyset
+	Body  []byte // nonce, ciphertext and tag
+}
+
+// bodyOverhead is by how many bytes a body is longer than its value.
+const bodyOverhead = Overhead - keyPrefix
+
+// Split takes apart what [Key.Seal] made; the body aliases it. What does not
+// begin as that does, or has not its length, gives no body: it neither packs nor
+// opens.
+func Split(sealed []byte) Ciphertext {
+	if len(sealed) < Overhead || len(sealed) > MaxValue+Overhead || sealed[0] != tinkPrefix {
+		return Ciphertext{}
+	}
+	return Ciphertext{
+		KeyID: binary.BigEndian.Uint32(sealed[1:]),
+		Body:  sealed[keyPrefix:len(sealed):len(sealed)],
+	}
+}
+
+// buffer holds what one call hands to Tink. Tink's interface would move a
 // buffer on the stack to the heap, so calls lend each other theirs: a second
 // allocation would cost a tenth of the time of opening a short value. Longer
 // associated data is allocated as it comes.
-type buffer [128]byte
+type buffer struct {
+	data   [128]byte // associated data
+	sealed []byte    // a ciphertext put together; as long as the longest so far
+}
 
-var buffers = sync.Pool{New: func() any { return new(buffer) }} //nolint:gochecknoglobals // scratch: nothing is kept in it from one call to the next
+// join puts a ciphertext together, until the next call.
+func (b *buffer) join(c Ciphertext) []byte {
+	b.sealed = append(b.sealed[:0], tinkPrefix)
+	b.sealed = binary.BigEndian.AppendUint32(b.sealed, c.KeyID)
+	b.sealed = append(b.sealed, c.Body...)
+	return b.sealed
+}
+
+var buffers = sync.Pool{New: func() any { return &buffer{sealed: make([]byte, 0, 256)} }} //nolint:gochecknoglobals // scratch: nothing is kept in it from one call to the next
 
 func borrow() *buffer {
 	b, _ := buffers.Get().(*buffer)
@@ -93,7 +131,7 @@ func (k *Key) Seal(p Place, v secret.Bytes) ([]byte, error) {
 		return nil, err
 	}
 	buf := borrow()
-	sealed, err := k.seal(v, p.appendData(buf[:0], labelValue))
+	sealed, err := k.seal(v, p.appendData(buf.data[:0], labelValue))
 	giveBack(buf)
 	return sealed, err
 }
@@ -105,7 +143,18 @@ func (k *Key) Open(p Place, sealed []byte) (secret.Bytes, error) {
 		return secret.Bytes{}, ErrOpen
 	}
 	buf := borrow()
-	v, err := k.open(sealed, p.appendData(buf[:0], labelValue))
+	v, err := k.open(sealed, p.appendData(buf.data[:0], labelValue))
+	giveBack(buf)
+	return v, err
+}
+
+// OpenSplit is [Key.Open] of a ciphertext that stands apart from its key id.
+func (k *Key) OpenSplit(p Place, c Ciphertext) (secret.Bytes, error) {
+	if p.check() != nil {
+		return secret.Bytes{}, ErrOpen
+	}
+	buf := borrow()
+	v, err := k.open(buf.join(c), p.appendData(buf.data[:0], labelValue))
 	giveBack(buf)
 	return v, err
 }
@@ -113,9 +162,13 @@ func (k *Key) Open(p Place, sealed []byte) (secret.Bytes, error) {
 // Current reports whether sealed, from [Key.Seal] or in a [Portable], was sealed
 // with the key that seals now: one of an earlier primary says no, and should be
 // sealed anew. It says nothing of whether sealed opens.
-func (k *Key) Current(sealed []byte) bool {
+func (k *Key) Current(sealed []byte) bool { return k.CurrentSplit(Split(sealed)) }
+
+// CurrentSplit is [Key.Current] of a ciphertext that stands apart from its key id.
+func (k *Key) CurrentSplit(c Ciphertext) bool {
 	fresh, err := k.aead.Encrypt(nil, nil) // begins as everything that is sealed now
-	return err == nil && len(sealed) >= Overhead && bytes.Equal(sealed[:keyPrefix], fresh[:keyPrefix])
+	now := Split(fresh)
+	return err == nil && len(now.Body) >= bodyOverhead && len(c.Body) >= bodyOverhead && c.KeyID == now.KeyID
 }
 
 func (k *Key) seal(v secret.Bytes, ad []byte) ([]byte, error) {

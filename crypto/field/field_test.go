@@ -30,6 +30,9 @@ func TestSealOpen(t *testing.T) {
 		if err != nil || string(got.Expose()) != value || got.IsZero() {
 			t.Errorf("a value of %d bytes does not open as itself: %v", len(value), err)
 		}
+		if got, err = k.OpenSplit(place(), field.Split(ct)); err != nil || string(got.Expose()) != value || got.IsZero() {
+			t.Errorf("a value of %d bytes does not open as itself when its ciphertext is split: %v", len(value), err)
+		}
 		if bytes.Equal(ct, mustSeal(t, k, place(), value)) {
 			t.Error("sealing twice gives the same ciphertext: the nonce repeats")
 		}
@@ -90,6 +93,9 @@ func TestMovedValueDoesNotOpen(t *testing.T) {
 		if got, err := k.Open(with(place(), move), ct); !errors.Is(err, field.ErrOpen) || !got.IsZero() {
 			t.Errorf("a value moved to another %s: %v, want ErrOpen", name, err)
 		}
+		if got, err := k.OpenSplit(with(place(), move), field.Split(ct)); !errors.Is(err, field.ErrOpen) || !got.IsZero() {
+			t.Errorf("a split value moved to another %s: %v, want ErrOpen", name, err)
+		}
 	}
 	if _, err := field.NewKey(newAEAD(t)).Open(place(), ct); !errors.Is(err, field.ErrOpen) {
 		t.Errorf("under another key: %v, want ErrOpen", err)
@@ -100,6 +106,9 @@ func TestMovedValueDoesNotOpen(t *testing.T) {
 	} {
 		if _, err := k.Open(p, ct); !errors.Is(err, field.ErrOpen) {
 			t.Errorf("at a place with %s: %v, want ErrOpen", name, err)
+		}
+		if _, err := k.OpenSplit(p, field.Split(ct)); !errors.Is(err, field.ErrOpen) {
+			t.Errorf("split, at a place with %s: %v, want ErrOpen", name, err)
 		}
 	}
 }
@@ -200,6 +209,10 @@ func TestChangedCiphertextsFailAlike(t *testing.T) {
 		if err != field.ErrOpen || !got.IsZero() { //nolint:errorlint // the very same error, not one that wraps it
 			t.Errorf("%s: %v, want ErrOpen itself", what, err)
 		}
+		got, err = k.OpenSplit(place(), field.Split(sealed))
+		if err != field.ErrOpen || !got.IsZero() { //nolint:errorlint // as above
+			t.Errorf("%s, split: %v, want ErrOpen itself", what, err)
+		}
 	}
 	for i := range ct {
 		for bit := range 8 {
@@ -214,6 +227,73 @@ func TestChangedCiphertextsFailAlike(t *testing.T) {
 	check("extended by a zero byte", append(slices.Clone(ct), 0))
 	check("twice", slices.Concat(ct, ct))
 	check("beyond the largest value", make([]byte, field.MaxValue+field.Overhead+1))
+	long := field.Ciphertext{KeyID: field.Split(ct).KeyID, Body: make([]byte, field.MaxValue+field.Overhead)}
+	if _, err := k.OpenSplit(place(), long); err != field.ErrOpen { //nolint:errorlint // as above
+		t.Errorf("a body beyond the largest value: %v, want ErrOpen itself", err)
+	}
+}
+
+// TestSplitTakesWhatSealMade, and gives nothing of anything else: what it gives
+// of that does not open, is not current and does not pack.
+func TestSplitTakesWhatSealMade(t *testing.T) {
+	k := field.NewKey(readAEAD(t, "one"))
+	ct := append(make([]byte, 0, 2*field.Overhead), mustSeal(t, k, place(), "")...)
+	c := field.Split(ct)
+	if c.KeyID != binary.BigEndian.Uint32(ct[1:5]) || !bytes.Equal(c.Body, ct[5:]) || &c.Body[0] != &ct[5] || cap(c.Body) != len(c.Body) {
+		t.Errorf("%x is split into %x and %x", ct, c.KeyID, c.Body)
+	}
+	for name, bad := range map[string][]byte{
+		"nothing":        nil,
+		"too short":      ct[:field.Overhead-1],
+		"too long":       slices.Concat(ct, make([]byte, field.MaxValue+1)),
+		"another prefix": slices.Concat([]byte{0}, ct[1:]),
+	} {
+		c := field.Split(bad)
+		if c.KeyID != 0 || c.Body != nil || k.CurrentSplit(c) {
+			t.Errorf("%s: split into %x and %x", name, c.KeyID, c.Body)
+		}
+		if _, err := k.OpenSplit(place(), c); !errors.Is(err, field.ErrOpen) {
+			t.Errorf("%s: %v, want ErrOpen", name, err)
+		}
+	}
+}
+
+// TestCurrentIsOfTheKeyThatSeals: what an earlier primary sealed opens and is not
+// current; of what is cut or of no key, nothing is.
+func TestCurrentIsOfTheKeyThatSeals(t *testing.T) {
+	before, now := field.NewKey(readAEAD(t, "one")), field.NewKey(readAEAD(t, "rotated"))
+	old, fresh := mustSeal(t, before, place(), "v"), mustSeal(t, now, place(), "v")
+	for _, c := range []struct {
+		what   string
+		key    *field.Key
+		sealed []byte
+		want   bool
+	}{
+		{"what the only key sealed", before, old, true},
+		{"what the new key sealed", now, fresh, true},
+		{"what the old key sealed", now, old, false},
+		{"what is cut", now, fresh[:field.Overhead-1], false},
+		{"what has another prefix", now, slices.Concat([]byte{0}, fresh[1:]), false},
+		{"nothing", now, nil, false},
+	} {
+		if got := c.key.Current(c.sealed); got != c.want {
+			t.Errorf("%s is current: %v, want %v", c.what, got, c.want)
+		}
+		if got := c.key.CurrentSplit(field.Split(c.sealed)); got != c.want {
+			t.Errorf("%s, split, is current: %v, want %v", c.what, got, c.want)
+		}
+	}
+	if v, err := now.OpenSplit(place(), field.Split(old)); err != nil || string(v.Expose()) != "v" {
+		t.Errorf("what the old key sealed does not open: %v", err)
+	}
+	if now.CurrentSplit(field.Ciphertext{KeyID: field.Split(fresh).KeyID}) {
+		t.Error("a key id without a body is current")
+	}
+	wrong := field.Split(old)
+	wrong.KeyID = field.Split(fresh).KeyID
+	if _, err := now.OpenSplit(place(), wrong); !errors.Is(err, field.ErrOpen) {
+		t.Errorf("under the id of another key: %v, want ErrOpen", err)
+	}
 }
 
 func TestOpenLeavesInputAlone(t *testing.T) {
@@ -249,6 +329,9 @@ func TestKeyIsConcurrent(t *testing.T) {
 				}
 				if got, err := k.Open(p, ct); err != nil || string(got.Expose()) != want {
 					t.Errorf("opens as another value: %v", err)
+				}
+				if got, err := k.OpenSplit(p, field.Split(ct)); err != nil || string(got.Expose()) != want {
+					t.Errorf("split, opens as another value: %v", err)
 				}
 			}
 		})

@@ -44,7 +44,7 @@ func (k *Key) SealPortable(p Place, generation uint32, v secret.Bytes) (string, 
 	buf := borrow()
 	defer giveBack(buf)
 	var err error
-	c.Sealed, err = k.seal(v, p.appendPortableData(buf[:0], generation))
+	c.Sealed, err = k.seal(v, p.appendPortableData(buf.data[:0], generation))
 	if err != nil {
 		return "", err
 	}
@@ -59,7 +59,7 @@ func (k *Key) OpenPortable(p Place, c Portable) (secret.Bytes, error) {
 	}
 	buf := borrow()
 	defer giveBack(buf)
-	return k.open(c.Sealed, p.appendPortableData(buf[:0], c.Generation))
+	return k.open(c.Sealed, p.appendPortableData(buf.data[:0], c.Generation))
 }
 
 // holds reports whether the header of c names p.
@@ -100,7 +100,7 @@ func ParsePortable(s string) (Portable, error) {
 	c := Portable{Generation: r.uint32(), Group: r.uint32(), Epoch: r.uint32(), Collection: r.uint32(), Field: r.uint32()}
 	c.Sealed = r.b
 	if r.bad || version != portableVersion || c.Generation == 0 || c.Group == 0 || c.Collection == 0 || c.Field == 0 ||
-		len(c.Sealed) < Overhead || len(c.Sealed) > MaxValue+Overhead {
+		len(c.Sealed) < Overhead || len(c.Sealed) > MaxValue+Overhead || c.Sealed[0] != tinkPrefix {
 		return Portable{}, fmt.Errorf("parsing a portable ciphertext: %w", ErrFormat)
 	}
 	return c, nil

@@ -127,7 +127,8 @@ func TestParsePortableRefuses(t *testing.T) {
 		"a varint without end":      text([]byte{1, 0x80}),
 		"the header alone":          text(header),
 		"a ciphertext cut short":    text(header, sealed[:field.Overhead-1]),
-		"a ciphertext too long":     text(header, make([]byte, field.MaxValue+field.Overhead+1)),
+		"a ciphertext too long":     text(header, []byte{1}, make([]byte, field.MaxValue+field.Overhead)),
+		"a ciphertext not of Tink":  text(header, []byte{0}, sealed[1:]),
 		"two megabytes":             "fv1:" + strings.Repeat("A", 2<<20),
 		"bits behind the last byte": lastBits(good),
 	} {

@@ -34,10 +34,13 @@ func (r *reader) uint32() uint32 {
 	return uint32(n)
 }
 
-// varint reads a signed varint (zigzag) in its one shortest form.
-func (r *reader) varint() int64 {
-	n := r.uvarint()
-	return int64(n>>1) ^ -int64(n&1) // zigzag, as encoding/binary has it
+// fixed32 reads 4 bytes, big endian.
+func (r *reader) fixed32() uint32 {
+	b := r.bytes(4)
+	if b == nil {
+		return 0
+	}
+	return binary.BigEndian.Uint32(b)
 }
 
 // byte reads one byte.

@@ -169,6 +169,7 @@ func swappedFields(t *testing.T, w *world) {
 		"sealed at another time":             func(l []field.Sealed) []field.Sealed { return each(l, func(s *field.Sealed) { s.At += 1000 }) },
 		"all said to be of another epoch":    func(l []field.Sealed) []field.Sealed { return each(l, func(s *field.Sealed) { s.Epoch = 2 }) },
 		"all said to be of another group":    func(l []field.Sealed) []field.Sealed { return each(l, func(s *field.Sealed) { s.Group = 1 }) },
+		"all said to be of another key":      func(l []field.Sealed) []field.Sealed { return each(l, func(s *field.Sealed) { s.Ciphertext.KeyID++ }) },
 		"all said to be of another revision": func(l []field.Sealed) []field.Sealed { return each(l, func(s *field.Sealed) { s.Revision++ }) },
 	} {
 		b, err := field.AppendPacked(nil, change(parts()))
