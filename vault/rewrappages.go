@@ -3,9 +3,8 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
-
-	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/failpoint"
@@ -13,33 +12,27 @@ import (
 
 // rewrapBatch is about how many data keys one request to the key-encryption key and one
 // transaction move. While requests are under way it is rewrapBusy, since they may wait
-// for a processor that long, and a step is one batch; in quiet it is rewrapPages, of
+// for a processor that long, and a step is one batch; in quiet a step is rewrapBatches, of
 // which rewrapAtOnce are with the key-encryption key at the same time.
 const (
-	rewrapBatch  = 500
-	rewrapBusy   = 100
-	rewrapPages  = 16
-	rewrapAtOnce = 2
+	rewrapBatch   = 500
+	rewrapBusy    = 100
+	rewrapBatches = 16
+	rewrapAtOnce  = 2
 )
 
-// A rewrapPass is a step of a pass over the data keys. What it does for one page
-// overlaps with the others: while the key-encryption key works on some, the next is
-// read and the last is stored.
+// A rewrapPass is a step of a pass over the data keys. What it does for one batch
+// overlaps with the others: while the key-encryption key works on some, the last is
+// stored.
 type rewrapPass struct {
 	v        *Vault
 	k        kek
 	target   int32
-	size     int // of a page, about: none splits a person
 	under    sync.WaitGroup
-	wrapping []<-chan rewrapWrapped // in the order of the pages
-	storing  <-chan rewrapStored    // nil: no page is being stored
+	wrapping []<-chan rewrapWrapped // in the order of the batches
+	storing  <-chan rewrapStored    // nil: no batch is being stored
 	moved    int64
 	stuck    int64
-}
-
-type rewrapRead struct {
-	keys []PlacedKey
-	err  error
 }
 
 type rewrapWrapped struct {
@@ -56,58 +49,66 @@ type rewrapStored struct {
 // rewrapPeople moves the next data keys, or ends the pass. On an error cur and j say
 // less than was moved: what was moved is not found again.
 func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *Job) (done bool, err error) {
-	p := &rewrapPass{v: v, k: k, target: cur.Target, size: rewrapBatch}
-	pages := 1
+	size, batches := rewrapBatch, 1
 	if v.busy != nil && v.busy() {
-		p.size = rewrapBusy
+		size = rewrapBusy
 	} else if v.busy != nil {
-		pages = rewrapPages
+		batches = rewrapBatches
 	}
-	last, ended, err := p.run(ctx, cur.UID, pages)
+	keys, err := v.keysBelow(ctx, k, cur.Target, cur.UID, size*batches)
+	if err != nil {
+		return false, err
+	}
+	if len(keys) == 0 {
+		return v.endPass(ctx, k, cur, j)
+	}
+	p := &rewrapPass{v: v, k: k, target: cur.Target}
+	all, err := p.run(ctx, deal(keys, batches))
 	if err != nil {
 		return false, err
 	}
 	j.Done += p.moved
-	cur.UID = last
 	cur.Moved += p.moved
-	cur.Stuck += p.stuck
-	if ended {
-		return v.endPass(ctx, k, cur, j)
+	if all { // else those who are left are found again
+		cur.UID = keys[len(keys)-1].UID
+		cur.Stuck += p.stuck
 	}
 	return false, nil
 }
 
-// run moves keys of people after one, and says up to whom, and whether there are no
-// more. It does fewer pages when requests come.
-func (p *rewrapPass) run(ctx context.Context, after uuid.UUID, pages int) (last uuid.UUID, ended bool, err error) {
+// deal gives each batch the keys of every so manieth person. People who are neighbours
+// mostly are so in the database too, on a page that has room to change a few of them in
+// place at once, and soon again for others.
+func deal(keys []PlacedKey, batches int) [][]PlacedKey {
+	dealt := make([][]PlacedKey, batches)
+	next := -1
+	for i := range keys {
+		if i == 0 || keys[i].UID != keys[i-1].UID {
+			next = (next + 1) % batches
+		}
+		dealt[next] = append(dealt[next], keys[i])
+	}
+	return slices.DeleteFunc(dealt, func(b []PlacedKey) bool { return len(b) == 0 })
+}
+
+// run moves the keys of all batches, or of fewer when requests come.
+func (p *rewrapPass) run(ctx context.Context, batches [][]PlacedKey) (all bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.under.Wait()
 	defer cancel()
-	next := p.read(ctx, after)
-	for ; ; pages-- {
-		page := <-next
-		if page.err != nil {
-			return after, false, page.err
+	for i, b := range batches {
+		if i > 0 && p.v.busy() {
+			return false, p.finish(ctx, 0)
 		}
-		if len(page.keys) == 0 {
-			return after, true, p.finish(ctx, 0)
-		}
-		after = page.keys[len(page.keys)-1].UID
-		more := pages > 1 && !p.v.busy()
-		if more {
-			next = p.read(ctx, after)
-		}
-		p.wrap(ctx, page.keys)
-		if !more {
-			return after, false, p.finish(ctx, 0)
-		}
+		p.wrap(ctx, b)
 		if err := p.finish(ctx, rewrapAtOnce-1); err != nil {
-			return after, false, err
+			return false, err
 		}
 	}
+	return true, p.finish(ctx, 0)
 }
 
-// finish stores wrapped pages until no more than left are with the key-encryption key;
+// finish stores wrapped batches until no more than left are with the key-encryption key;
 // with none left, all are stored when it returns.
 func (p *rewrapPass) finish(ctx context.Context, left int) error {
 	for len(p.wrapping) > left {
@@ -126,16 +127,6 @@ func (p *rewrapPass) finish(ctx context.Context, left int) error {
 		return nil
 	}
 	return p.settled()
-}
-
-// read begins to read the keys of people after one.
-func (p *rewrapPass) read(ctx context.Context, after uuid.UUID) <-chan rewrapRead {
-	c := make(chan rewrapRead, 1)
-	p.under.Go(func() {
-		keys, err := p.v.keysBelow(ctx, p.k, p.target, after, p.size)
-		c <- rewrapRead{keys, err}
-	})
-	return c
 }
 
 // wrap begins to have the key-encryption key wrap keys anew.
@@ -178,7 +169,7 @@ func (p *rewrapPass) rewrapped(ctx context.Context, keys []PlacedKey) (w rewrapW
 	return w
 }
 
-// store begins to store a page. One is stored at a time.
+// store begins to store a batch. One is stored at a time.
 func (p *rewrapPass) store(ctx context.Context, list []Rewrapped) {
 	c := make(chan rewrapStored, 1)
 	p.storing = c
@@ -197,7 +188,7 @@ func (p *rewrapPass) store(ctx context.Context, list []Rewrapped) {
 	})
 }
 
-// settled waits until the last page is stored.
+// settled waits until the last batch is stored.
 func (p *rewrapPass) settled() error {
 	if p.storing == nil {
 		return nil

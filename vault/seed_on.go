@@ -22,7 +22,7 @@ import (
 const (
 	seedNoFence   = "cache-without-fence" // a read trusts what an earlier one has loaded
 	seedFence50ms = "fence-50ms"          // the same, for 50 ms
-	seedRewrap    = "rewrap-upsert"       // a rewrap stores the keys that it has moved whether or not their rows still stand
+	seedRewrap    = "rewrap-blind"        // a rewrap writes a person's keys as it has read them, whatever was stored or destroyed since
 	seedPut       = "put-cached-key"      // a write goes by what an earlier one has loaded, and does not look again
 	seedNoLock    = "no-row-lock"         // a transaction checks the person's row and does not lock it
 	seedCachedYes = "consent-cached"      // a node that has seen a consent does not look again
@@ -152,21 +152,23 @@ func (t *seededTx) Keys(ctx context.Context, tenant int32, uid uuid.UUID) ([]Dat
 	return t.Tx.Keys(ctx, tenant, uid)
 }
 
-// RewrapKeys updates the rows that stand, and inserts those that do not. It is as
-// slow as on a busy machine: people are erased, and swept, meanwhile.
+// RewrapKeys writes the keys it is given in place of all that stand. It is as slow as on
+// a busy machine: people and their groups are erased, and written to, meanwhile.
 func (t *seededTx) RewrapKeys(ctx context.Context, tenant int32, keys []Rewrapped) (int, error) {
 	if seed != seedRewrap {
 		return t.Tx.RewrapKeys(ctx, tenant, keys)
 	}
 	time.Sleep(seededRewrap)
-	n, err := t.Tx.RewrapKeys(ctx, tenant, keys)
-	if err != nil {
-		return n, err
-	}
-	for _, k := range keys {
+	n := 0
+	for i, k := range keys {
+		if i == 0 || k.UID != keys[i-1].UID {
+			if _, err := t.DestroyKeys(ctx, tenant, k.UID); err != nil {
+				return n, err
+			}
+		}
 		again := DataKey{Group: k.Group, Epoch: k.Epoch, Version: k.Version, KEKVersion: k.Next, Wrapped: k.Wrapped}
 		stored, err := t.Tx.InsertKey(ctx, tenant, k.UID, again)
-		if err != nil && !errors.Is(err, ErrStaleKEK) {
+		if err != nil && !errors.Is(err, ErrStaleKEK) && !errors.Is(err, ErrNoRow) { // the schema gives nobody erased a key
 			return n, err
 		}
 		if stored {
