@@ -166,6 +166,8 @@ func (r *reading) openAll(ctx context.Context) error {
 		return r.failAll(ctx, err)
 	}
 	var failures []audit.Event
+	var opener field.Opener
+	defer opener.Close()
 	for i := range r.open.list {
 		o := &r.open.list[i]
 		out := &r.out[o.want.at]
@@ -176,7 +178,7 @@ func (r *reading) openAll(ctx context.Context) error {
 			failures = append(failures, r.failed(o)...)
 			continue
 		}
-		plain, err := r.openOne(o, keys[o.key])
+		plain, err := r.openOne(&opener, o, keys[o.key])
 		if err != nil {
 			failures = append(failures, r.failed(o)...)
 			continue
@@ -187,7 +189,7 @@ func (r *reading) openAll(ctx context.Context) error {
 }
 
 // openOne opens a value and masks it where the caller gets no more.
-func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
+func (r *reading) openOne(opener *field.Opener, o *opening, k *field.Key) (secret.Bytes, error) {
 	f, id := r.out[o.want.at].Fields[o.answer].Field, &r.open.keys[o.key].ID
 	place := field.Place{
 		Tenant: r.t.row.Name, UID: id.UID, Group: id.Group, Epoch: id.Epoch,
@@ -199,7 +201,7 @@ func (r *reading) openOne(o *opening, k *field.Key) (secret.Bytes, error) {
 		place.Record, place.Revision = "", 0
 		plain, err = k.OpenPortable(place, *o.want.portable)
 	} else {
-		plain, err = k.OpenSplit(place, o.sealed.ciphertext)
+		plain, err = opener.Open(k, &place, o.sealed.ciphertext)
 	}
 	if err != nil || o.view == accessctl.Plain {
 		return plain, err

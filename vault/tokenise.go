@@ -263,11 +263,13 @@ func (k *tokenising) openValues(ctx context.Context) error {
 	if err != nil {
 		return k.failAll(ctx, err)
 	}
+	var opener field.Opener
+	defer opener.Close()
 	kept := k.items[:0]
 	for i, it := range k.items {
 		o := &k.open.list[i] // one an item, in their order
 		if errs == nil || errs[o.key] == nil {
-			if plain, err := k.openOne(o, keys[o.key]); err == nil {
+			if plain, err := k.openOne(&opener, o, keys[o.key]); err == nil {
 				it.value, it.key = &tokenValue{plain, token.DigestOf(k.form(it.field), plain)}, keys[o.key]
 				kept = append(kept, it)
 				continue

@@ -27,6 +27,9 @@ func TestAllocations(t *testing.T) {
 	record := packed(t, fields...)
 	forged := slices.Concat([]byte{2, 100, 2}, record[3:]) // more than there are bytes for
 	room, parsed := make([]byte, 0, len(record)), make([]field.Sealed, 0, len(fields)+2)
+	at := place()
+	var opener field.Opener
+	defer opener.Close()
 	for _, c := range []struct {
 		name string
 		want float64
@@ -36,6 +39,7 @@ func TestAllocations(t *testing.T) {
 		{"Open: the value", 1, func() { _, _ = k.Open(place(), sealed) }},
 		{"OpenSplit: the value", 1, func() { _, _ = k.OpenSplit(place(), split) }},
 		{"OpenSplit of the longest: the value", 1, func() { _, _ = k.OpenSplit(place(), long) }},
+		{"Opener: the value", 1, func() { _, _ = opener.Open(k, &at, split) }},
 		{"AppendPacked with room: nothing", 0, func() { _, _ = field.AppendPacked(room, fields) }},
 		{"ParsePacked with room: nothing", 0, func() { _, _ = field.ParsePacked(record, parsed) }},
 		{"ParsePacked of a forged count: the error", 2, func() { _, _ = field.ParsePacked(forged, nil) }},

@@ -150,13 +150,35 @@ func (k *Key) Open(p Place, sealed []byte) (secret.Bytes, error) {
 
 // OpenSplit is [Key.Open] of a ciphertext that stands apart from its key id.
 func (k *Key) OpenSplit(p Place, c Ciphertext) (secret.Bytes, error) {
+	var o Opener
+	v, err := o.Open(k, &p, c)
+	o.Close()
+	return v, err
+}
+
+// An Opener opens one value after the other, as [Key.OpenSplit] does, in the time that
+// this takes less what it costs to borrow a buffer for each. The zero Opener is ready;
+// it is not safe for concurrent use, and done with Close.
+type Opener struct{ buf *buffer }
+
+// Open is [Key.OpenSplit] of k. It keeps neither place nor ciphertext.
+func (o *Opener) Open(k *Key, p *Place, c Ciphertext) (secret.Bytes, error) {
 	if p.check() != nil {
 		return secret.Bytes{}, ErrOpen
 	}
-	buf := borrow()
-	v, err := k.open(buf.join(c), p.appendData(buf.data[:0], labelValue))
-	giveBack(buf)
-	return v, err
+	if o.buf == nil {
+		o.buf = borrow()
+	}
+	data := p.appendData(o.buf.data[:0], labelValue) // first, since it is read first
+	return k.open(o.buf.join(c), data)
+}
+
+// Close gives back the buffer. The Opener is as new.
+func (o *Opener) Close() {
+	if o.buf != nil {
+		giveBack(o.buf)
+		o.buf = nil
+	}
 }
 
 // Current reports whether sealed, from [Key.Seal] or in a [Portable], was sealed

@@ -383,3 +383,36 @@ func showsKey(text string, raw []byte) bool {
 	return strings.Contains(text, string(part)) || strings.Contains(text, hex.EncodeToString(part)) ||
 		strings.Contains(text, decimal) || strings.Contains(text, fmt.Sprintf("%#v", part)[len("[]byte{"):30])
 }
+
+// What an Opener opens, it opens as OpenSplit does, whatever it opened or refused before,
+// for other keys and places, and after Close.
+func TestOpener(t *testing.T) {
+	keys := []*field.Key{field.NewKey(newAEAD(t)), field.NewKey(newAEAD(t))}
+	var o field.Opener
+	o.Close() // of one that has opened nothing
+	for i, size := range []int{0, 64, field.MaxValue, 1, 300, 64} {
+		k, p := keys[i%2], place()
+		p.Field, p.Record = uint32(i+1), strings.Repeat("r", 50*i)
+		value := strings.Repeat(string(rune('a'+i)), size)
+		c := field.Split(mustSeal(t, k, p, value))
+		if got, err := o.Open(k, &p, c); err != nil || string(got.Expose()) != value {
+			t.Errorf("value %d does not open: %v", i, err)
+		}
+		other := p
+		other.Field++
+		for what, refused := range map[string]func() (secret.Bytes, error){
+			"another place": func() (secret.Bytes, error) { return o.Open(k, &other, c) },
+			"another key":   func() (secret.Bytes, error) { return o.Open(keys[(i+1)%2], &p, c) },
+			"no place":      func() (secret.Bytes, error) { return o.Open(k, &field.Place{}, c) },
+			"no ciphertext": func() (secret.Bytes, error) { return o.Open(k, &p, field.Ciphertext{}) },
+		} {
+			if got, err := refused(); !errors.Is(err, field.ErrOpen) || !got.IsZero() {
+				t.Errorf("value %d with %s: %v", i, what, err)
+			}
+		}
+		if i == 3 {
+			o.Close()
+		}
+	}
+	o.Close()
+}

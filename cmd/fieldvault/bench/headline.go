@@ -249,7 +249,7 @@ func (l *lab) rotation(ctx context.Context) error {
 	}
 	load := Load{Workers: 32, For: l.scale.Each, Rate: top.PerSecond / 3}
 	var during, quiet []float64
-	for range l.scale.Rounds {
+	for range 2 * l.scale.Rounds { // the writing of files to disk, every half minute, disturbs one of five
 		q, err := l.drive(ctx, w, load)
 		if err != nil {
 			return err

@@ -58,7 +58,9 @@ func fieldVsTink(rounds int, each time.Duration) (seal, open Ratio, err error) {
 	if err != nil {
 		return Ratio{}, Ratio{}, err
 	}
-	stored := field.Split(sealed) // as a record has it
+	stored := field.Split(sealed) // as a record has it, and is opened by a reveal
+	var opener field.Opener
+	defer opener.Close()
 	boxed, err := raw.Encrypt(clear, note.data)
 	if err != nil {
 		return Ratio{}, Ratio{}, err
@@ -67,7 +69,7 @@ func fieldVsTink(rounds int, each time.Duration) (seal, open Ratio, err error) {
 		func() error { _, err := raw.Encrypt(clear, note.data); return err },
 		func() error { _, err := key.Seal(place, value); return err },
 		func() error { _, err := raw.Decrypt(boxed, note.data); return err },
-		func() error { _, err := key.OpenSplit(place, stored); return err },
+		func() error { _, err := opener.Open(key, &place, stored); return err },
 	}
 	rates := make([][]float64, len(loops))
 	for range rounds {
