@@ -25,6 +25,7 @@ type rewrapCursor struct {
 	Phase  string    `json:"phase"`
 	Target int32     `json:"target"` // the version to which this pass moves
 	UID    uuid.UUID `json:"uid"`    // the last person of the pass
+	Hand   uuid.UUID `json:"hand"`   // what the last step had read and left for the next one, if this is the same process
 	Raised int32     `json:"raised"` // the epoch was raised to this
 	Moved  int64     `json:"moved"`  // keys that this pass moved
 	Stuck  int64     `json:"stuck"`  // keys of this pass that do not open

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/fieldvault/fieldvault/crypto/keyring"
 	"github.com/fieldvault/fieldvault/vault/failpoint"
 )
@@ -13,13 +15,24 @@ import (
 // rewrapBatch is about how many data keys one request to the key-encryption key and one
 // transaction move. While requests are under way it is rewrapBusy, since they may wait
 // for a processor that long, and a step is one batch; in quiet a step is rewrapBatches, of
-// which rewrapAtOnce are with the key-encryption key at the same time.
+// which rewrapAtOnce are with the key-encryption key at the same time. Either way
+// rewrapBatches are read at once and dealt.
 const (
 	rewrapBatch   = 500
-	rewrapBusy    = 100
+	rewrapBusy    = 50
 	rewrapBatches = 16
 	rewrapAtOnce  = 2
 )
+
+// A rewrapHand is what was read at one place of a pass, dealt to batches. It may be lost
+// between two steps: what is left is read again.
+type rewrapHand struct {
+	id      uuid.UUID // the cursor names it, so that none is played that another process has overtaken
+	size    int       // of a batch, about: none splits a person
+	last    uuid.UUID // the last person
+	batches [][]PlacedKey
+	stuck   int64
+}
 
 // A rewrapPass is a step of a pass over the data keys. What it does for one batch
 // overlaps with the others: while the key-encryption key works on some, the last is
@@ -49,31 +62,54 @@ type rewrapStored struct {
 // rewrapPeople moves the next data keys, or ends the pass. On an error cur and j say
 // less than was moved: what was moved is not found again.
 func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *Job) (done bool, err error) {
-	size, batches := rewrapBatch, 1
-	if v.busy != nil && v.busy() {
+	busy := v.busy != nil && v.busy()
+	size := rewrapBatch
+	if busy {
 		size = rewrapBusy
-	} else if v.busy != nil {
-		batches = rewrapBatches
 	}
-	keys, err := v.keysBelow(ctx, k, cur.Target, cur.UID, size*batches)
+	h, err := v.handAt(ctx, k, cur, size)
 	if err != nil {
 		return false, err
 	}
-	if len(keys) == 0 {
+	if len(h.batches) == 0 {
 		return v.endPass(ctx, k, cur, j)
 	}
+	n := len(h.batches)
+	if busy || v.busy == nil {
+		n = 1
+	}
 	p := &rewrapPass{v: v, k: k, target: cur.Target}
-	all, err := p.run(ctx, deal(keys, batches))
-	if err != nil {
+	if n, err = p.run(ctx, h.batches[:n]); err != nil {
 		return false, err
 	}
 	j.Done += p.moved
 	cur.Moved += p.moved
-	if all { // else those who are left are found again
-		cur.UID = keys[len(keys)-1].UID
-		cur.Stuck += p.stuck
+	h.stuck += p.stuck
+	if h.batches = h.batches[n:]; len(h.batches) > 0 {
+		h.id = uuid.New()
+		cur.Hand = h.id
+		v.hand.Store(h)
+		return false, nil
 	}
+	cur.UID, cur.Hand = h.last, uuid.Nil
+	cur.Stuck += h.stuck
 	return false, nil
+}
+
+// handAt is what an earlier step left at this place, or what is read there.
+func (v *Vault) handAt(ctx context.Context, k kek, cur *rewrapCursor, size int) (*rewrapHand, error) {
+	h := v.hand.Swap(nil)
+	if h != nil && h.id == cur.Hand && h.size == size {
+		return h, nil
+	}
+	keys, err := v.keysBelow(ctx, k, cur.Target, cur.UID, size*rewrapBatches)
+	if err != nil || len(keys) == 0 {
+		return &rewrapHand{}, err
+	}
+	return &rewrapHand{
+		size: size, last: keys[len(keys)-1].UID,
+		batches: deal(keys, min(rewrapBatches, (len(keys)+size-1)/size)),
+	}, nil
 }
 
 // deal gives each batch the keys of every so manieth person. People who are neighbours
@@ -91,21 +127,21 @@ func deal(keys []PlacedKey, batches int) [][]PlacedKey {
 	return slices.DeleteFunc(dealt, func(b []PlacedKey) bool { return len(b) == 0 })
 }
 
-// run moves the keys of all batches, or of fewer when requests come.
-func (p *rewrapPass) run(ctx context.Context, batches [][]PlacedKey) (all bool, err error) {
+// run moves the keys of all batches, or of fewer when requests come, and says of how many.
+func (p *rewrapPass) run(ctx context.Context, batches [][]PlacedKey) (n int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.under.Wait()
 	defer cancel()
 	for i, b := range batches {
 		if i > 0 && p.v.busy() {
-			return false, p.finish(ctx, 0)
+			return i, p.finish(ctx, 0)
 		}
 		p.wrap(ctx, b)
 		if err := p.finish(ctx, rewrapAtOnce-1); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
-	return true, p.finish(ctx, 0)
+	return len(batches), p.finish(ctx, 0)
 }
 
 // finish stores wrapped batches until no more than left are with the key-encryption key;

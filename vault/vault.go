@@ -146,7 +146,8 @@ type Vault struct {
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
 	busy      func() bool              // nil: nobody says
-	noise     io.Reader                // of statistics
+	hand      atomic.Pointer[rewrapHand]
+	noise     io.Reader // of statistics
 	rights    RightsConfig
 	notices   noticeCache
 	detectors detectors
