@@ -143,7 +143,7 @@ func TestWhatSQLChangesDoesNotOpen(t *testing.T) {
 		"a restriction set":               {`UPDATE subject SET restricted = 1`, "integrity"},
 		"a hold set":                      {`UPDATE subject SET held = 1`, "integrity"},
 		"a state set to erased":           {`UPDATE subject SET state = 2, kek_version = NULL, keys = NULL`, "integrity"},
-		"a generation raised":             {`UPDATE subject SET generation = 2`, "integrity"},
+		"a generation raised":             {`UPDATE subject SET generation = 2, kek_version = NULL, keys = NULL`, "integrity"},
 		"a mark without bytes":            {`UPDATE subject SET mark = x''`, "integrity"},
 		"a mark's last byte":              {`UPDATE subject SET mark = ` + lastByteOf("mark"), "integrity"},
 		"a mark cut short":                {`UPDATE subject SET mark = CAST(substr(mark, 1, length(mark) - 1) AS BLOB)`, "integrity"},
@@ -239,6 +239,22 @@ func TestARowRemovedAndWrittenAnewIsFound(t *testing.T) {
 	says("began again")
 	put()
 	says("began again")
+}
+
+// So is one that was set back, as if deleted, to before the last write: the next write has
+// a revision that the log knows.
+func TestARowSetBackAndWrittenAnewIsFound(t *testing.T) {
+	v := withCustomer(t)
+	put := func() { v.Put(t, "c-1", "customer", "self", map[string]string{"email": email}) }
+	put()
+	if _, err := behind(t, v).Exec(`UPDATE record SET revision = revision - 1, deleted = 1, sealed = NULL WHERE record = 'self'`); err != nil {
+		t.Fatal(err)
+	}
+	put()
+	r, err := v.Fsck(t.Context(), v.Operator(), nil)
+	if err != nil || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].What, "began again") || r.Findings[0].Row != lastWrite(t, v).Row {
+		t.Errorf("fsck says %+v, %v", r.Findings, err)
+	}
 }
 
 // doesNotOpen sees what a holder of rights gets after a change behind the vault's back.

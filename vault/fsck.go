@@ -383,7 +383,7 @@ func (f *checking) revision(t *tenant, r *ScannedRecord, last toldRow, known boo
 	case last.uid != r.Pos.UID:
 		f.fault(t, r, "the log says that this record is another person's: an event was changed by SQL")
 	case last.again:
-		f.fault(t, r, "the log says that this record began again: it was removed by SQL, and written anew")
+		f.fault(t, r, "the log says that this record began again: it was removed or set back by SQL, and written anew")
 	}
 }
 

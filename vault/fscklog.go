@@ -41,7 +41,7 @@ type toldRequest struct {
 type toldRow struct {
 	uid      uuid.UUID
 	revision uint64
-	again    bool // it began at the first revision more than once
+	again    bool // a revision did not rise
 	seen     bool // in the store
 }
 
@@ -113,10 +113,11 @@ func (l *told) read(e *audit.Event) {
 
 // wrote takes in a write of a record. Those of one record stand in their order: each
 // was stored while its row was locked. A row that the service made keeps counting over
-// deletion, so a first revision after others is of another row in its place.
+// deletion, so a revision that does not rise is of another row in its place, or of one
+// that was set back.
 func (l *told) wrote(uid uuid.UUID, w audit.Write) {
 	last, known := l.rows[w.Row]
-	last.again = known && (last.again || w.Revision == 1)
+	last.again = known && (last.again || w.Revision <= last.revision)
 	if !known || w.Revision > last.revision {
 		last.uid, last.revision = uid, w.Revision
 	}

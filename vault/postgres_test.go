@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fieldvault/fieldvault/accessctl"
@@ -181,7 +180,7 @@ func TestCoreOnPostgreSQL(t *testing.T) {
 }
 
 // A crossing is a store in which something happens between a write's look at the
-// person and the lock on its record, once.
+// person and the lock on them, once.
 type crossing struct {
 	*pgstore.Store
 	between func()
@@ -196,15 +195,15 @@ type crossingTx struct {
 	c *crossing
 }
 
-func (t *crossingTx) LockRecord(ctx context.Context, tenant int32, uid uuid.UUID, ref vault.RecordRef) (vault.Record, error) {
-	if f := t.c.between; f != nil {
+func (t *crossingTx) Subject(ctx context.Context, tenant int32, lookup []byte, lock vault.Lock) (vault.Subject, error) {
+	if f := t.c.between; f != nil && lock != vault.NoLock {
 		t.c.between = nil
 		f()
 	}
-	return t.Tx.LockRecord(ctx, tenant, uid, ref)
+	return t.Tx.Subject(ctx, tenant, lookup, lock)
 }
 
-// I5: a patch that waited for another write of the record keeps what that one wrote,
+// I5: a patch that another write of the record has overtaken keeps what that one wrote,
 // even under a key that the patch has not seen yet.
 func TestAPatchKeepsWhatAnotherWroteMeanwhile(t *testing.T) {
 	c := &crossing{Store: newPostgres(t)}

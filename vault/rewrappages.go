@@ -28,7 +28,6 @@ const (
 // between two steps: what is left is read again.
 type rewrapHand struct {
 	id      uuid.UUID // the cursor names it, so that none is played that another process has overtaken
-	size    int       // of a batch, about: none splits a person
 	last    uuid.UUID // the last person
 	batches [][]PlacedKey
 	stuck   int64
@@ -77,6 +76,7 @@ func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *J
 	n := len(h.batches)
 	if busy || v.busy == nil {
 		n = 1
+		h.split(size)
 	}
 	p := &rewrapPass{v: v, k: k, target: cur.Target}
 	if n, err = p.run(ctx, h.batches[:n]); err != nil {
@@ -86,9 +86,7 @@ func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *J
 	cur.Moved += p.moved
 	h.stuck += p.stuck
 	if h.batches = h.batches[n:]; len(h.batches) > 0 {
-		h.id = uuid.New()
-		cur.Hand = h.id
-		v.hand.Store(h)
+		cur.Hand = v.keepHand(k.row, h)
 		return false, nil
 	}
 	cur.UID, cur.Hand = h.last, uuid.Nil
@@ -96,20 +94,56 @@ func (v *Vault) rewrapPeople(ctx context.Context, k kek, cur *rewrapCursor, j *J
 	return false, nil
 }
 
-// handAt is what an earlier step left at this place, or what is read there.
+// handAt is what the last step left for this one, or what is read there. Where that was
+// lost, it is a batch of those who come next: each step plays from the hand, or moves the
+// cursor.
 func (v *Vault) handAt(ctx context.Context, k kek, cur *rewrapCursor, size int) (*rewrapHand, error) {
-	h := v.hand.Swap(nil)
-	if h != nil && h.id == cur.Hand && h.size == size {
+	h := v.takeHand(k.row)
+	if h != nil && h.id == cur.Hand {
 		return h, nil
 	}
-	keys, err := v.keysBelow(ctx, k, cur.Target, cur.UID, size*rewrapBatches)
+	batches := rewrapBatches
+	if cur.Hand != uuid.Nil {
+		batches = 1
+	}
+	keys, err := v.keysBelow(ctx, k, cur.Target, cur.UID, size*batches)
 	if err != nil || len(keys) == 0 {
 		return &rewrapHand{}, err
 	}
-	return &rewrapHand{
-		size: size, last: keys[len(keys)-1].UID,
-		batches: deal(keys, min(rewrapBatches, (len(keys)+size-1)/size)),
-	}, nil
+	return &rewrapHand{last: keys[len(keys)-1].UID, batches: deal(keys, min(batches, (len(keys)+size-1)/size))}, nil
+}
+
+// split makes the first batch no longer than it may be, but for its last person.
+func (h *rewrapHand) split(size int) {
+	first := h.batches[0]
+	for i := size; i < len(first); i++ {
+		if first[i].UID != first[i-1].UID {
+			h.batches = slices.Insert(slices.Clone(h.batches), 0, first[:i])
+			h.batches[1] = first[i:]
+			return
+		}
+	}
+}
+
+// takeHand takes what a step of the tenant's rewrap left, if it was in this process.
+func (v *Vault) takeHand(tenant int32) *rewrapHand {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	h := v.hands[tenant]
+	delete(v.hands, tenant)
+	return h
+}
+
+// keepHand leaves a hand for the next step of the tenant's rewrap, and names it.
+func (v *Vault) keepHand(tenant int32, h *rewrapHand) uuid.UUID {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	h.id = uuid.New()
+	if v.hands == nil {
+		v.hands = map[int32]*rewrapHand{}
+	}
+	v.hands[tenant] = h
+	return h.id
 }
 
 // deal gives each batch the keys of every so manieth person. People who are neighbours

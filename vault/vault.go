@@ -146,8 +146,7 @@ type Vault struct {
 	bait      honeySet
 	expired   func(late time.Duration) // nil: nobody is told
 	busy      func() bool              // nil: nobody says
-	hand      atomic.Pointer[rewrapHand]
-	noise     io.Reader // of statistics
+	noise     io.Reader                // of statistics
 	rights    RightsConfig
 	notices   noticeCache
 	detectors detectors
@@ -159,6 +158,7 @@ type Vault struct {
 	tenants map[string]*tenant // by name; keys opened and pinned
 	closed  map[string]string  // tenants that could not be opened, and why in our words
 	probed  time.Time          // when an unknown tenant was last looked for
+	hands   map[int32]*rewrapHand
 }
 
 // New opens every tenant's lookup, index, cursor and signing keys and pins

@@ -58,7 +58,7 @@ func TestLoadFormsAgree(t *testing.T) {
 	id := tenant(t, s, "acme")
 	a, b := person(t, s, id, "a"), person(t, s, id, "b")
 	gone := person(t, s, id, "gone")
-	update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(gone), 1) })
+	update(t, s, func(ctx context.Context, tx vault.Tx) error { return erase(ctx, tx, gone) })
 	refs := []vault.Ref{
 		{Lookup: b.Lookup, Collection: 1, Record: "self"},
 		{Lookup: lookup("nobody"), Collection: 1, Record: "self"},

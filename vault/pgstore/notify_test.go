@@ -157,7 +157,7 @@ func BenchmarkNotify(b *testing.B) {
 			if _, err := tx.DestroyKeys(ctx, id, p.UID); err != nil {
 				return err
 			}
-			return tx.UpdateSubject(ctx, erased(p), 1)
+			return erase(ctx, tx, p)
 		})
 	})
 	b.Run("put", func(b *testing.B) {

@@ -50,7 +50,7 @@ WHERE column_name = 'uid' AND table_schema = 'public' AND table_name <> 'subject
 			t.Errorf("the test has no row in table %s: person() must make one", table)
 		}
 	}
-	update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+	update(t, s, func(ctx context.Context, tx vault.Tx) error { return erase(ctx, tx, p) })
 	for n := 1; n != 0; {
 		update(t, s, func(ctx context.Context, tx vault.Tx) (err error) {
 			n, err = tx.Sweep(ctx, id, p.UID, 2)
@@ -96,8 +96,10 @@ func TestErasedIsForEver(t *testing.T) {
 		{`UPDATE subject SET tenant = tenant + 1 WHERE lookup = $1`, false},
 		{`UPDATE subject SET state = 3 WHERE lookup = $1`, false},
 		{`UPDATE subject SET sealed_id = 'back' WHERE lookup = $1`, false},
+		{`UPDATE subject SET kek_version = 1, keys = 'back' WHERE lookup = $1`, false},
+		{`UPDATE subject SET state = 1, erased_at = NULL, certificate = NULL, generation = 2, uid = gen_random_uuid(), kek_version = 1, keys = 'back' WHERE lookup = $1`, false},
 		{`DELETE FROM subject WHERE lookup = $1`, false},
-		{`INSERT INTO subject SELECT generation, created, NULL, tenant, 1, false, false, uid, lookup, mark FROM subject WHERE lookup = $1
+		{`INSERT INTO subject SELECT generation, created, NULL, tenant, NULL, 1, false, false, uid, lookup, mark FROM subject WHERE lookup = $1
 ON CONFLICT (tenant, lookup) DO UPDATE SET state = 1, erased_at = NULL, certificate = NULL`, false},
 		{`UPDATE subject SET certificate = 'anew' WHERE lookup = $1`, true},
 		{`UPDATE subject SET uid = NULL WHERE lookup = $1`, true},
@@ -109,7 +111,7 @@ ON CONFLICT (tenant, lookup) DO UPDATE SET state = 1, erased_at = NULL, certific
 	} {
 		if number(t, admin, `SELECT count(*) FROM subject`) == 0 {
 			p := person(t, s, id, "alice")
-			update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+			update(t, s, func(ctx context.Context, tx vault.Tx) error { return erase(ctx, tx, p) })
 		}
 		_, err := admin.Exec(t.Context(), c.sql, lookup("alice"))
 		var pg *pgconn.PgError

@@ -114,7 +114,7 @@ func TestShareLockStopsAnUpdate(t *testing.T) {
 			return err
 		}
 		wg.Go(func() {
-			if _, err := other.Exec(ctx, `UPDATE subject SET state = 2, sealed_id = NULL`); err != nil {
+			if _, err := other.Exec(ctx, `UPDATE subject SET state = 2, sealed_id = NULL, kek_version = NULL, keys = NULL`); err != nil {
 				t.Error(err)
 			}
 		})
@@ -285,7 +285,7 @@ func TestViewIsASnapshot(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		update(t, s, func(ctx context.Context, tx vault.Tx) error { return tx.UpdateSubject(ctx, erased(p), 1) })
+		update(t, s, func(ctx context.Context, tx vault.Tx) error { return erase(ctx, tx, p) })
 		after, err := v.Subject(t.Context(), id, p.Lookup, vault.NoLock)
 		if before.State != vault.Live || after.State != vault.Live {
 			t.Errorf("a View saw states %d and %d, want live twice", before.State, after.State)

@@ -160,6 +160,14 @@ func erased(s vault.Subject) vault.Subject {
 	return s
 }
 
+// erase makes a stored person erased, without the sweep.
+func erase(ctx context.Context, tx vault.Tx, s vault.Subject) error {
+	if _, err := tx.DestroyKeys(ctx, s.Tenant, s.UID); err != nil {
+		return err
+	}
+	return tx.UpdateSubject(ctx, erased(s), s.Generation)
+}
+
 // alive stores a live person without anything, and returns the uid.
 func alive(t testing.TB, s *pgstore.Store, tenant int32) uuid.UUID {
 	t.Helper()

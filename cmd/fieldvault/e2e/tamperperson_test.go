@@ -49,6 +49,10 @@ func setBackFromErased(t *testing.T, w *world) {
 	keys := w.rows(t, `SELECT kek_version, keys FROM subject WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	record := w.rows(t, `SELECT revision, sealed FROM record WHERE tenant = $1 AND uid = $2`, p.tenant, p.uid)[0]
 	w.erase(t, "s20").want(t, "erasing", "200")
+	fresh := "randomblob(16)"
+	if w.production {
+		fresh = "gen_random_uuid()"
+	}
 	for what, q := range map[string]string{
 		"live":                  `UPDATE subject SET state = 1 WHERE ` + person,
 		"live under an old uid": `UPDATE subject SET state = 1, uid = $3 WHERE ` + person,
@@ -56,6 +60,7 @@ func setBackFromErased(t *testing.T, w *world) {
 		"gone":                  `DELETE FROM subject WHERE ` + person,
 		"another's":             `UPDATE subject SET lookup = $3 WHERE ` + person,
 		"one with keys":         `UPDATE subject SET kek_version = 1, keys = $3 WHERE ` + person,
+		"a new one with keys":   `UPDATE subject SET generation = generation + 1, state = 1, uid = ` + fresh + `, kek_version = 1, keys = $3 WHERE ` + person,
 	} {
 		args := []any{p.tenant, p.lookup}
 		switch {

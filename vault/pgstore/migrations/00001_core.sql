@@ -112,6 +112,9 @@ BEGIN
     IF NEW.generation > OLD.generation AND NEW.state = 1 AND (OLD.state = 1 OR NEW.uid = OLD.uid) THEN
         RAISE EXCEPTION 'a new generation follows an erasure, under a uid of its own' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
+    IF NEW.generation > OLD.generation AND NEW.keys IS NOT NULL THEN
+        RAISE EXCEPTION 'a new generation begins without keys' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
     RETURN NEW;
 END;
 $$;

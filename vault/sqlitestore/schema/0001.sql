@@ -73,6 +73,7 @@ END;
 CREATE TRIGGER subject_erased_absorbs BEFORE UPDATE ON subject
 WHEN NEW.generation < OLD.generation
   OR (OLD.state = 2 AND NEW.state <> 2 AND NEW.generation = OLD.generation)
+  OR (NEW.generation > OLD.generation AND NEW.keys IS NOT NULL)
 BEGIN
   SELECT RAISE (ABORT, 'erased is for ever');
 END;
