@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/trail"
 )
 
 // The codes that events carry beside their outcome.
@@ -125,10 +126,27 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 			return err
 		}
 	}
-	if err := v.store.AppendEvents(ctx, intake); err != nil {
+	expected := v.expect(t, events, intake)
+	var rows []int64 // none if it fails
+	defer func() { expected.Written(rows) }()
+	var err error
+	if rows, err = v.store.AppendEvents(ctx, intake); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
 	return nil
+}
+
+// expect tells the part that grows the logs, if it is in this process, of events that
+// are about to be written. One that has no MAC is none that it may take unread.
+func (v *Vault) expect(t *tenant, events []audit.Event, intake []Intake) *trail.Expected {
+	if v.sequencer == nil || t.mac == nil {
+		return nil
+	}
+	leaves := make([][]byte, len(intake))
+	for i := range intake {
+		leaves[i] = intake[i].Leaf
+	}
+	return v.sequencer.Expect(t.row.ID, events, leaves)
 }
 
 // A tally counts views of fields for one person's event.

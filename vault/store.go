@@ -31,10 +31,10 @@ type Store interface {
 	// primary, begun after the call. Items come back in order. On PostgreSQL
 	// it runs outside any explicit transaction.
 	LoadForReveal(ctx context.Context, q LoadQuery) (*Loaded, error)
-	// AppendEvents makes the events durable, all or none. Concurrent calls
-	// share a commit. On PostgreSQL it is one statement, outside any explicit
-	// transaction.
-	AppendEvents(ctx context.Context, events []Intake) error
+	// AppendEvents makes the events durable, all or none, and returns the ids of
+	// their rows, in their order; 0: it cannot say. Concurrent calls share a
+	// commit. On PostgreSQL it is one statement, outside any explicit transaction.
+	AppendEvents(ctx context.Context, events []Intake) ([]int64, error)
 	// Ping says whether the store answers and may serve: nil, or why not.
 	Ping(ctx context.Context) error
 	// Close waits for what runs and frees the store.

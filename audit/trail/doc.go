@@ -19,11 +19,13 @@
 //   - A row counts if it bears a MAC under its tenant's key, or is of an action of the
 //     keeper, who has no such key, and if it is of its tenant and its event is not in
 //     the tree already. Others are refused, and left where they are for the check to find.
+//   - What the process itself has written while it sequences is taken from its memory,
+//     once it is durable ([Sequencer.Expect]). A row that holds such an event waits for it.
 //
 // # What it does not see
 //
 // A row that is removed by SQL before it was sequenced, in less than a second as a
-// rule, leaves no trace here. Whoever removes the newest leaves together with their
+// rule, leaves no trace here, unless the process that sequences has written it itself. Whoever removes the newest leaves together with their
 // checkpoints rolls the log back to an earlier state that was once true: only a witness
 // that has seen more ([tree.Advance]) finds that.
 package trail

@@ -48,10 +48,14 @@ const (
 )
 
 // plan decides about the rows of a batch.
-func (s *Sequencer) plan(ctx context.Context, b batch) ([]plan, error) {
-	by := map[int32][]Row{}
+func (s *Sequencer) plan(ctx context.Context, b *batch) ([]plan, error) {
+	by, stored := map[int32][]Row{}, false
 	for _, r := range b.rows {
 		by[r.Tenant] = append(by[r.Tenant], r)
+		stored = stored || r.own == nil
+	}
+	if stored {
+		b.held = s.hand.holds()
 	}
 	var plans []plan
 	for id, rows := range by {
@@ -60,7 +64,7 @@ func (s *Sequencer) plan(ctx context.Context, b batch) ([]plan, error) {
 			b.after.wait(id, rows[0].ID)
 			continue
 		}
-		p, err := s.planOf(ctx, id, t, rows)
+		p, err := s.planOf(ctx, id, t, rows, b)
 		switch {
 		case errors.Is(err, ErrAltered):
 			s.noteAltered(ctx, id, t)
@@ -95,8 +99,9 @@ func (s *Sequencer) noteAltered(ctx context.Context, tenant int32, t Tenant) {
 	s.cfg.Refused(tenant, 0, whyBroken)
 }
 
-// planOf appends the rows of one tenant that count to a copy of its log.
-func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) (plan, error) {
+// planOf appends the rows of one tenant that count to a copy of its log. Those whose
+// events are held in the hand wait.
+func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row, b *batch) (plan, error) {
 	log, err := s.logOf(ctx, id, t)
 	if err != nil {
 		return plan{}, err
@@ -114,14 +119,21 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) 
 	p.growth.Leaves, p.places = make([]Leaf, 0, len(events)), make([]place, 0, len(events))
 	for i := range events {
 		x := &events[i]
-		if x.why != "" {
+		if x.event == nil {
 			continue
 		}
-		if _, twice := known[x.event.ID]; twice {
-			s.refuse(ctx, &rows[i], whyTwice)
-			continue
+		if rows[i].own == nil {
+			if b.held[x.event.ID] {
+				b.after.missing[rows[i].ID] = s.round.Load()
+				b.later++
+				continue
+			}
+			if _, twice := known[x.event.ID]; twice {
+				s.refuse(ctx, &rows[i], whyTwice)
+				continue
+			}
+			known[x.event.ID] = 0
 		}
-		known[x.event.ID] = 0
 		p.add(rows[i].ID, x)
 	}
 	if len(p.places) > 0 {
@@ -132,20 +144,25 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row) 
 
 // A parsed row is its event and the hash of its leaf, or why it does not count.
 type parsed struct {
-	event audit.Event
+	event *audit.Event // nil: it does not count
 	hash  tree.Hash
 	why   string
 }
 
-// parse reads the events of rows, and says which of them are in the log already.
+// parse reads the events of rows, and says which of them are in the log already. What this
+// process has written itself is not looked for: nothing that holds it was let in.
 func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) ([]parsed, map[uuid.UUID]int64, error) {
-	list, ids := parseRows(t, rows), make([]uuid.UUID, 0, len(rows))
+	list, ids := parseRows(t, rows), []uuid.UUID(nil)
 	for i := range list {
-		if list[i].why != "" {
+		switch {
+		case list[i].why != "":
 			s.refuse(ctx, &rows[i], list[i].why)
-		} else {
+		case rows[i].own == nil:
 			ids = append(ids, list[i].event.ID)
 		}
+	}
+	if len(ids) == 0 {
+		return list, nil, nil
 	}
 	var known map[uuid.UUID]int64
 	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
@@ -157,6 +174,11 @@ func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) (
 	}
 	if known == nil {
 		known = map[uuid.UUID]int64{}
+	}
+	for i := range rows {
+		if own := rows[i].own; own != nil {
+			known[own.ID] = 0
+		}
 	}
 	return list, known, nil
 }
@@ -182,6 +204,9 @@ func parseRows(t Tenant, rows []Row) []parsed {
 }
 
 func (t *Tenant) parse(r *Row) parsed {
+	if r.own != nil {
+		return parsed{event: r.own, hash: tree.LeafHash(r.Leaf)}
+	}
 	e, err := audit.ParseLeaf(r.Leaf)
 	switch {
 	case err != nil || e.Tenant != t.Name:
@@ -189,7 +214,7 @@ func (t *Tenant) parse(r *Row) parsed {
 	case !t.Vouches(&e, r.Leaf, r.MAC):
 		return parsed{why: whyMAC}
 	}
-	return parsed{event: e, hash: tree.LeafHash(r.Leaf)}
+	return parsed{event: &e, hash: tree.LeafHash(r.Leaf)}
 }
 
 func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
@@ -200,7 +225,7 @@ func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
 
 // add appends the event of a row.
 func (p *plan) add(row int64, x *parsed) {
-	index, e := p.log.tree.Size(), &x.event
+	index, e := p.log.tree.Size(), x.event
 	p.log.tree.Append(x.hash, func(level int, n int64, h tree.Hash) {
 		p.growth.Nodes = append(p.growth.Nodes, Node{Level: level, N: n, Hash: h})
 	})
@@ -321,7 +346,7 @@ func rangeOf(ctx context.Context, tx Tx, tenant int32, size int64) (tree.Range, 
 }
 
 // store makes what was planned durable, and then tells of it.
-func (s *Sequencer) store(ctx context.Context, b batch, plans []plan) error {
+func (s *Sequencer) store(ctx context.Context, b *batch, plans []plan) error {
 	settled := b.after.settled()
 	if len(plans) > 0 || settled > s.lease.Settled {
 		gs := make([]Growth, len(plans))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/google/uuid"
 )
 
 // maxNamed bounds how many ids are asked for again in one step.
@@ -55,28 +57,55 @@ func (in *intake) settled() int64 {
 // A batch is what one step takes, and the intake as it is after it.
 type batch struct {
 	rows  []Row
+	held  map[uuid.UUID]bool // events in the hand, once it is known that rows were read
+	later int                // rows that hold one of these: they are read again
 	after intake
 }
 
-// read reads new rows, those that were not there before, and those of tenants that
-// are open now.
-func (s *Sequencer) read(ctx context.Context) (batch, error) {
-	b := batch{after: s.intake.clone()}
+// adopt takes note of rows that were taken from the hand, and returns those that count.
+// One that was read from the store already does not, and one far beyond what was read is
+// left to the store, so that those before it are read in order.
+func (in *intake) adopt(own []Row, round int64) []Row {
+	kept := own[:0]
+	for i := range own {
+		id := own[i].ID
+		if _, missing := in.missing[id]; id <= in.top && !missing || id > in.top+maxNamed {
+			continue
+		}
+		in.saw(id, round)
+		kept = append(kept, own[i])
+	}
+	return kept
+}
+
+// read takes what is in the hand, and reads other new rows, those that were not there
+// before, and those of tenants that are open now.
+func (s *Sequencer) read(ctx context.Context) (*batch, error) {
+	b := &batch{after: s.intake.clone()}
 	settled := s.settled.Load()
-	named := slices.Sorted(maps.Keys(s.intake.missing))
+	own, limit := b.after.adopt(s.hand.take(s.batch), s.round.Add(1)), s.batch
+	if len(own) > 0 {
+		// More of its own is on the way, and would be among what is read. Rows of others
+		// stand between, and are asked for by their ids in the next step.
+		limit = 0
+	}
+	named := slices.Sorted(maps.Keys(b.after.missing))
 	named = named[:min(len(named), maxNamed)]
-	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
-		if b.rows, err = tx.Pending(ctx, s.intake.top, named, s.batch); err != nil {
+	top := b.after.top
+	err := s.cfg.Store.View(ctx, func(tx Tx) error {
+		stored, err := tx.Pending(ctx, top, named, limit)
+		if err != nil {
 			return err
 		}
-		return s.readWaiting(ctx, tx, &b)
+		b.rows = append(slices.Clip(own), stored...)
+		return s.readWaiting(ctx, tx, b)
 	})
 	if err != nil {
 		s.drop()
 		return b, fmt.Errorf("reading new events: %w", err)
 	}
 	round := s.round.Add(1)
-	s.cut(ctx, &b)
+	s.cut(ctx, b, top)
 	for i := range b.rows {
 		b.after.saw(b.rows[i].ID, round)
 	}
@@ -89,8 +118,7 @@ func (s *Sequencer) read(ctx context.Context) (batch, error) {
 }
 
 // cut refuses rows, at the end of a batch, whose ids the store has not given.
-func (s *Sequencer) cut(ctx context.Context, b *batch) {
-	top := s.intake.top
+func (s *Sequencer) cut(ctx context.Context, b *batch, top int64) {
 	for i := range b.rows {
 		if id := b.rows[i].ID; id <= top+MaxGap {
 			top = max(top, id)
@@ -132,6 +160,6 @@ func (s *Sequencer) readWaiting(ctx context.Context, tx Tx, b *batch) error {
 			b.after.waiting[id] = more[len(more)-1].ID + 1
 		}
 	}
-	slices.SortFunc(b.rows, func(x, y Row) int { return int(min(1, max(-1, x.ID-y.ID))) })
+	slices.SortFunc(b.rows, byID)
 	return nil
 }

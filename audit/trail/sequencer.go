@@ -56,8 +56,8 @@ type Config struct {
 	Logger *slog.Logger     // gets what operators must know, never an event
 }
 
-// A Sequencer is made by [New]. Its methods, but for Stats and Altered, are not safe
-// for concurrent use.
+// A Sequencer is made by [New]. Its methods, but for Expect, Stats and Altered, are not
+// safe for concurrent use.
 type Sequencer struct {
 	cfg   Config
 	lease Lease
@@ -66,6 +66,7 @@ type Sequencer struct {
 	batch int       // rows of the next step at most
 	full  bool      // the last step took as many as it might
 
+	hand   hand
 	intake intake
 	logs   map[int32]*growing
 
@@ -266,7 +267,7 @@ func (s *Sequencer) step(ctx context.Context) (int, error) {
 	if err := s.store(ctx, b, gs); err != nil {
 		return 0, err
 	}
-	return len(b.rows), nil
+	return len(b.rows) - b.later, nil
 }
 
 // takeLease sees to it that the lease is this process's for a while.
@@ -293,6 +294,7 @@ func (s *Sequencer) takeLease(ctx context.Context) error {
 		return nil
 	}
 	s.lease = l
+	s.hand.begin(true)
 	if err := s.begin(ctx); err != nil {
 		s.drop()
 		return err
@@ -307,6 +309,7 @@ func (s *Sequencer) takeLease(ctx context.Context) error {
 func (s *Sequencer) drop() {
 	s.leads, s.full = false, false
 	s.leading.Store(false)
+	s.hand.begin(false)
 	s.intake, s.logs = intake{}, nil
 	s.gaps.Store(0)
 	s.lag.Store(0)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
@@ -15,6 +16,8 @@ type Row struct {
 	Tenant int32
 	Leaf   []byte
 	MAC    []byte // under the tenant's key; nil: written by a keeper, who has none
+
+	own *audit.Event // set: this process has just written it
 }
 
 // A Leaf is the place of an event in the log of its tenant. What it says of the event

@@ -59,7 +59,7 @@ func BenchmarkAppendEvents(b *testing.B) {
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := s.AppendEvents(b.Context(), []vault.Intake{{Tenant: id, Leaf: leaf}}); err != nil {
+			if err := outcome(s.AppendEvents(b.Context(), []vault.Intake{{Tenant: id, Leaf: leaf}})); err != nil {
 				b.Error(err)
 				return
 			}

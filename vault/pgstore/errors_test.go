@@ -61,7 +61,7 @@ END $$`)
 			run(t, admin, `DELETE FROM fault`)
 			run(t, admin, `INSERT INTO fault VALUES ($1)`, c.code)
 			event := vault.Intake{Tenant: id, Leaf: []byte(canary)}
-			appended := s.AppendEvents(t.Context(), []vault.Intake{event})
+			appended := outcome(s.AppendEvents(t.Context(), []vault.Intake{event}))
 			updated := s.Update(t.Context(), func(tx vault.Tx) error { return tx.AppendEvent(t.Context(), event) })
 			for _, err := range []error{appended, updated} {
 				if err == nil || errors.Is(err, vault.ErrUnavailable) != c.unavailable {
@@ -150,7 +150,7 @@ func TestServerHangs(t *testing.T) {
 			return err
 		},
 		"AppendEvents": func(ctx context.Context) error {
-			return s.AppendEvents(ctx, []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}})
+			return outcome(s.AppendEvents(ctx, []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}))
 		},
 		"View":   func(ctx context.Context) error { return s.View(ctx, func(vault.Tx) error { return nil }) },
 		"Update": func(ctx context.Context) error { return s.Update(ctx, func(vault.Tx) error { return nil }) },
@@ -223,7 +223,7 @@ func TestUnreplicatedCommitIsUnavailable(t *testing.T) {
 			})
 		},
 		"AppendEvents": func() error {
-			return s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}})
+			return outcome(s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}))
 		},
 	}
 	for name, write := range writes {
@@ -252,7 +252,7 @@ func TestUnreplicatedCommitIsUnavailable(t *testing.T) {
 	run(t, admin, `SELECT pg_reload_conf()`)
 	await(t, admin, "the setting is gone", `SELECT current_setting('synchronous_standby_names') = ''`)
 	time.Sleep(200 * time.Millisecond)
-	if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}); err != nil {
+	if err := outcome(s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}})); err != nil {
 		t.Errorf("AppendEvents without synchronous replication: %v", err)
 	}
 }

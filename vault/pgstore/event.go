@@ -20,17 +20,26 @@ func (t *tx) AppendEvents(ctx context.Context, events []vault.Intake) error {
 	if len(events) == 0 {
 		return nil
 	}
-	tenants, leaves, macs := intakeArrays(events)
-	_, err := t.exec(ctx, appending, insertEvents, tenants, leaves, macs)
+	a := newEventArrays(len(events))
+	for i := range events {
+		a.set(i, &events[i])
+	}
+	_, err := t.exec(ctx, appending, insertEvents, a.tenants, a.leaves, a.macs)
 	return err
 }
 
-func intakeArrays(events []vault.Intake) (tenants []int32, leaves, macs byteas) {
-	tenants, leaves, macs = make([]int32, len(events)), make(byteas, len(events)), make(byteas, len(events))
-	for i, e := range events {
-		tenants[i], leaves[i], macs[i] = e.Tenant, some(e.Leaf), e.MAC
-	}
-	return tenants, leaves, macs
+// eventArrays are the columns of events.
+type eventArrays struct {
+	tenants      []int32
+	leaves, macs byteas
+}
+
+func newEventArrays(n int) eventArrays {
+	return eventArrays{make([]int32, n), make(byteas, n), make(byteas, n)}
+}
+
+func (a *eventArrays) set(i int, e *vault.Intake) {
+	a.tenants[i], a.leaves[i], a.macs[i] = e.Tenant, some(e.Leaf), e.MAC
 }
 
 const listEvents = `
@@ -44,11 +53,23 @@ func (t *tx) Events(ctx context.Context, tenant int32, after int64, limit int) (
 		})
 }
 
-const insertEvents = `
+const (
+	insertEvents = `
 INSERT INTO event_intake (tenant, leaf, mac)
 SELECT e.tenant, e.leaf, e.mac FROM unnest($1::integer[], $2::bytea[], $3::bytea[]) e(tenant, leaf, mac)`
 
+	// insertAndName returns the rows' ids in the order of the arrays: they are given as
+	// the rows are made.
+	insertAndName = insertEvents + ` RETURNING id`
+)
+
 const appending = "appending events"
+
+// An eventToAppend is one on its way, and where the id of its row is to stand.
+type eventToAppend struct {
+	*vault.Intake
+	id *int64
+}
 
 // AppendEvents makes the events durable in one statement, together with those
 // of concurrent calls: whoever comes while a statement runs waits for the next.
@@ -58,19 +79,33 @@ const appending = "appending events"
 // same. The caller that writes for the others goes on until the statement ends,
 // for no longer than the server's time-out and a little more. No events are
 // durable at once.
-func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) error {
+func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) ([]int64, error) {
 	if len(events) == 0 {
-		return nil
+		return nil, nil
 	}
-	return s.events.add(ctx, events)
+	ids, list := make([]int64, len(events)), make([]eventToAppend, len(events))
+	for i := range events {
+		list[i] = eventToAppend{&events[i], &ids[i]}
+	}
+	if err := s.events.add(ctx, list); err != nil {
+		return nil, err
+	}
+	return ids, nil
 }
 
 // insertEvents writes a batch. ctx does not end with any one caller's.
-func (s *Store) insertEvents(ctx context.Context, events []vault.Intake) error {
-	tenants, leaves, macs := intakeArrays(events)
+func (s *Store) insertEvents(ctx context.Context, events []eventToAppend) error {
+	a := newEventArrays(len(events))
+	for i := range events {
+		a.set(i, events[i].Intake)
+	}
 	err := s.repeat(ctx, appending, func() (bool, error) {
 		err := s.with(ctx, appending, func(ctx context.Context, conn *pgxpool.Conn) error {
-			if _, err := conn.Exec(ctx, insertEvents, tenants, leaves, macs); err != nil {
+			r, err := conn.Query(ctx, insertAndName, a.tenants, a.leaves, a.macs)
+			if err != nil {
+				return err
+			}
+			if err := readIDs(r, events); err != nil {
 				return err
 			}
 			return s.waited(ctx, conn.Conn())
@@ -82,4 +117,31 @@ func (s *Store) insertEvents(ctx context.Context, events []vault.Intake) error {
 		s.appended.Add(int64(len(events)))
 	}
 	return err
+}
+
+// readIDs reads the ids of the events' rows. An engine that does not give them in the
+// order of the rows does not say which is whose: they are 0 then.
+func readIDs(r pgx.Rows, events []eventToAppend) error {
+	defer r.Close()
+	n, last, ordered := 0, int64(0), true
+	for ; r.Next(); n++ {
+		var id int64
+		if err := r.Scan(&id); err != nil {
+			return err
+		}
+		if n == len(events) {
+			return unfitError("the database has stored other events than were asked for")
+		}
+		*events[n].id, last, ordered = id, id, ordered && id > last
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	if n != len(events) {
+		return unfitError("the database has stored other events than were asked for")
+	}
+	for i := 0; !ordered && i < n; i++ {
+		*events[i].id = 0
+	}
+	return nil
 }

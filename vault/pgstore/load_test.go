@@ -41,7 +41,7 @@ func TestRevealCostsTwoStatements(t *testing.T) {
 				t.Errorf("item %d of %d is incomplete", i, n)
 			}
 		}
-		if err := s.AppendEvents(t.Context(), leaves[:n]); err != nil {
+		if err := outcome(s.AppendEvents(t.Context(), leaves[:n])); err != nil {
 			t.Fatal(err)
 		}
 		sql := r.take()

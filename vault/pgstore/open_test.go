@@ -140,7 +140,7 @@ func TestReplicaIsNotReady(t *testing.T) {
 	if err := s.Update(t.Context(), nothing); !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("Update: %v, want ErrUnavailable", err)
 	}
-	if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}); !errors.Is(err, vault.ErrUnavailable) {
+	if err := outcome(s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}})); !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("AppendEvents: %v, want ErrUnavailable", err)
 	}
 	for _, items := range [][]vault.Ref{nil, {{Lookup: p.Lookup}}, {{Lookup: p.Lookup}, {Lookup: p.Lookup}}} {
@@ -176,7 +176,7 @@ func TestTransactionPooler(t *testing.T) {
 	if err != nil || l.Items[0].Record == nil {
 		t.Errorf("LoadForReveal: %v, %+v", err, l)
 	}
-	if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}); err != nil {
+	if err := outcome(s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}})); err != nil {
 		t.Error(err)
 	}
 	if err := s.Listen(t.Context(), func(n vault.News) { t.Errorf("news behind a pooler: %+v", n) }); err != nil {

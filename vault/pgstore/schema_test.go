@@ -178,7 +178,7 @@ func TestLogIsOnlyAppendedTo(t *testing.T) {
 	s, url := open(t)
 	admin := db(t, url)
 	id := tenant(t, s, "acme")
-	if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}, {Tenant: id, Leaf: []byte("another")}}); err != nil {
+	if err := outcome(s.AppendEvents(t.Context(), []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}, {Tenant: id, Leaf: []byte("another")}})); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
@@ -248,7 +248,7 @@ func TestServiceRole(t *testing.T) {
 	id := tenant(t, service, "acme")
 	p := person(t, service, id, "alice")
 	event := []vault.Intake{{Tenant: id, Leaf: []byte("leaf")}}
-	if err := service.AppendEvents(t.Context(), event); err != nil {
+	if err := outcome(service.AppendEvents(t.Context(), event)); err != nil {
 		t.Error(err)
 	}
 	update(t, service, func(ctx context.Context, tx vault.Tx) error {
@@ -307,12 +307,12 @@ func TestServiceRole(t *testing.T) {
 		t.Error("the role may delete a tenant's key that is not one of an index")
 	}
 	run(t, admin, `REVOKE INSERT ON event_intake FROM `+role)
-	err = service.AppendEvents(t.Context(), event)
+	err = outcome(service.AppendEvents(t.Context(), event))
 	if !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("AppendEvents without the right: %v, want ErrUnavailable", err)
 	}
 	innocent(t, err, "event_intake", role)
-	if err := s.AppendEvents(t.Context(), event); err != nil {
+	if err := outcome(s.AppendEvents(t.Context(), event)); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // A Store is a [vault.Store], a [vault.Inspector], a [vault.Settler] and a [vault.Herald] in a PostgreSQL database.
 type Store struct {
 	*server
-	events group[vault.Intake]
+	events group[eventToAppend]
 	loads  []group[*sharedLoad]
 
 	nextLoad atomic.Uint64
@@ -42,7 +42,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{server: server}
 	s.loads = s.newLoads()
-	s.events = group[vault.Intake]{doing: appending, size: func(e vault.Intake) int { return len(e.Leaf) }, flush: s.insertEvents}
+	s.events = group[eventToAppend]{doing: appending, size: func(e eventToAppend) int { return len(e.Leaf) }, flush: s.insertEvents}
 	return s, nil
 }
 

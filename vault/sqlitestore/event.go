@@ -12,11 +12,19 @@ import (
 )
 
 func (t *tx) AppendEvent(ctx context.Context, e vault.Intake) error {
-	_, err := t.exec(ctx, `INSERT INTO event_intake (tenant, leaf, mac) VALUES (?1, ?2, ?3)`, e.Tenant, blob(e.Leaf), e.MAC)
-	if err != nil {
-		return fmt.Errorf("appending an event: %w", err)
+	_, err := t.appendEvent(ctx, e)
+	return err
+}
+
+// appendEvent returns the id of the event's row.
+func (t *tx) appendEvent(ctx context.Context, e vault.Intake) (id int64, err error) {
+	if err = t.usable(true); err == nil {
+		id, err = t.number(ctx, `INSERT INTO event_intake (tenant, leaf, mac) VALUES (?1, ?2, ?3) RETURNING id`, e.Tenant, blob(e.Leaf), e.MAC)
 	}
-	return nil
+	if err != nil {
+		return 0, fmt.Errorf("appending an event: %w", err)
+	}
+	return id, nil
 }
 
 func (t *tx) AppendEvents(ctx context.Context, events []vault.Intake) error {
@@ -57,14 +65,15 @@ type batch struct {
 // An entry is the events of one call, and their outcome.
 type entry struct {
 	events []vault.Intake
+	ids    []int64
 	err    error
 }
 
 // AppendEvents makes the events durable, all or none. When the context ends
 // before they are, they may or may not be.
-func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) error {
+func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) ([]int64, error) {
 	if len(events) == 0 {
-		return nil
+		return nil, nil
 	}
 	e := &entry{events: events, err: vault.ErrUnavailable} // until it is known to be durable
 	b := s.group.join(e)
@@ -74,16 +83,16 @@ func (s *Store) AppendEvents(ctx context.Context, events []vault.Intake) error {
 		if err := s.leadBatch(ctx, b); err != nil {
 			s.group.leave(b, e)
 			b.lead <- struct{}{} // somebody else may lead
-			return fmt.Errorf("appending events: %w", err)
+			return nil, fmt.Errorf("appending events: %w", err)
 		}
 	case <-ctx.Done():
 		s.group.leave(b, e)
-		return fmt.Errorf("appending events: %w", classify(ctx, ctx.Err()))
+		return nil, fmt.Errorf("appending events: %w", classify(ctx, ctx.Err()))
 	}
 	if e.err != nil {
-		return fmt.Errorf("appending events: %w", e.err)
+		return nil, fmt.Errorf("appending events: %w", e.err)
 	}
-	return nil
+	return e.ids, nil
 }
 
 // join adds an entry to the batch that waits, or starts one.
@@ -139,8 +148,10 @@ func (s *Store) leadBatch(ctx context.Context, b *batch) error {
 
 func (t *tx) appendAll(ctx context.Context, entries []*entry) error {
 	for _, e := range entries {
-		for _, ev := range e.events {
-			if err := t.AppendEvent(ctx, ev); err != nil {
+		e.ids = make([]int64, len(e.events)) // anew with each attempt
+		for i, ev := range e.events {
+			var err error
+			if e.ids[i], err = t.appendEvent(ctx, ev); err != nil {
 				return err
 			}
 		}

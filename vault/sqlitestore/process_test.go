@@ -72,7 +72,7 @@ func count(ctx context.Context, s *sqlitestore.Store) error {
 			return tx.PutRecord(ctx, 1, uuid.UUID{1}, r)
 		})
 		if err == nil {
-			err = s.AppendEvents(ctx, leaf(1))
+			err = outcome(s.AppendEvents(ctx, leaf(1)))
 		}
 		if err != nil {
 			return err
@@ -155,7 +155,7 @@ func TestAnotherProcessHoldsTheFile(t *testing.T) {
 	if err := s.Update(t.Context(), func(vault.Tx) error { t.Error("Update ran"); return nil }); !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("Update: error %v", err)
 	}
-	if err := s.AppendEvents(t.Context(), leaf(tenant)); !errors.Is(err, vault.ErrUnavailable) {
+	if err := outcome(s.AppendEvents(t.Context(), leaf(tenant))); !errors.Is(err, vault.ErrUnavailable) {
 		t.Errorf("AppendEvents: error %v", err)
 	}
 	if err := s.Checkpoint(t.Context()); !errors.Is(err, vault.ErrUnavailable) {
@@ -172,7 +172,7 @@ func TestAnotherProcessHoldsTheFile(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the other process: %v", err)
 	}
-	if err := s.AppendEvents(t.Context(), leaf(tenant)); err != nil {
+	if err := outcome(s.AppendEvents(t.Context(), leaf(tenant))); err != nil {
 		t.Errorf("AppendEvents after it: %v", err)
 	}
 	closeAll(t, s)

@@ -49,7 +49,7 @@ func TestLogStaysShort(t *testing.T) {
 	const frame = 4096 + 24
 	write := func(pages int) {
 		for range pages / 10 {
-			if err := s.AppendEvents(t.Context(), []vault.Intake{{Tenant: tenant, Leaf: make([]byte, 10*4000)}}); err != nil {
+			if err := outcome(s.AppendEvents(t.Context(), []vault.Intake{{Tenant: tenant, Leaf: make([]byte, 10*4000)}})); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -27,7 +27,7 @@ func TestSchemaRefuses(t *testing.T) {
 	update(t, s, func(tx vault.Tx) error { return tx.UpdateSubject(t.Context(), erasedForm(dead), 1) })
 	c := vault.Consent{Purpose: "p", Decision: "granted", At: now()}
 	update(t, s, func(tx vault.Tx) error { return tx.PutConsent(t.Context(), tenant, live.UID, c) })
-	if err := s.AppendEvents(t.Context(), leaf(tenant)); err != nil {
+	if err := outcome(s.AppendEvents(t.Context(), leaf(tenant))); err != nil {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
@@ -180,7 +180,7 @@ func TestDamagedFile(t *testing.T) {
 			_, err := s.LoadForReveal(t.Context(), vault.LoadQuery{Tenant: tenant})
 			return err
 		},
-		"AppendEvents": func() error { return s.AppendEvents(t.Context(), leaf(tenant)) },
+		"AppendEvents": func() error { return outcome(s.AppendEvents(t.Context(), leaf(tenant))) },
 		"ScanRecords": func() error {
 			_, err := s.ScanRecords(t.Context(), vault.ScanPos{}, 10)
 			return err

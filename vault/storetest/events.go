@@ -57,7 +57,7 @@ func events(w *world) {
 				})
 				continue
 			}
-			err := w.s.AppendEvents(w.Context(), []vault.Intake{{Tenant: a, Leaf: leaf}, {Tenant: b, Leaf: other}})
+			err := outcome(w.s.AppendEvents(w.Context(), []vault.Intake{{Tenant: a, Leaf: leaf}, {Tenant: b, Leaf: other}}))
 			w.is("AppendEvents", err, nil)
 		}
 		for _, page := range []int{1, 3, 100} {
@@ -76,12 +76,12 @@ func events(w *world) {
 		})
 	})
 	w.run("None", func(w *world) {
-		w.is("AppendEvents of nothing", w.s.AppendEvents(w.Context(), nil), nil)
+		w.is("AppendEvents of nothing", outcome(w.s.AppendEvents(w.Context(), nil)), nil)
 	})
 	w.run("Visible", func(w *world) {
 		tenant := w.tenant()
 		for i := range 5 {
-			w.is("AppendEvents", w.s.AppendEvents(w.Context(), []vault.Intake{{Tenant: tenant, Leaf: []byte("x")}}), nil)
+			w.is("AppendEvents", outcome(w.s.AppendEvents(w.Context(), []vault.Intake{{Tenant: tenant, Leaf: []byte("x")}})), nil)
 			if n := len(w.events(tenant, 100)); n != i+1 {
 				w.Errorf("%d events are visible after %d calls", n, i+1)
 			}
@@ -90,13 +90,14 @@ func events(w *world) {
 	w.run("ManyAtOnce", manyEvents)
 }
 
-// manyEvents: each of many concurrent calls has its events stored once, none
-// among them lost when others write, erase and read.
+// manyEvents: each of many concurrent calls has its events stored once, in the rows that
+// it is told, none among them lost when others write, erase and read.
 func manyEvents(w *world) {
 	tenants := []int32{w.tenant(), w.tenant()}
 	var (
 		mu   sync.Mutex
 		want = map[int32][]string{}
+		rows = map[int64]string{}
 	)
 	together(32, func(i int) {
 		for n := range 10 {
@@ -104,6 +105,7 @@ func manyEvents(w *world) {
 			for k := range n%3 + 1 {
 				batch = append(batch, vault.Intake{Tenant: tenants[k%2], Leaf: fmt.Appendf(nil, "%02d-%02d-%d", i, n, k)})
 			}
+			var ids []int64
 			var err error
 			if n%4 == 3 {
 				err = w.try(func(ctx context.Context, tx vault.Tx) error {
@@ -115,13 +117,16 @@ func manyEvents(w *world) {
 					return nil
 				})
 			} else {
-				err = w.s.AppendEvents(w.Context(), batch)
+				ids, err = w.s.AppendEvents(w.Context(), batch)
 			}
 			if err != nil {
 				w.Errorf("appending: %v", err)
 				return
 			}
 			mu.Lock()
+			for i, id := range ids {
+				rows[id] = string(batch[i].Leaf)
+			}
 			for _, e := range batch {
 				want[e.Tenant] = append(want[e.Tenant], string(e.Leaf))
 			}
@@ -129,10 +134,20 @@ func manyEvents(w *world) {
 		}
 	})
 	for _, tenant := range tenants {
-		got := leaves(w.events(tenant, 64))
+		stored := w.events(tenant, 64)
+		for _, e := range stored {
+			if leaf, told := rows[e.ID]; told && leaf != string(e.Leaf) {
+				w.Errorf("row %d holds %q, and was said to hold %q", e.ID, e.Leaf, leaf)
+			}
+			delete(rows, e.ID)
+		}
+		got := leaves(stored)
 		slices.Sort(got)
 		slices.Sort(want[tenant])
 		w.equal("the events of all callers", got, want[tenant])
+	}
+	if len(rows) > 0 {
+		w.Errorf("%d rows were named that are not there", len(rows))
 	}
 	for _, e := range w.events(tenants[0], 64) {
 		if bytes.HasSuffix(e.Leaf, []byte("-1")) {
@@ -140,3 +155,6 @@ func manyEvents(w *world) {
 		}
 	}
 }
+
+// outcome is the error of AppendEvents alone.
+func outcome(_ []int64, err error) error { return err }

@@ -35,7 +35,7 @@ func lifecycle(w *world) {
 		"View":         w.s.View(ctx, func(vault.Tx) error { return nil }),
 		"Update":       w.s.Update(ctx, func(vault.Tx) error { return nil }),
 		"Settle":       w.settler().Settle(ctx),
-		"AppendEvents": w.s.AppendEvents(ctx, []vault.Intake{{Tenant: tenant, Leaf: []byte("x")}}),
+		"AppendEvents": outcome(w.s.AppendEvents(ctx, []vault.Intake{{Tenant: tenant, Leaf: []byte("x")}})),
 	} {
 		w.is(name+" of a closed store", err, vault.ErrUnavailable)
 	}

@@ -25,7 +25,7 @@ func (w *world) intake(tenant int32, n int) []trail.Row {
 	for i := range events {
 		events[i] = vault.Intake{Tenant: tenant, Leaf: fmt.Appendf(nil, "%s-%d", w.name("leaf"), i), MAC: allBytes(i)[:32]}
 	}
-	w.is("AppendEvents", w.s.AppendEvents(w.Context(), events), nil)
+	w.is("AppendEvents", outcome(w.s.AppendEvents(w.Context(), events)), nil)
 	rows := w.pending(before, nil, n+1)
 	if len(rows) != n {
 		w.Fatalf("%d new rows, want %d", len(rows), n)

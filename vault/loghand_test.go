@@ -1,0 +1,371 @@
+package vault_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/tree"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/vaulttest"
+)
+
+// A watched store counts the rows that a sequencer reads.
+type watchedStore struct {
+	trail.Store
+	read, looked int
+}
+
+func (c *watchedStore) View(ctx context.Context, f func(trail.Tx) error) error {
+	return c.Store.View(ctx, func(tx trail.Tx) error { return f(watchedTx{tx, c}) })
+}
+
+type watchedTx struct {
+	trail.Tx
+	c *watchedStore
+}
+
+func (t watchedTx) Pending(ctx context.Context, after int64, named []int64, limit int) ([]trail.Row, error) {
+	rows, err := t.Tx.Pending(ctx, after, named, limit)
+	t.c.read += len(rows)
+	return rows, err
+}
+
+func (t watchedTx) Known(ctx context.Context, tenant int32, events []uuid.UUID) (map[uuid.UUID]int64, error) {
+	t.c.looked += len(events)
+	return t.Tx.Known(ctx, tenant, events)
+}
+
+// A scribe writes events as a process does that may lead.
+type scribe struct {
+	v     *vaulttest.Vault
+	s     *trail.Sequencer
+	store *watchedStore
+}
+
+func newScribe(t testing.TB, v *vaulttest.Vault, owner string) *scribe {
+	t.Helper()
+	c := &watchedStore{Store: vault.LogStore(v.Store)}
+	key := signer{ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+	s, err := trail.New(trail.Config{
+		Store: c, Origin: "hand.example.org", Owner: owner, Now: v.Clock.Now, Logger: slog.New(slog.DiscardHandler), Batch: 50,
+		Signer: func() trail.Signer { return key },
+		Tenant: func(int32) (trail.Tenant, bool) {
+			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, []byte, []byte) bool { return true }}, true
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &scribe{v, s, c}
+}
+
+// A writing is events on their way.
+type writing struct {
+	intake   []vault.Intake
+	rows     []int64
+	expected *trail.Expected
+}
+
+// begin tells the sequencer of n events.
+func (x *scribe) begin(t testing.TB, n int) *writing {
+	t.Helper()
+	w, events, leaves := &writing{}, make([]audit.Event, n), make([][]byte, n)
+	for i := range n {
+		events[i] = audit.Event{
+			ID: vaulttest.NewID(), Tenant: vaulttest.Tenant, Time: x.v.Clock.Now(), UID: vaulttest.NewID(),
+			Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
+		}
+		var err error
+		if leaves[i], err = events[i].AppendLeaf(nil); err != nil {
+			t.Fatal(err)
+		}
+		w.intake = append(w.intake, vault.Intake{Tenant: 1, Leaf: leaves[i]})
+	}
+	w.expected = x.s.Expect(1, events, leaves)
+	return w
+}
+
+// store makes them durable.
+func (x *scribe) write(t testing.TB, w *writing) []int64 {
+	t.Helper()
+	rows, err := x.v.Store.AppendEvents(t.Context(), w.intake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func (x *scribe) step(t testing.TB) {
+	t.Helper()
+	for {
+		n, err := x.s.Step(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// stands checks that the log has the event of each row once, and where it says; in which
+// row does not matter if there are several.
+func stands(t testing.TB, v *vaulttest.Vault, intake []vault.Intake, times int) {
+	t.Helper()
+	var all []trail.Entry
+	err := v.Store.View(t.Context(), func(tx vault.Tx) (err error) {
+		all, err = tx.Entries(t.Context(), 1, 0, 1<<40)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for i := range all {
+		e, err := audit.ParseLeaf(all[i].Body)
+		if err != nil || e.ID != all[i].Event || e.UID != all[i].About || !e.Time.Equal(all[i].At) {
+			t.Errorf("entry %d says something else than its row: %v", i, err)
+		}
+		count[string(all[i].Body)]++
+	}
+	for i := range intake {
+		if n := count[string(intake[i].Leaf)]; n != times {
+			t.Errorf("an event is %d times in the log, want %d", n, times)
+		}
+	}
+}
+
+// ledBy is a scribe that leads, on a log with what its vault has written so far.
+func ledBy(t *testing.T) *scribe {
+	t.Helper()
+	v := vaulttest.New(t)
+	v.Tampered() // another key signs
+	x := newScribe(t, v, "one")
+	x.step(t)
+	return x
+}
+
+// What a process has written itself is put into the log without being read back.
+func TestOwnEventsAreNotReadBack(t *testing.T) {
+	x := ledBy(t)
+	read, looked := x.store.read, x.store.looked
+	w := x.begin(t, 3)
+	w.expected.Written(x.write(t, w))
+	x.step(t)
+	stands(t, x.v, w.intake, 1)
+	if x.store.read != read || x.store.looked != looked {
+		t.Errorf("%d rows were read and %d events looked for", x.store.read-read, x.store.looked-looked)
+	}
+	log := trail.Log{Store: vault.LogStore(x.v.Store), Tenant: 1, Origin: "hand.example.org/" + vaulttest.Tenant, Key: signer{ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}.Public()}
+	c, _, err := log.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Authentic(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+}
+
+// Rows of others that stand between, below or above are found all the same.
+func TestRowsBetweenOwnEventsAreRead(t *testing.T) {
+	x := ledBy(t)
+	other := newScribe(t, x.v, "two")
+	var all []vault.Intake
+	for range 5 {
+		foreign := other.begin(t, 2)
+		other.write(t, foreign)
+		w := x.begin(t, 3)
+		w.expected.Written(x.write(t, w))
+		all = append(append(all, foreign.intake...), w.intake...)
+	}
+	last := other.begin(t, 1)
+	other.write(t, last)
+	x.step(t)
+	stands(t, x.v, append(all, last.intake...), 1)
+	if g := x.s.Stats().Gaps; g != 0 {
+		t.Errorf("%d ids are missing", g)
+	}
+}
+
+// While an event is on its way, neither its row nor a copy of it is let in.
+func TestACopyOfAnEventOnItsWayIsRefused(t *testing.T) {
+	x := ledBy(t)
+	w := x.begin(t, 2)
+	rows := x.write(t, w)
+	copies := x.write(t, &writing{intake: w.intake})
+	if _, err := x.s.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stands(t, x.v, w.intake, 0)
+	w.expected.Written(rows)
+	x.step(t)
+	stands(t, x.v, w.intake, 1)
+	if n := x.s.Stats().Refused; n != int64(len(copies)) {
+		t.Errorf("%d rows were refused, want the copies", n)
+	}
+	x.step(t)
+	if s := x.s.Stats(); s.Gaps != 0 || s.Refused != int64(len(copies)) {
+		t.Errorf("afterwards %d ids are missing, and %d were refused", s.Gaps, s.Refused)
+	}
+}
+
+// The same with a copy that stands before the event, in an id that nobody has used.
+func TestACopyThatStandsBeforeItsEventIsRefused(t *testing.T) {
+	v, conn := onPostgres(t)
+	v.Tampered() // another key signs
+	x := newScribe(t, v, "one")
+	x.step(t)
+	var gap int64
+	if err := conn.QueryRow(t.Context(), `SELECT nextval(pg_get_serial_sequence('event_intake', 'id'))`).Scan(&gap); err != nil {
+		t.Fatal(err)
+	}
+	w := x.begin(t, 1)
+	rows := x.write(t, w)
+	exec(t, conn, `INSERT INTO event_intake (id, tenant, leaf, mac) OVERRIDING SYSTEM VALUE
+		SELECT $1, tenant, leaf, mac FROM event_intake WHERE id = $2`, gap, rows[0])
+	if _, err := x.s.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stands(t, v, w.intake, 0)
+	w.expected.Written(rows)
+	x.step(t)
+	stands(t, v, w.intake, 1)
+	if all := logged(t, v); all[len(all)-1].Row != rows[0] {
+		t.Errorf("the log names row %d, want the event's own %d", all[len(all)-1].Row, rows[0])
+	}
+}
+
+// An event whose row was changed or removed before it was in the log is in it as it was
+// written; the row is found to be another.
+func TestARowThatIsRemovedBeforeItsTurnIsMissed(t *testing.T) {
+	for _, how := range []string{
+		`UPDATE event_intake SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '"action":"reveal"', '"action":"search"'), 'UTF8') WHERE id = $1`,
+		`DELETE FROM event_intake WHERE id = $1`,
+	} {
+		v, conn := onPostgres(t)
+		v.Tampered()
+		v.Put(t, "c-1", "customer", "self", map[string]string{"email": email})
+		sequence(t, v.Vault)
+		before := len(logged(t, v))
+		if _, err := v.Reveal(t.Context(), v.As("app", "support"), []vault.Item{{Subject: "c-1", Collection: "customer", Record: "self", Fields: []string{"email"}}}); err != nil {
+			t.Fatal(err)
+		}
+		var row int64
+		if err := conn.QueryRow(t.Context(), `SELECT max(id) FROM event_intake`).Scan(&row); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, conn, `SET session_replication_role = replica`)
+		exec(t, conn, how, row)
+		sequence(t, v.Vault)
+		all := logged(t, v)
+		if len(all) != before+1 || all[before].Row != row {
+			t.Fatalf("%d events are in the log, want %d", len(all), before+1)
+		}
+		var bad *tree.BadError
+		if _, err := v.Check(vault.Tenant{ID: 1, Name: vaulttest.Tenant}).Run(t.Context()); !errors.As(err, &bad) || bad.Index != int64(before) {
+			t.Errorf("after %s the check says %v, want the index %d", how, err, before)
+		}
+	}
+}
+
+// What became of events that nobody knows of is read from the store.
+func TestAnUnknownOutcomeIsReadFromTheStore(t *testing.T) {
+	x := ledBy(t)
+	w, lost := x.begin(t, 2), x.begin(t, 1)
+	x.write(t, w)
+	x.step(t)
+	stands(t, x.v, w.intake, 0)
+	w.expected.Written(nil)
+	lost.expected.Written(nil)
+	x.step(t)
+	stands(t, x.v, w.intake, 1)
+	stands(t, x.v, lost.intake, 0)
+}
+
+// What a process wrote before it has lost the lead does not come twice when another has
+// put it into the log, and it leads again.
+func TestWhatOneLedTheOtherDoesNotRepeat(t *testing.T) {
+	x := ledBy(t)
+	y := newScribe(t, x.v, "two")
+	held, late := x.begin(t, 2), x.begin(t, 2)
+	held.expected.Written(x.write(t, held))
+	rows := x.write(t, late)
+	x.v.Clock.Advance(time.Minute)
+	y.step(t)
+	stands(t, x.v, append(held.intake, late.intake...), 1)
+	if _, err := x.s.Step(t.Context()); err == nil {
+		t.Fatal("both lead")
+	}
+	x.v.Clock.Advance(time.Minute)
+	x.step(t)
+	late.expected.Written(rows)
+	x.step(t)
+	stands(t, x.v, append(held.intake, late.intake...), 1)
+}
+
+// Whatever is written, copied, lost and handed over in whatever order: every event that
+// is durable is in the log once, in the end.
+func TestEveryEventIsInTheLogOnce(t *testing.T) {
+	v := vaulttest.New(t)
+	v.Tampered() // another key signs
+	rapid.Check(t, func(rt *rapid.T) {
+		scribes := []*scribe{newScribe(t, v, vaulttest.NewID().String()), newScribe(t, v, vaulttest.NewID().String())}
+		of := func() *scribe { return scribes[rapid.IntRange(0, 1).Draw(rt, "of")] }
+		var begun []*writing // not written
+		var open []*writing  // written, and not told of
+		var durable []vault.Intake
+		pick := func(list *[]*writing) *writing {
+			i := rapid.IntRange(0, len(*list)-1).Draw(rt, "which")
+			w := (*list)[i]
+			*list = append((*list)[:i:i], (*list)[i+1:]...)
+			return w
+		}
+		write := func() {
+			w := pick(&begun)
+			w.rows = scribes[0].write(t, w)
+			open, durable = append(open, w), append(durable, w.intake...)
+		}
+		tell := func() {
+			w := pick(&open)
+			if rapid.IntRange(0, 3).Draw(rt, "lost") == 0 {
+				w.rows = nil
+			}
+			w.expected.Written(w.rows)
+		}
+		for range rapid.IntRange(1, 40).Draw(rt, "acts") {
+			switch act := rapid.IntRange(0, 6).Draw(rt, "act"); {
+			case act == 0:
+				begun = append(begun, of().begin(t, rapid.IntRange(1, 30).Draw(rt, "events")))
+			case act == 1 && len(begun) > 0:
+				write()
+			case act == 2 && len(open) > 0:
+				tell()
+			case act == 3 && len(durable) > 0:
+				scribes[0].write(t, &writing{intake: durable[rapid.IntRange(0, len(durable)-1).Draw(rt, "copied"):][:1]})
+			case act == 4:
+				v.Clock.Advance(time.Minute)
+			default:
+				_, _ = of().s.Step(t.Context()) // one of them does not lead
+			}
+		}
+		for len(begun) > 0 {
+			write()
+		}
+		for len(open) > 0 {
+			tell()
+		}
+		v.Clock.Advance(time.Minute)
+		of().step(t)
+		stands(t, v, durable, 1)
+		v.Clock.Advance(time.Minute)
+	})
+}
