@@ -182,7 +182,7 @@ func (r *reading) spend(ctx context.Context) (lost bool, err error) {
 
 // startOver forgets what was decided, but for what stood for nothing from the start.
 func (r *reading) startOver() {
-	nobody := r.people.by[""]
+	nobody := r.people.by[personKey{}]
 	r.people, r.open = people{}, openings{}
 	if nobody != nil {
 		r.people.of(nil).fail(nobody.code)

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,12 +75,9 @@ func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) err
 
 // appendAll stores events with the transaction.
 func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.Event) error {
-	list := make([]Intake, len(events))
-	for i := range events {
-		var err error
-		if list[i], err = t.intake(&events[i]); err != nil {
-			return err
-		}
+	list, err := t.intakes(events)
+	if err != nil {
+		return err
 	}
 	return tx.AppendEvents(ctx, list)
 }
@@ -87,16 +85,35 @@ func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.
 // intake is an event as it is stored: with a MAC, so that a row that was written by
 // SQL is not taken into the log. The keeper, who may open no key, makes none.
 func (t *tenant) intake(e *audit.Event) (Intake, error) {
-	leaf, err := e.AppendLeaf(make([]byte, 0, 512))
+	list, err := t.intakes([]audit.Event{*e})
 	if err != nil {
-		return Intake{}, fmt.Errorf("encoding an event: %w", err)
+		return Intake{}, err
 	}
-	in := Intake{Tenant: t.row.ID, Leaf: leaf}
-	if t.mac != nil {
-		mac := t.mac.Sum(labelEvent, leaf)
-		in.MAC = mac[:]
+	return list[0], nil
+}
+
+// intakes are events as they are stored. They stand in memory one behind the other.
+func (t *tenant) intakes(events []audit.Event) ([]Intake, error) {
+	var room [1024]byte // most leaves are shorter
+	var all []byte
+	list := make([]Intake, len(events))
+	macs := make([][sha256.Size]byte, len(events))
+	for i := range events {
+		leaf, err := events[i].AppendLeaf(room[:0])
+		if err != nil {
+			return nil, fmt.Errorf("encoding an event: %w", err)
+		}
+		if cap(all)-len(all) < len(leaf) {
+			all = make([]byte, 0, (len(events)-i)*(len(leaf)+len(leaf)/16))
+		}
+		all = append(all, leaf...)
+		list[i] = Intake{Tenant: t.row.ID, Leaf: all[len(all)-len(leaf) : len(all) : len(all)]}
+		if t.mac != nil {
+			macs[i] = t.mac.Sum(labelEvent, list[i].Leaf)
+			list[i].MAC = macs[i][:]
+		}
 	}
-	return in, nil
+	return list, nil
 }
 
 // labelEvent is what the MAC of an event is for.
@@ -119,17 +136,13 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 	if len(events) == 0 {
 		return nil
 	}
-	intake := make([]Intake, len(events))
-	for i := range events {
-		var err error
-		if intake[i], err = t.intake(&events[i]); err != nil {
-			return err
-		}
+	intake, err := t.intakes(events)
+	if err != nil {
+		return err
 	}
 	expected := v.expect(t, events, intake)
 	var rows []int64 // none if it fails
 	defer func() { expected.Written(rows) }()
-	var err error
 	if rows, err = v.store.AppendEvents(ctx, intake); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}

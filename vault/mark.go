@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -48,17 +47,16 @@ func markParts(s *Subject) [][]byte {
 // stands says whether these consents, and these keys, are the ones that the row
 // answers for. The row's mark must be good.
 func stands(s *Subject, consents []Consent, keys []DataKey) (consentsStand, keysStand bool) {
-	has, want := standing(consents, keys), s.Mark[markSize:]
-	if len(has) == 0 {
-		has = make([]byte, 2*sha256.Size)
-	}
-	if len(want) == 0 {
-		want = make([]byte, 2*sha256.Size)
-	}
-	if len(want) != 2*sha256.Size {
+	var want [2 * sha256.Size]byte
+	switch has := s.Mark[markSize:]; len(has) {
+	case 0:
+	case len(want):
+		want = [2 * sha256.Size]byte(has)
+	default:
 		return false, false
 	}
-	return bytes.Equal(has[:sha256.Size], want[:sha256.Size]), bytes.Equal(has[sha256.Size:], want[sha256.Size:])
+	c, k := consentDigest(consents), epochDigest(keys)
+	return [sha256.Size]byte(want[:sha256.Size]) == c, [sha256.Size]byte(want[sha256.Size:]) == k
 }
 
 // standing is a digest of the current consents and one of the groups that were
@@ -86,10 +84,11 @@ func consentDigest(consents []Consent) (sum [sha256.Size]byte) {
 }
 
 func epochDigest(keys []DataKey) (sum [sha256.Size]byte) {
-	keys = slices.DeleteFunc(slices.Clone(keys), func(k DataKey) bool { return k.Epoch <= 1 })
-	if len(keys) == 0 {
+	first := func(k DataKey) bool { return k.Epoch <= 1 }
+	if !slices.ContainsFunc(keys, func(k DataKey) bool { return !first(k) }) {
 		return sum
 	}
+	keys = slices.DeleteFunc(slices.Clone(keys), first)
 	slices.SortFunc(keys, func(x, y DataKey) int { return cmp.Compare(x.Group, y.Group) })
 	var b []byte
 	for i := range keys {

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,30 +21,72 @@ import (
 // people gathers what one request decided, person by person: each gets one event.
 type people struct {
 	list []*person
-	by   map[string]*person
+	by   map[personKey]*person
+	room []person // for those to come
+	last *person  // whose views are lent to others that have the same
+}
+
+// A personKey is a lookup hash, with true, or nobody's.
+type personKey struct {
+	lookup [LookupSize]byte
+	known  bool
 }
 
 type person struct {
 	uid     uuid.UUID
 	own     bool // the caller is this person
 	views   tally
+	lent    bool // the views are other people's too
 	allowed bool
 	code    string
 	event   uuid.UUID
 	failed  bool
 }
 
+// expect makes room for n people.
+func (p *people) expect(n int) {
+	p.list, p.by, p.room = make([]*person, 0, n), make(map[personKey]*person, n), make([]person, 0, n)
+}
+
 func (p *people) of(lookup []byte) *person {
-	if x := p.by[string(lookup)]; x != nil {
+	var key personKey
+	key.known = copy(key.lookup[:], lookup) > 0
+	if x := p.by[key]; x != nil {
 		return x
 	}
 	if p.by == nil {
-		p.by = map[string]*person{}
+		p.by = map[personKey]*person{}
 	}
-	x := &person{}
-	p.by[string(lookup)] = x
+	if len(p.room) == cap(p.room) {
+		p.room = make([]person, 0, 1+len(p.list))
+	}
+	p.room = append(p.room, person{})
+	x := &p.room[len(p.room)-1]
+	p.by[key] = x
 	p.list = append(p.list, x)
 	return x
+}
+
+// lend has a person share the views of the one before, if they are the same, as those of
+// a batch mostly are, and returns those that are no longer needed.
+func (p *people) lend(x *person) (free tally) {
+	if p.last == nil || p.last == x || !slices.Equal(p.last.views, x.views) {
+		p.last = x
+		return nil
+	}
+	if !x.lent {
+		free = x.views
+	}
+	x.views, x.lent, p.last.lent = p.last.views, true, true
+	return free
+}
+
+// saw counts the view of a field.
+func (p *person) saw(collection, field uint32, d accessctl.Decision) {
+	if p.lent {
+		p.views, p.lent = slices.Clone(p.views), false
+	}
+	p.views.add(collection, field, d)
 }
 
 // fail notes why an item of this person is not answered; the first code stands.
@@ -110,6 +153,11 @@ type openings struct {
 }
 
 func (o *openings) any() bool { return len(o.list) > 0 }
+
+// expect makes room for values and the keys they need.
+func (o *openings) expect(values, keys int) {
+	o.list, o.keys, o.by = make([]opening, 0, values), make([]keyring.Sealed, 0, keys), make(map[keyring.ID]int, keys)
+}
 
 // room takes the bytes of one more value, and says whether it is within the limits.
 func (o *openings) room(bytes int, redact bool) bool {

@@ -24,11 +24,12 @@ func (v *Vault) Reveal(ctx context.Context, c accessctl.Caller, items []Item) ([
 		return nil, ErrTooLarge
 	}
 	return v.read(ctx, c, accessctl.ActionReveal, len(items), func(r *reading) {
-		var seen map[string]bool
+		var seen map[wantKey]bool
 		if len(items) > 1 {
-			seen = make(map[string]bool, len(items))
+			seen = make(map[wantKey]bool, len(items))
 		}
 		r.wants = make([]want, 0, len(items))
+		r.people.expect(len(items))
 		for i := range items {
 			w, err := r.want(&items[i])
 			if err != nil {
@@ -66,6 +67,7 @@ type reading struct {
 	tokens  *detokenising // set: the wants come of tokens
 	people  people
 	open    openings
+	room    room
 }
 
 // maxOpened bounds the bytes that one request opens; items beyond are ErrTooLarge.
@@ -269,13 +271,14 @@ func (r *reading) decide(w *want, l *LoadedItem) {
 		Restricted: l.Subject.Restricted,
 		Own:        w.own,
 	}
-	r.out[w.at].Fields = make([]Answer, 0, len(w.fields))
+	r.out[w.at].Fields = r.room.answers(len(w.fields), len(r.wants))
 	if p.views == nil {
-		p.views = make(tally, 0, len(w.fields))
+		p.views = r.room.views(len(w.fields))
 	}
 	for i, f := range w.fields {
 		r.decideField(w, l, p, state, i, find(sealed, f))
 	}
+	r.room.spare = r.people.lend(p)
 	p.allowed = p.allowed || !allHidden(r.out[w.at].Fields)
 	if !p.allowed {
 		p.fail(string(r.out[w.at].Fields[0].Reason))
@@ -309,7 +312,7 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 	if w.token != nil && s != nil && s.Epoch != w.token.Epoch {
 		s = nil // what is stored since the group was erased has tokens of its own
 	}
-	d := r.d.Reveal(w.facts[i], state)
+	d := r.viewOf(w, i, state)
 	if w.token != nil && d.View != accessctl.Hidden && !r.d.Permit(accessctl.ActionDetokenise, w.facts[i], state).Allowed {
 		d = accessctl.Decision{Reason: accessctl.ReasonPolicy}
 	}
@@ -327,14 +330,31 @@ func (r *reading) decideField(w *want, l *LoadedItem, p *person, state accessctl
 			return
 		}
 		if r.open.list == nil {
-			r.open.list = make([]opening, 0, min(maxPlanned, len(r.wants)*len(w.fields)))
+			r.open.expect(min(maxPlanned, len(r.wants)*len(w.fields)), min(maxPlanned, len(r.wants)*len(l.Keys)))
 		}
 		r.open.add(opening{
 			want: w, answer: len(out.Fields), person: p, sealed: sealedValue{s.Ciphertext, s.Revision}, view: d.View,
 		}, r.t, l.Subject, k)
 		out.Fields = append(out.Fields, Answer{Field: f, View: d.View})
 	}
-	p.views.add(w.coll.ID, f.ID, d)
+	p.saw(w.coll.ID, f.ID, d)
+}
+
+// viewOf decides what a field may be to the caller. Items that ask for the same fields
+// follow each other, of people in the same state: their decisions are the same.
+func (r *reading) viewOf(w *want, i int, state accessctl.State) accessctl.Decision {
+	d := &r.room.decided
+	if state.Expired {
+		return r.d.Reveal(w.facts[i], state)
+	}
+	if d.facts != &w.facts[0] || d.state != state {
+		d.facts, d.state, d.list = &w.facts[0], state, append(d.list[:0], make([]*accessctl.Decision, len(w.facts))...)
+	}
+	if d.list[i] == nil {
+		is := r.d.Reveal(w.facts[i], state)
+		d.list[i] = &is
+	}
+	return *d.list[i]
 }
 
 // state says why there is nothing to decide about, as a code, or gives what is
@@ -354,10 +374,11 @@ func (r *reading) state(w *want, l *LoadedItem, p *person) ([]field.Sealed, stri
 	case l.Record == nil || l.Record.Deleted:
 		return nil, codeNotFound
 	}
-	sealed, err := r.t.unpackRow(s.UID, l.Record)
+	sealed, err := r.t.unpackInto(r.room.sealed, s.UID, l.Record)
 	if err != nil {
 		return nil, codeIntegrity
 	}
+	r.room.sealed = sealed[:0]
 	for i := range sealed {
 		if k := keyOf(l.Keys, sealed[i].Group); k != nil && sealed[i].Epoch > k.Epoch || sealed[i].Revision > l.Record.Revision {
 			return nil, codeIntegrity

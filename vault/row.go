@@ -27,6 +27,11 @@ func (t *tenant) packRow(uid uuid.UUID, r *Record, fields []field.Sealed) ([]byt
 // unpackRow returns the fields of a stored record, which alias it. ErrIntegrity
 // if a byte of them, or of the row around them, was changed.
 func (t *tenant) unpackRow(uid uuid.UUID, r *Record) ([]field.Sealed, error) {
+	return t.unpackInto(nil, uid, r)
+}
+
+// unpackInto is unpackRow that uses the memory of dst, if there is enough.
+func (t *tenant) unpackInto(dst []field.Sealed, uid uuid.UUID, r *Record) ([]field.Sealed, error) {
 	if len(r.Sealed) <= rowMAC {
 		return nil, ErrIntegrity
 	}
@@ -34,7 +39,7 @@ func (t *tenant) unpackRow(uid uuid.UUID, r *Record) ([]field.Sealed, error) {
 	if !t.mac.VerifyShort(mac, "record", rowParts(uid, r, packed)...) {
 		return nil, ErrIntegrity
 	}
-	fields, err := field.ParsePacked(packed, nil)
+	fields, err := field.ParsePacked(packed, dst)
 	if err != nil {
 		return nil, ErrIntegrity
 	}

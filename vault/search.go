@@ -273,7 +273,7 @@ func (sr *searching) decide(i int, c *Candidate, l *LoadedItem) {
 		Consent:    r.t.consentFor(r.s.catalog, l.Subject.UID, l.Consents, r.c.Purpose, r.v.now()),
 		Restricted: l.Subject.Restricted, Expired: r.expired(sr.field, s),
 	})
-	p.views.add(sr.coll.ID, sr.field.ID, accessctl.Decision{Reason: d.Reason})
+	p.saw(sr.coll.ID, sr.field.ID, accessctl.Decision{Reason: d.Reason})
 	if !d.Allowed {
 		p.fail(codePolicy)
 		return

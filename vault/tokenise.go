@@ -249,7 +249,7 @@ func (k *tokenising) decide(w *want, l *LoadedItem, p *person) string {
 		k.open.add(opening{want: w, person: p, sealed: sealedValue{s.Ciphertext, s.Revision}, view: accessctl.Plain}, k.t, l.Subject, key)
 	}
 	p.allowed = true
-	p.views.add(w.coll.ID, f.ID, accessctl.Decision{View: accessctl.Hidden})
+	p.saw(w.coll.ID, f.ID, accessctl.Decision{View: accessctl.Hidden})
 	k.items = append(k.items, it)
 	return ""
 }

@@ -180,7 +180,7 @@ func (k *revoking) apply(ctx context.Context, tx Tx) error {
 			continue
 		}
 		k.errs[it.at], it.person.allowed = nil, true
-		it.person.views.add(it.row.Place.Collection, it.row.Place.Field, accessctl.Decision{View: accessctl.Hidden})
+		it.person.saw(it.row.Place.Collection, it.row.Place.Field, accessctl.Decision{View: accessctl.Hidden})
 	}
 	return k.v.appendAll(ctx, tx, k.t, k.events())
 }

@@ -25,8 +25,13 @@ type want struct {
 	spent    bool            // the token was used up by another
 }
 
-// key is what two items of one record share.
-func (w *want) key() string { return w.subject + "\x00" + w.coll.Name + "\x00" + w.record }
+// A wantKey is what two items of one record share.
+type wantKey struct {
+	subject, record string
+	collection      uint32
+}
+
+func (w *want) key() wantKey { return wantKey{w.subject, w.record, w.coll.ID} }
 
 // want resolves names by the catalog.
 func (r *reading) want(it *Item) (want, error) {

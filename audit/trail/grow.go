@@ -49,12 +49,8 @@ const (
 
 // plan decides about the rows of a batch.
 func (s *Sequencer) plan(ctx context.Context, b *batch) ([]plan, error) {
-	by, stored := map[int32][]Row{}, false
-	for _, r := range b.rows {
-		by[r.Tenant] = append(by[r.Tenant], r)
-		stored = stored || r.own == nil
-	}
-	if stored {
+	by := byTenant(b.rows)
+	if slices.ContainsFunc(b.rows, func(r Row) bool { return r.own == nil }) {
 		b.held = s.hand.holds()
 	}
 	var plans []plan
@@ -77,6 +73,26 @@ func (s *Sequencer) plan(ctx context.Context, b *batch) ([]plan, error) {
 		}
 	}
 	return plans, nil
+}
+
+// byTenant sorts rows by tenant; those of each stay in their order.
+func byTenant(rows []Row) map[int32][]Row {
+	many := map[int32]int{}
+	for i := range rows {
+		many[rows[i].Tenant]++
+	}
+	by := make(map[int32][]Row, len(many))
+	for id, n := range many {
+		if n == len(rows) {
+			by[id] = rows
+			return by
+		}
+		by[id] = make([]Row, 0, n)
+	}
+	for i := range rows {
+		by[rows[i].Tenant] = append(by[rows[i].Tenant], rows[i])
+	}
+	return by
 }
 
 func (in *intake) wait(tenant int32, id int64) {

@@ -83,20 +83,20 @@ func (h *hand) begin(leads bool) {
 }
 
 // take takes what was written, by the ids of rows: at most limit of them, or those of one
-// call.
-func (h *hand) take(limit int) []Row {
-	list, n := h.cut(limit)
-	rows := make([]Row, 0, n)
+// call. more: others are left.
+func (h *hand) take(limit int) (rows []Row, more bool) {
+	list, n, more := h.cut(limit)
+	rows = make([]Row, 0, n)
 	for _, e := range list {
 		for i := range e.events {
 			rows = append(rows, Row{ID: e.rows[i], Tenant: e.tenant, Leaf: e.leaves[i], own: &e.events[i]})
 		}
 	}
 	slices.SortFunc(rows, byID)
-	return rows
+	return rows, more
 }
 
-func (h *hand) cut(limit int) (list []*Expected, events int) {
+func (h *hand) cut(limit int) (list []*Expected, events int, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
@@ -106,7 +106,7 @@ func (h *hand) cut(limit int) (list []*Expected, events int) {
 	}
 	list = slices.Clone(h.written[:n])
 	h.written, h.events = slices.Delete(h.written, 0, n), h.events-events
-	return list, events
+	return list, events, len(h.written) > 0
 }
 
 func byID(x, y Row) int { return cmp.Compare(x.ID, y.ID) }

@@ -83,7 +83,9 @@ func (in *intake) adopt(own []Row, round int64) []Row {
 func (s *Sequencer) read(ctx context.Context) (*batch, error) {
 	b := &batch{after: s.intake.clone()}
 	settled := s.settled.Load()
-	own, limit := b.after.adopt(s.hand.take(s.batch), s.round.Add(1)), s.batch
+	taken, more := s.hand.take(s.batch)
+	s.more = more
+	own, limit := b.after.adopt(taken, s.round.Add(1)), s.batch
 	if len(own) > 0 {
 		// More of its own is on the way, and would be among what is read. Rows of others
 		// stand between, and are asked for by their ids in the next step.

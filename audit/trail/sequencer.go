@@ -64,6 +64,7 @@ type Sequencer struct {
 	leads bool
 	last  time.Time // of the last lease taken
 	batch int       // rows of the next step at most
+	more  bool      // the last step has left some in the hand
 	full  bool      // the last step took as many as it might
 
 	hand   hand
@@ -223,7 +224,7 @@ func (s *Sequencer) Step(ctx context.Context) (int, error) {
 	began := s.cfg.Now()
 	n, err := s.step(ctx)
 	failed := err != nil && !errors.Is(err, ErrNotLeader)
-	s.full = err == nil && n >= s.batch
+	s.full = err == nil && (n >= s.batch || s.more)
 	if !failed && !s.full {
 		s.complete.Store(began.UnixMicro()) // if another leads, it is as far
 	}
@@ -307,7 +308,7 @@ func (s *Sequencer) takeLease(ctx context.Context) error {
 
 // drop forgets everything: the next step begins anew.
 func (s *Sequencer) drop() {
-	s.leads, s.full = false, false
+	s.leads, s.full, s.more = false, false, false
 	s.leading.Store(false)
 	s.hand.begin(false)
 	s.intake, s.logs = intake{}, nil

@@ -54,6 +54,12 @@ func Unmarshal(b []byte, v any) error {
 	if err := s.document(t.Elem()); err != nil {
 		return err
 	}
+	if r, ok := v.(*RevealRequest); ok {
+		if r.quick(b) {
+			return nil
+		}
+		*r = RevealRequest{}
+	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return typeError(err)
 	}

@@ -24,7 +24,7 @@ func (t *tx) AppendEvents(ctx context.Context, events []vault.Intake) error {
 	for i := range events {
 		a.set(i, &events[i])
 	}
-	_, err := t.exec(ctx, appending, insertEvents, a.tenants, a.leaves, a.macs)
+	_, err := t.exec(ctx, appending, insertEvents, a.tenants, a.macs, a.leaves)
 	return err
 }
 
@@ -56,7 +56,7 @@ func (t *tx) Events(ctx context.Context, tenant int32, after int64, limit int) (
 const (
 	insertEvents = `
 INSERT INTO event_intake (tenant, leaf, mac)
-SELECT e.tenant, e.leaf, e.mac FROM unnest($1::integer[], $2::bytea[], $3::bytea[]) e(tenant, leaf, mac)`
+SELECT e.tenant, e.leaf, e.mac FROM unnest($1::integer[], $2::bytea[], $3::bytea[]) e(tenant, mac, leaf)`
 
 	// insertAndName returns the rows' ids in the order of the arrays: they are given as
 	// the rows are made.
@@ -101,7 +101,7 @@ func (s *Store) insertEvents(ctx context.Context, events []eventToAppend) error 
 	}
 	err := s.repeat(ctx, appending, func() (bool, error) {
 		err := s.with(ctx, appending, func(ctx context.Context, conn *pgxpool.Conn) error {
-			r, err := conn.Query(ctx, insertAndName, a.tenants, a.leaves, a.macs)
+			r, err := conn.Query(ctx, insertAndName, a.tenants, a.macs, a.leaves)
 			if err != nil {
 				return err
 			}

@@ -176,6 +176,17 @@ type leafRows struct {
 	tenant int32
 	leaves []trail.Leaf
 	at     int
+
+	row leafRow
+}
+
+// A leafRow is the row that is on its way, whose columns are read before the next.
+type leafRow struct {
+	index, intake int64
+	at            pgtype.Timestamptz
+	event, about  pgtype.UUID
+	hash          []byte
+	values        []any
 }
 
 func (*leafRows) columns() []string {
@@ -188,8 +199,12 @@ func (r *leafRows) Next() bool {
 }
 
 func (r *leafRows) Values() ([]any, error) {
-	f := &r.leaves[r.at]
-	return []any{r.tenant, f.Index, f.Row, at(f.At), anyID(f.Event), id(f.About), f.Hash[:]}, nil
+	f, w := &r.leaves[r.at], &r.row
+	if w.values == nil {
+		w.values = []any{r.tenant, &w.index, &w.intake, &w.at, &w.event, &w.about, &w.hash}
+	}
+	w.index, w.intake, w.at, w.event, w.about, w.hash = f.Index, f.Row, at(f.At), anyID(f.Event), id(f.About), f.Hash[:]
+	return w.values, nil
 }
 
 func (*leafRows) Err() error { return nil }
