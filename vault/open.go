@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -99,9 +100,12 @@ func (p *person) fail(code string) {
 // events makes the events of a reading, one a person.
 func (p *people) events(r *reading) []audit.Event {
 	events := make([]audit.Event, len(p.list))
-	roles := report.RolesAttr(r.c.Roles)
+	all, roles := r.v.event(r.t, r.s, r.c, r.action), report.RolesAttr(r.c.Roles)
 	for i, x := range p.list {
-		e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, x.uid, x.own)
+		if i > 0 {
+			all.ID = r.v.newID()
+		}
+		e := about(all, r.c, x.uid, x.own)
 		e.Code, e.Fields, e.Subject = x.code, x.views.sorted(), roles
 		switch {
 		case x.allowed:
@@ -154,9 +158,27 @@ type openings struct {
 
 func (o *openings) any() bool { return len(o.list) > 0 }
 
+// spent are lists of openings for the next readings. There is no plaintext in them, and
+// nothing else once they are here.
+var spent sync.Pool //nolint:gochecknoglobals // memory, no state
+
 // expect makes room for values and the keys they need.
 func (o *openings) expect(values, keys int) {
-	o.list, o.keys, o.by = make([]opening, 0, values), make([]keyring.Sealed, 0, keys), make(map[keyring.ID]int, keys)
+	if list, ok := spent.Get().(*[]opening); ok && cap(*list) >= values {
+		o.list = *list
+	} else {
+		o.list = make([]opening, 0, values)
+	}
+	o.keys, o.by = make([]keyring.Sealed, 0, keys), make(map[keyring.ID]int, keys)
+}
+
+// done gives the list back. Nothing may hold an opening any more.
+func (o *openings) done() {
+	if list := o.list; cap(list) > 0 {
+		clear(list)
+		list, o.list = list[:0], nil
+		spent.Put(&list)
+	}
 }
 
 // room takes the bytes of one more value, and says whether it is within the limits.

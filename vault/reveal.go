@@ -125,6 +125,7 @@ func (v *Vault) read(ctx context.Context, c accessctl.Caller, a accessctl.Action
 		if err != nil {
 			return nil, err
 		}
+		r.open.done()
 		if done {
 			return r.out, nil
 		}

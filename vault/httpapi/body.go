@@ -41,6 +41,9 @@ func (br bodyReader) read(r *http.Request, limit int64) (body []byte, free func(
 				return nil, free, refuse(api.TooLarge, "")
 			}
 			more := min(int64(2*cap(body)), limit+1)
+			if rest := r.ContentLength + 1; rest > int64(cap(body)) {
+				more = min(rest, int64(8*cap(body)), limit+1) // no more than it says
+			}
 			if !br.budget.TryAcquire(more) {
 				return nil, free, busy()
 			}

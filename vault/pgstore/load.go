@@ -3,6 +3,7 @@ package pgstore
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -23,15 +24,22 @@ const (
            CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
 )`
 
-	loadColumns = `
-SELECT t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation + `, ` + subjectColumns + `,
+	// tenantColumns are alike for all items of a load: they stand in the first row alone.
+	tenantColumns = `t.catalog_version, t.policy_version, t.kek_epoch, pg_is_in_recovery(), ` + incarnation
+
+	tenantOnce = `
+       CASE WHEN q.place > 1 THEN NULL ELSE t.catalog_version END, CASE WHEN q.place > 1 THEN NULL ELSE t.policy_version END,
+       CASE WHEN q.place > 1 THEN NULL ELSE t.kek_epoch END, CASE WHEN q.place > 1 THEN NULL ELSE pg_is_in_recovery() END,
+       CASE WHEN q.place > 1 THEN NULL ELSE ` + incarnation + ` END`
+
+	loadColumns = `, ` + subjectColumns + `,
        s.kek_version, s.keys, (
     SELECT ` + consentsOf + ` FROM consent WHERE tenant = $1 AND uid = s.uid AND s.state = 1
 ), r.revision, r.sealed,
        `
 
 	// loadOne reads one item: $2 lookup, $3 collection, $4 record, $5 identity.
-	loadOne = loadColumns + `
+	loadOne = `SELECT ` + tenantColumns + loadColumns + `
        CASE WHEN $5 THEN s.sealed_id END, CASE WHEN $5 THEN s.note END, CASE WHEN $5 THEN s.certificate END
 FROM tenant t
 LEFT JOIN LATERAL (
@@ -45,7 +53,7 @@ WHERE t.id = $1`
 
 	// loadMany reads any number of items, none included: the same, of arrays,
 	// and the place of each.
-	loadMany = loadColumns + `
+	loadMany = `SELECT ` + tenantOnce + loadColumns + `
        CASE WHEN $5 THEN s.sealed_id END, CASE WHEN $5 THEN s.note END, CASE WHEN $5 THEN s.certificate END,
        coalesce(q.place, 0)
 FROM tenant t
@@ -118,11 +126,18 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 	}
 	defer r.Close()
 	l := &vault.Loaded{Items: make([]vault.LoadedItem, n)}
-	seen, place := 0, 0
+	seen, firsts, place := 0, 0, 0
 	var row loadRow
-	dest := append(row.dest(l), &place)
+	first := append(row.dest(l), &place)
+	others := slices.Clone(first)
+	clear(others[:tenantCount])
 	for ; r.Next(); seen++ {
 		row = loadRow{}
+		dest := others
+		if r.RawValues()[0] != nil {
+			dest = first
+			firsts++
+		}
 		if err := r.Scan(dest...); err != nil {
 			return nil, err
 		}
@@ -141,11 +156,14 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 	if seen == 0 {
 		return nil, pgx.ErrNoRows
 	}
-	if seen != max(n, 1) {
+	if seen != max(n, 1) || firsts != 1 {
 		return nil, unfitError("the database did not answer every item")
 	}
 	return l, nil
 }
+
+// tenantCount is how many tenantColumns there are.
+const tenantCount = 5
 
 // A loadRow is what a row of a load is read into.
 type loadRow struct {
