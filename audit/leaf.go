@@ -25,8 +25,35 @@ const hexDigits = "0123456789abcdef"
 // The error is ErrEvent if the event is not valid or its leaf would exceed
 // MaxLeaf; dst is then returned as it was.
 func (e *Event) AppendLeaf(dst []byte) ([]byte, error) {
+	return e.appendLeaf(dst, nil)
+}
+
+// A LeafWriter writes the leaves of events of one request, which mostly share their
+// Fields: those of the event before, in the same memory, are not looked at again. They
+// must not change meanwhile.
+type LeafWriter struct {
+	fields []FieldView
+	member []byte // the member of the leaf that holds them
+}
+
+// Append is [Event.AppendLeaf] of e.
+func (w *LeafWriter) Append(dst []byte, e *Event) ([]byte, error) {
+	if n := len(e.Fields); n == 0 || len(w.fields) != n || &w.fields[0] != &e.Fields[0] {
+		if !validFields(e.Fields) {
+			return dst, fmt.Errorf("%w: fields", ErrEvent)
+		}
+		w.fields, w.member = e.Fields, appendFields(w.member[:0], e.Fields)
+	}
+	return e.appendLeaf(dst, w)
+}
+
+// appendLeaf appends the leaf, with the fields that w has written unless it is nil.
+func (e *Event) appendLeaf(dst []byte, w *LeafWriter) ([]byte, error) {
 	if part := e.invalid(); part != "" {
 		return dst, fmt.Errorf("%w: %s", ErrEvent, part)
+	}
+	if w == nil && !validFields(e.Fields) {
+		return dst, fmt.Errorf("%w: fields", ErrEvent)
 	}
 	b := append(withRoom(dst, e.room()), `{"v":1`...)
 	b = appendUUID(b, `,"id":"`, e.ID)
@@ -44,7 +71,11 @@ func (e *Event) AppendLeaf(dst []byte) ([]byte, error) {
 	b = appendVersion(b, `,"catalog":`, e.Catalog)
 	b = appendVersion(b, `,"policy":`, e.Policy)
 	b = appendWrites(b, e.Writes)
-	b = appendFields(b, e.Fields)
+	if w != nil {
+		b = append(b, w.member...)
+	} else {
+		b = appendFields(b, e.Fields)
+	}
 	b = appendUUID(b, `,"refers":"`, e.Refers)
 	b = appendAttrs(b, e.Subject)
 	b = append(b, '}')

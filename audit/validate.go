@@ -33,8 +33,6 @@ func (e *Event) invalid() string {
 		return "refers"
 	case !validWrites(e.Writes):
 		return "writes"
-	case !validFields(e.Fields):
-		return "fields"
 	case !validAttrs(e.Subject):
 		return "subject"
 	}

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/tree"
+	"github.com/fieldvault/fieldvault/crypto/field"
 )
 
 // The codes that events carry beside their outcome.
@@ -75,7 +76,7 @@ func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) err
 
 // appendAll stores events with the transaction.
 func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.Event) error {
-	list, err := t.intakes(events)
+	list, _, err := t.intakes(events)
 	if err != nil {
 		return err
 	}
@@ -85,45 +86,53 @@ func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.
 // intake is an event as it is stored: with a MAC, so that a row that was written by
 // SQL is not taken into the log. The keeper, who may open no key, makes none.
 func (t *tenant) intake(e *audit.Event) (Intake, error) {
-	list, err := t.intakes([]audit.Event{*e})
+	list, _, err := t.intakes([]audit.Event{*e})
 	if err != nil {
 		return Intake{}, err
 	}
 	return list[0], nil
 }
 
-// intakes are events as they are stored. They stand in memory one behind the other.
-func (t *tenant) intakes(events []audit.Event) ([]Intake, error) {
+// intakes are events as they are stored, one behind the other in memory, and the hashes
+// of their leaves.
+func (t *tenant) intakes(events []audit.Event) ([]Intake, []tree.Hash, error) {
 	var room [1024]byte // most leaves are shorter
-	var all []byte
-	list := make([]Intake, len(events))
-	macs := make([][sha256.Size]byte, len(events))
+	var all, macs []byte
+	var leaves audit.LeafWriter
+	list, hashes := make([]Intake, len(events)), make([]tree.Hash, len(events))
 	for i := range events {
-		leaf, err := events[i].AppendLeaf(room[:0])
+		leaf, err := leaves.Append(room[:0], &events[i])
 		if err != nil {
-			return nil, fmt.Errorf("encoding an event: %w", err)
+			return nil, nil, fmt.Errorf("encoding an event: %w", err)
 		}
 		if cap(all)-len(all) < len(leaf) {
 			all = make([]byte, 0, (len(events)-i)*(len(leaf)+len(leaf)/16))
 		}
 		all = append(all, leaf...)
-		list[i] = Intake{Tenant: t.row.ID, Leaf: all[len(all)-len(leaf) : len(all) : len(all)]}
+		list[i], hashes[i] = Intake{Tenant: t.row.ID, Leaf: tail(all, len(leaf))}, tree.LeafHash(leaf)
 		if t.mac != nil {
-			macs[i] = t.mac.Sum(labelEvent, list[i].Leaf)
-			list[i].MAC = macs[i][:]
+			if macs == nil {
+				macs = make([]byte, 0, len(events)*field.ShortSize)
+			}
+			mac := t.mac.Short(labelEvent, hashes[i][:])
+			macs = append(macs, mac[:]...)
+			list[i].MAC = tail(macs, len(mac))
 		}
 	}
-	return list, nil
+	return list, hashes, nil
 }
 
-// labelEvent is what the MAC of an event is for.
+// tail is the last n bytes of b, to which nothing can be appended in place.
+func tail(b []byte, n int) []byte { return b[len(b)-n : len(b) : len(b)] }
+
+// labelEvent is what the MAC of an event is for. It is one of the leaf's hash.
 const labelEvent = "event"
 
 // vouches says whether a node of the service has written an event, or a keeper, whose
 // events have no MAC: an operator at the machine, about a tenant as such or its keys.
-func (t *tenant) vouches(e *audit.Event, leaf, mac []byte) bool {
+func (t *tenant) vouches(e *audit.Event, leaf tree.Hash, mac []byte) bool {
 	if len(mac) > 0 {
-		return t.mac.Verify(mac, labelEvent, leaf)
+		return t.mac.VerifyShort(mac, labelEvent, leaf[:])
 	}
 	return e.UID == uuid.Nil && strings.HasPrefix(e.Actor, "local:") && (e.Action == accessctl.ActionKeys || e.Action == actionTenant)
 }
@@ -136,11 +145,11 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 	if len(events) == 0 {
 		return nil
 	}
-	intake, err := t.intakes(events)
+	intake, leaves, err := t.intakes(events)
 	if err != nil {
 		return err
 	}
-	expected := v.expect(t, events, intake)
+	expected := v.expect(t, events, leaves)
 	var rows []int64 // none if it fails
 	defer func() { expected.Written(rows) }()
 	if rows, err = v.store.AppendEvents(ctx, intake); err != nil {
@@ -151,13 +160,9 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 
 // expect tells the part that grows the logs, if it is in this process, of events that
 // are about to be written. One that has no MAC is none that it may take unread.
-func (v *Vault) expect(t *tenant, events []audit.Event, intake []Intake) *trail.Expected {
+func (v *Vault) expect(t *tenant, events []audit.Event, leaves []tree.Hash) *trail.Expected {
 	if v.sequencer == nil || t.mac == nil {
 		return nil
-	}
-	leaves := make([][]byte, len(intake))
-	for i := range intake {
-		leaves[i] = intake[i].Leaf
 	}
 	return v.sequencer.Expect(t.row.ID, events, leaves)
 }

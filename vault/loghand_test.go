@@ -59,7 +59,7 @@ func newScribe(t testing.TB, v *vaulttest.Vault, owner string) *scribe {
 		Store: c, Origin: "hand.example.org", Owner: owner, Now: v.Clock.Now, Logger: slog.New(slog.DiscardHandler), Batch: 50,
 		Signer: func() trail.Signer { return key },
 		Tenant: func(int32) (trail.Tenant, bool) {
-			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, []byte, []byte) bool { return true }}, true
+			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, tree.Hash, []byte) bool { return true }}, true
 		},
 	})
 	if err != nil {
@@ -78,17 +78,18 @@ type writing struct {
 // begin tells the sequencer of n events.
 func (x *scribe) begin(t testing.TB, n int) *writing {
 	t.Helper()
-	w, events, leaves := &writing{}, make([]audit.Event, n), make([][]byte, n)
+	w, events, leaves := &writing{}, make([]audit.Event, n), make([]tree.Hash, n)
 	for i := range n {
 		events[i] = audit.Event{
 			ID: vaulttest.NewID(), Tenant: vaulttest.Tenant, Time: x.v.Clock.Now(), UID: vaulttest.NewID(),
 			Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
 		}
-		var err error
-		if leaves[i], err = events[i].AppendLeaf(nil); err != nil {
+		leaf, err := events[i].AppendLeaf(nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		w.intake = append(w.intake, vault.Intake{Tenant: 1, Leaf: leaves[i]})
+		leaves[i] = tree.LeafHash(leaf)
+		w.intake = append(w.intake, vault.Intake{Tenant: 1, Leaf: leaf})
 	}
 	w.expected = x.s.Expect(1, events, leaves)
 	return w

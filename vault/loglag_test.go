@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/tree"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
@@ -53,7 +54,7 @@ func TestLagTellsWhatWaits(t *testing.T) {
 			return key
 		},
 		Tenant: func(int32) (trail.Tenant, bool) {
-			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, []byte, []byte) bool { return true }}, true
+			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, tree.Hash, []byte) bool { return true }}, true
 		},
 	})
 	if err != nil {

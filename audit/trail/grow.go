@@ -221,16 +221,17 @@ func parseRows(t Tenant, rows []Row) []parsed {
 
 func (t *Tenant) parse(r *Row) parsed {
 	if r.own != nil {
-		return parsed{event: r.own, hash: tree.LeafHash(r.Leaf)}
+		return parsed{event: r.own, hash: r.hash}
 	}
 	e, err := audit.ParseLeaf(r.Leaf)
+	hash := tree.LeafHash(r.Leaf)
 	switch {
 	case err != nil || e.Tenant != t.Name:
 		return parsed{why: whyForm}
-	case !t.Vouches(&e, r.Leaf, r.MAC):
+	case !t.Vouches(&e, hash, r.MAC):
 		return parsed{why: whyMAC}
 	}
-	return parsed{event: &e, hash: tree.LeafHash(r.Leaf)}
+	return parsed{event: &e, hash: hash}
 }
 
 func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
 // Events that this process writes itself need not be read back: it knows that they are
@@ -37,13 +38,13 @@ type Expected struct {
 	hand   *hand
 	tenant int32
 	events []audit.Event
-	leaves [][]byte
+	leaves []tree.Hash
 	rows   []int64
 }
 
-// Expect takes note of events that the process is about to write, with their leaves.
-// Nobody may change either any more. It is safe for concurrent use.
-func (s *Sequencer) Expect(tenant int32, events []audit.Event, leaves [][]byte) *Expected {
+// Expect takes note of events that the process is about to write, with the hashes of
+// their leaves. Nobody may change either any more. It is safe for concurrent use.
+func (s *Sequencer) Expect(tenant int32, events []audit.Event, leaves []tree.Hash) *Expected {
 	h := &s.hand
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -89,7 +90,7 @@ func (h *hand) take(limit int) (rows []Row, more bool) {
 	rows = make([]Row, 0, n)
 	for _, e := range list {
 		for i := range e.events {
-			rows = append(rows, Row{ID: e.rows[i], Tenant: e.tenant, Leaf: e.leaves[i], own: &e.events[i]})
+			rows = append(rows, Row{ID: e.rows[i], Tenant: e.tenant, own: &e.events[i], hash: e.leaves[i]})
 		}
 	}
 	slices.SortFunc(rows, byID)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
 // A Signer signs checkpoints.
@@ -24,9 +25,10 @@ type Signer interface {
 // A Tenant is what the sequencer knows of one.
 type Tenant struct {
 	Name string
-	// Vouches says whether a node, or a keeper, of the service has written the event.
+	// Vouches says whether a node, or a keeper, of the service has written the event
+	// whose leaf has the hash.
 	// It is called by several goroutines at once.
-	Vouches func(e *audit.Event, leaf, mac []byte) bool
+	Vouches func(e *audit.Event, leaf tree.Hash, mac []byte) bool
 }
 
 // Config is what a sequencer needs. All but Seen is required, unless it says so.

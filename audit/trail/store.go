@@ -17,7 +17,8 @@ type Row struct {
 	Leaf   []byte
 	MAC    []byte // under the tenant's key; nil: written by a keeper, who has none
 
-	own *audit.Event // set: this process has just written it
+	own  *audit.Event // set: this process has just written it,
+	hash tree.Hash    // and its leaf has this hash; Leaf and MAC are not there
 }
 
 // A Leaf is the place of an event in the log of its tenant. What it says of the event

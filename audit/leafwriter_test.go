@@ -1,0 +1,29 @@
+package audit_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/fieldvault/fieldvault/audit"
+)
+
+// What a LeafWriter writes is what AppendLeaf does, whether events share their fields, have
+// others, none, or such as are refused.
+func TestLeafWriterWritesWhatAppendLeafDoes(t *testing.T) {
+	same := tenFields()
+	other, none, wrong := same, same, same
+	other.Fields = slices.Clone(same.Fields[1:])
+	none.Fields = nil
+	wrong.Fields = slices.Clone(same.Fields)
+	wrong.Fields[3].Count = 0
+	shorter := same
+	shorter.Fields = same.Fields[:4]
+	var w audit.LeafWriter
+	for i, e := range []audit.Event{same, same, other, same, none, none, same, wrong, wrong, same, shorter, same} {
+		want, wantErr := e.AppendLeaf(nil)
+		got, err := w.Append([]byte("before"), &e)
+		if string(got) != "before"+string(want) || (err == nil) != (wantErr == nil) {
+			t.Errorf("event %d: %s (%v), want %s (%v)", i, got, err, want, wantErr)
+		}
+	}
+}
