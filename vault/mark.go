@@ -19,7 +19,8 @@ const markSize = field.ShortSize
 // answers for (see standing), which the MAC covers. So a change by SQL does not
 // count, nor does a consent or a key of an earlier epoch that is put back.
 func (t *tenant) mark(s *Subject, answersFor []byte) []byte {
-	mac := t.mac.Short("subject", append(markParts(s), answersFor)...)
+	generation, flags := markParts(s)
+	mac := t.mac.Short("subject", s.Lookup, s.UID[:], generation, flags, answersFor)
 	return append(mac[:], answersFor...)
 }
 
@@ -27,21 +28,22 @@ func (t *tenant) marked(s *Subject) bool {
 	if len(s.Mark) < markSize {
 		return false
 	}
-	return t.mac.VerifyShort(s.Mark[:markSize], "subject", append(markParts(s), s.Mark[markSize:])...)
+	generation, flags := markParts(s)
+	return t.mac.VerifyShort(s.Mark[:markSize], "subject", s.Lookup, s.UID[:], generation, flags, s.Mark[markSize:])
 }
 
-func markParts(s *Subject) [][]byte {
-	flags := []byte{0, 0, 0}
-	if s.State == Erased {
-		flags[0] = 1
+// markParts are the numbers that a mark covers.
+func markParts(s *Subject) (generation, flags []byte) {
+	b := make([]byte, 4, 7)
+	binary.BigEndian.PutUint32(b, s.Generation)
+	for _, is := range [...]bool{s.State == Erased, s.Restricted, s.Held} {
+		if is {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
 	}
-	if s.Restricted {
-		flags[1] = 1
-	}
-	if s.Held {
-		flags[2] = 1
-	}
-	return [][]byte{s.Lookup, s.UID[:], be32(s.Generation), flags}
+	return b[:4:4], b[4:]
 }
 
 // stands says whether these consents, and these keys, are the ones that the row

@@ -20,7 +20,7 @@ func (t *tenant) packRow(uid uuid.UUID, r *Record, fields []field.Sealed) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	mac := t.mac.Short("record", rowParts(uid, r, packed)...)
+	mac := t.mac.Short("record", uid[:], rowNumbers(r), []byte(r.Record), packed)
 	return append(packed, mac[:]...), nil
 }
 
@@ -36,7 +36,7 @@ func (t *tenant) unpackInto(dst []field.Sealed, uid uuid.UUID, r *Record) ([]fie
 		return nil, ErrIntegrity
 	}
 	packed, mac := r.Sealed[:len(r.Sealed)-rowMAC], r.Sealed[len(r.Sealed)-rowMAC:]
-	if !t.mac.VerifyShort(mac, "record", rowParts(uid, r, packed)...) {
+	if !t.mac.VerifyShort(mac, "record", uid[:], rowNumbers(r), []byte(r.Record), packed) {
 		return nil, ErrIntegrity
 	}
 	fields, err := field.ParsePacked(packed, dst)
@@ -46,9 +46,12 @@ func (t *tenant) unpackInto(dst []field.Sealed, uid uuid.UUID, r *Record) ([]fie
 	return fields, nil
 }
 
-func rowParts(uid uuid.UUID, r *Record, packed []byte) [][]byte {
-	numbers := binary.BigEndian.AppendUint64(be32(r.Collection), r.Revision)
-	return [][]byte{uid[:], numbers, []byte(r.Record), packed}
+// rowNumbers are the collection and the revision, as the MAC covers them.
+func rowNumbers(r *Record) []byte {
+	b := make([]byte, 12)
+	binary.BigEndian.PutUint32(b, r.Collection)
+	binary.BigEndian.PutUint64(b[4:], r.Revision)
+	return b
 }
 
 // recordID is what the log names a record by: a UUID of version 8 (RFC 9562) that is

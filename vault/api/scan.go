@@ -112,6 +112,9 @@ func plain(t reflect.Type) reflect.Type {
 	if t == nil || t.Kind() == reflect.Interface {
 		return nil
 	}
+	if t.Kind() == reflect.String && t.PkgPath() == "" {
+		return t // string itself, which has no methods
+	}
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return nil
 	}
