@@ -22,3 +22,17 @@ func TestParseLeafAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestLeafWriterAllocations: events that share their fields are written into the room that
+// there is.
+func TestLeafWriterAllocations(t *testing.T) {
+	e, room := tenFields(), make([]byte, 0, audit.MaxLeaf)
+	var w audit.LeafWriter
+	if n := testing.AllocsPerRun(200, func() {
+		if _, err := w.Append(room, &e); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

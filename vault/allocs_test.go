@@ -14,7 +14,7 @@ func TestRevealAllocations(t *testing.T) {
 	for _, c := range []struct {
 		people int
 		most   float64
-	}{{1, 420}, {100, 13 * 1000}} {
+	}{{1, 340}, {100, 8.5 * 1000}} {
 		v := newCrowd(t, c.people)
 		v.reveal(t.Context(), t)
 		// The least of several: the store's own work between the calls is not the call's.

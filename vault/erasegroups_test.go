@@ -1,14 +1,17 @@
 package vault_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fieldvault/fieldvault/audit/evidence"
 	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/sqlitestore"
 	"github.com/fieldvault/fieldvault/vault/vaulttest"
 )
 
@@ -182,5 +185,44 @@ func TestErasingGroupsThatAreNot(t *testing.T) {
 	}
 	if _, err := v.Erase(t.Context(), v.As("dpo", ""), vault.Erasing{Subject: "c-2", Groups: []string{"care"}}); !errors.Is(err, vault.ErrGone) {
 		t.Errorf("of an erased person: %v", err)
+	}
+}
+
+// A staleStore is one in which something happens, once, after a request has read what
+// decides.
+type staleStore struct {
+	*sqlitestore.Store
+	after func()
+}
+
+func (s *staleStore) LoadForReveal(ctx context.Context, q vault.LoadQuery) (*vault.Loaded, error) {
+	l, err := s.Store.LoadForReveal(ctx, q)
+	if after := s.after; after != nil && len(q.Items) > 0 {
+		s.after = nil
+		after()
+	}
+	return l, err
+}
+
+// A write that was loaded before another group of the person was erased, and goes on once
+// the ledger says so, is done: it begins again, and finds nothing wrong with the person.
+func TestAWriteDuringTheErasureOfAGroup(t *testing.T) {
+	clock := vaulttest.NewClock()
+	store, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: filepath.Join(t.TempDir(), "vault.db"), Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	s := &staleStore{Store: store}
+	v := newVault(t, vaulttest.Options{Catalog: twoGroups, Policy: plainPolicy, Store: s})
+	for _, fields := range []map[string]string{{"email": "new@example.org"}, {"email": email, "note": "asthma"}} {
+		v.Put(t, "c-1", "customer", "self", map[string]string{"email": email, "note": "allergic"})
+		s.after = func() {
+			eraseGroups(t, v, "c-1", "care")
+			if err := v.Follow(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		v.Put(t, "c-1", "customer", "self", fields)
 	}
 }

@@ -313,6 +313,47 @@ func TestWhatOneLedTheOtherDoesNotRepeat(t *testing.T) {
 	stands(t, x.v, append(held.intake, late.intake...), 1)
 }
 
+// A settledStore says what it waited for.
+type settledStore struct {
+	trail.Store
+	settled func()
+}
+
+func (s settledStore) Settle(context.Context) error {
+	s.settled()
+	return nil
+}
+
+// What was still under way when a process comes to lead again is waited for anew: what it
+// had waited for when it led before says nothing of it.
+func TestWhoLeadsAgainWaitsAgain(t *testing.T) {
+	x := ledBy(t)
+	ctx, stop := context.WithCancel(t.Context())
+	x.store.Store = settledStore{x.store.Store, stop}
+	db := behind(t, x.v)
+	w := x.begin(t, 4)
+	w.expected.Written(nil)
+	first := x.write(t, &writing{intake: w.intake[:1]})[0]
+	put := func(row int64, i int) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), `INSERT INTO event_intake (id, tenant, leaf) VALUES (?, 1, ?)`, row, w.intake[i].Leaf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(first+2, 1)                      // the one before was rolled back
+	if err := x.s.Run(ctx); err != nil { // until that is settled
+		t.Fatal(err)
+	}
+	x.v.Clock.Advance(time.Minute)
+	put(first+4, 2) // the one before still runs
+	newScribe(t, x.v, "two").step(t)
+	x.v.Clock.Advance(time.Minute)
+	x.step(t)
+	put(first+3, 3) // and ends
+	x.step(t)
+	stands(t, x.v, w.intake, 1)
+}
+
 // Whatever is written, copied, lost and handed over in whatever order: every event that
 // is durable is in the log once, in the end.
 func TestEveryEventIsInTheLogOnce(t *testing.T) {

@@ -99,7 +99,7 @@ type tokenItem struct {
 	field  *catalog.Field
 	person *person
 	place  TokenPlace
-	sealed *field.Sealed
+	sealed field.Sealed
 	value  *tokenValue // nil where only random tokens are made
 	key    *field.Key
 }
@@ -237,7 +237,7 @@ func (k *tokenising) decide(w *want, l *LoadedItem, p *person) string {
 		return codeNotFound
 	}
 	it := &tokenItem{
-		at: w.at, want: w, loaded: l, field: f, person: p, sealed: s,
+		at: w.at, want: w, loaded: l, field: f, person: p, sealed: *s,
 		place: TokenPlace{Collection: w.coll.ID, Record: w.record, Field: f.ID},
 	}
 	if k.in.Kind != TokenRandom {

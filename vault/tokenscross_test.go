@@ -128,3 +128,31 @@ func TestTheRightToUseTokensIsOfTheField(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Tokens that are made together are each of their own value, group and epoch: those of
+// people whose values are in different groups, and those of a group that was erased and
+// written again for one of them.
+func TestTokensOfABatchAreEachTheirOwn(t *testing.T) {
+	of := func(subject, field string) vault.TokenItem {
+		return vault.TokenItem{Subject: subject, Record: "self", Field: field}
+	}
+	for _, other := range []string{"email", "note"} {
+		v := newVault(t, vaulttest.Options{Catalog: twoGroups, Policy: plainPolicy})
+		value := map[string]string{"email": email, "note": "asthma"}[other]
+		v.Put(t, "c-1", "customer", "self", map[string]string{"note": "allergic"})
+		v.Put(t, "c-2", "customer", "self", map[string]string{"note": "old"})
+		eraseGroups(t, v, "c-2", "care")
+		v.Put(t, "c-2", "customer", "self", map[string]string{other: value})
+		app := v.As("app", "support")
+		out, err := v.Tokenise(t.Context(), app, tokensAs(vault.TokenRandom, of("c-1", "note"), of("c-2", other)))
+		if err != nil || out[0].Err != nil || out[1].Err != nil {
+			t.Fatal(out, err)
+		}
+		is(t, "the first token", behindToken(t, v.Vault, app, out[0].Token), "plain allergic")
+		is(t, "the second", behindToken(t, v.Vault, app, out[1].Token), "plain "+value)
+		eraseGroups(t, v, "c-1", "care")
+		v.Put(t, "c-1", "customer", "self", map[string]string{"note": "later"})
+		is(t, "the first, after its group was erased", behindToken(t, v.Vault, app, out[0].Token), "not found")
+		is(t, "the second, still", behindToken(t, v.Vault, app, out[1].Token), "plain "+value)
+	}
+}

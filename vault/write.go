@@ -69,6 +69,7 @@ type writing struct {
 	d      *accessctl.Decider
 	idem   Idempotency
 	again  bool // an earlier attempt has recorded what was refused
+	doubts bool // keys do not verify, as they were loaded: once, that is looked at again
 
 	incarnation string // of the database that the request was prepared on
 
@@ -199,6 +200,9 @@ func (w *writing) attempt(ctx context.Context) error {
 	}
 	if err := w.openKeys(ctx); err != nil {
 		return err
+	}
+	if w.doubts && !w.again {
+		return errRestart
 	}
 	if err := w.apply(ctx); err != nil {
 		return err

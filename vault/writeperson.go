@@ -99,6 +99,7 @@ func (p *writePerson) prepare(w *writing, l *LoadedItem) {
 		return
 	}
 	if _, keysStand := stands(l.Subject, l.Consents, l.Keys); !keysStand || w.v.revived(w.t, l.Subject.UID, l.Keys) {
+		w.doubts = true // the group may have been erased since this was loaded
 		p.failKnown(w, ErrIntegrity)
 		return
 	}
@@ -180,6 +181,7 @@ func (w *writing) openKeys(ctx context.Context) error {
 	}
 	for _, p := range w.people {
 		if slices.ContainsFunc(p.keys, func(k heldKey) bool { return k.opened == nil }) {
+			w.doubts = true // the key may have been destroyed since it was loaded
 			p.failAll(ErrIntegrity)
 		}
 	}

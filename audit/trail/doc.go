@@ -25,7 +25,7 @@
 // # What it does not see
 //
 // A row that is removed by SQL before it was sequenced, in less than a second as a
-// rule, leaves no trace here, unless the process that sequences has written it itself. Whoever removes the newest leaves together with their
+// rule, leaves no trace here, unless the process that sequences had it in its memory. Whoever removes the newest leaves together with their
 // checkpoints rolls the log back to an earlier state that was once true: only a witness
 // that has seen more ([tree.Advance]) finds that.
 package trail

@@ -224,11 +224,11 @@ func (t *Tenant) parse(r *Row) parsed {
 		return parsed{event: r.own, hash: r.hash}
 	}
 	e, err := audit.ParseLeaf(r.Leaf)
-	hash := tree.LeafHash(r.Leaf)
-	switch {
-	case err != nil || e.Tenant != t.Name:
+	if err != nil || e.Tenant != t.Name {
 		return parsed{why: whyForm}
-	case !t.Vouches(&e, hash, r.MAC):
+	}
+	hash := tree.LeafHash(r.Leaf)
+	if !t.Vouches(&e, hash, r.MAC) {
 		return parsed{why: whyMAC}
 	}
 	return parsed{event: &e, hash: hash}

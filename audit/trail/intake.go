@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
 
 // maxNamed bounds how many ids are asked for again in one step.
 const maxNamed = 10_000
+
+// lookEvery is for how long at most a process that takes its own events from memory does
+// not look whether there are others beyond them.
+const lookEvery = time.Second
 
 // MaxGap bounds how many ids may be given in a row whose rows never appear. An id beyond
 // was not given by the store: somebody wrote the row by SQL.
@@ -63,13 +68,15 @@ type batch struct {
 }
 
 // adopt takes note of rows that were taken from the hand, and returns those that count.
-// One that was read from the store already does not, and one far beyond what was read is
-// left to the store, so that those before it are read in order.
+// One that was read from the store already, or will never be there by what is known, does
+// not. One far beyond what was read, or while many are missing, is left to the store, so
+// that those before it are read in order.
 func (in *intake) adopt(own []Row, round int64) []Row {
 	kept := own[:0]
 	for i := range own {
 		id := own[i].ID
-		if _, missing := in.missing[id]; id <= in.top && !missing || id > in.top+maxNamed {
+		_, missing := in.missing[id]
+		if !missing && (id <= in.top || id > in.top+maxNamed || len(in.missing) > maxNamed) {
 			continue
 		}
 		in.saw(id, round)
@@ -85,11 +92,13 @@ func (s *Sequencer) read(ctx context.Context) (*batch, error) {
 	settled := s.settled.Load()
 	taken, more := s.hand.take(s.batch)
 	s.more = more
-	own, limit := b.after.adopt(taken, s.round.Add(1)), s.batch
-	if len(own) > 0 {
+	own, limit, now := b.after.adopt(taken, s.round.Add(1)), s.batch, s.cfg.Now()
+	if age := now.Sub(s.looked); len(own) > 0 && age >= 0 && age < lookEvery {
 		// More of its own is on the way, and would be among what is read. Rows of others
 		// stand between, and are asked for by their ids in the next step.
 		limit = 0
+	} else {
+		s.looked = now
 	}
 	named := slices.Sorted(maps.Keys(b.after.missing))
 	named = named[:min(len(named), maxNamed)]

@@ -61,13 +61,14 @@ type Config struct {
 // A Sequencer is made by [New]. Its methods, but for Expect, Stats and Altered, are not
 // safe for concurrent use.
 type Sequencer struct {
-	cfg   Config
-	lease Lease
-	leads bool
-	last  time.Time // of the last lease taken
-	batch int       // rows of the next step at most
-	more  bool      // the last step has left some in the hand
-	full  bool      // the last step took as many as it might
+	cfg    Config
+	lease  Lease
+	leads  bool
+	last   time.Time // of the last lease taken
+	batch  int       // rows of the next step at most
+	more   bool      // the last step has left some in the hand
+	looked time.Time // when it was last looked for rows beyond all that are known
+	full   bool      // the last step took as many as it might
 
 	hand   hand
 	intake intake
@@ -227,7 +228,7 @@ func (s *Sequencer) Step(ctx context.Context) (int, error) {
 	n, err := s.step(ctx)
 	failed := err != nil && !errors.Is(err, ErrNotLeader)
 	s.full = err == nil && (n >= s.batch || s.more)
-	if !failed && !s.full {
+	if !failed && !s.full && (err != nil || !s.looked.Before(began)) {
 		s.complete.Store(began.UnixMicro()) // if another leads, it is as far
 	}
 	s.behind.Store(failed || s.full)
@@ -313,7 +314,7 @@ func (s *Sequencer) drop() {
 	s.leads, s.full, s.more = false, false, false
 	s.leading.Store(false)
 	s.hand.begin(false)
-	s.intake, s.logs = intake{}, nil
+	s.intake, s.logs, s.looked = intake{}, nil, time.Time{}
 	s.gaps.Store(0)
 	s.lag.Store(0)
 }
@@ -330,11 +331,12 @@ func (s *Sequencer) begin(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reading what is sequenced: %w", err)
 		}
+		round := s.round.Add(1)
 		for _, id := range ids {
 			if id > in.top+MaxGap {
 				return fmt.Errorf("%w: a leaf names a row that was never there", ErrAltered)
 			}
-			in.saw(id, s.round.Load())
+			in.saw(id, round)
 		}
 		if len(ids) < s.cfg.Batch {
 			break

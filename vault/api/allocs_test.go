@@ -32,3 +32,17 @@ func TestStrictnessCostsFewAllocations(t *testing.T) {
 		}
 	}
 }
+
+// TestLikeItemsShareTheirFields: of a reveal of many who are asked the same, each costs
+// the texts that are its own.
+func TestLikeItemsShareTheirFields(t *testing.T) {
+	body := revealBody(t, 100)
+	if n := testing.AllocsPerRun(50, func() {
+		var v api.RevealRequest
+		if err := api.Unmarshal(body, &v); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 150 {
+		t.Errorf("%v allocations", n)
+	}
+}

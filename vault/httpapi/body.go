@@ -29,8 +29,8 @@ const (
 type bodyReader struct{ budget *semaphore.Weighted }
 
 // read reads a body of at most limit bytes as it arrives: what is reserved and
-// allocated follows what was received, never what was announced. free gives the
-// budget back, and must be called even after an error.
+// allocated follows what was received, and is at most four times that, however much
+// was announced. free gives the budget back, and must be called even after an error.
 func (br bodyReader) read(r *http.Request, limit int64) (body []byte, free func(), err error) {
 	var held int64
 	free = func() { br.budget.Release(held) }
@@ -42,7 +42,7 @@ func (br bodyReader) read(r *http.Request, limit int64) (body []byte, free func(
 			}
 			more := min(int64(2*cap(body)), limit+1)
 			if rest := r.ContentLength + 1; rest > int64(cap(body)) {
-				more = min(rest, int64(8*cap(body)), limit+1) // no more than it says
+				more = min(rest, int64(4*cap(body)), limit+1) // no more than it says
 			}
 			if !br.budget.TryAcquire(more) {
 				return nil, free, busy()
