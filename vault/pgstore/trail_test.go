@@ -61,4 +61,3 @@ SELECT (SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE rel
 		t.Errorf("%d rows of the log were read", n)
 	}
 }
-

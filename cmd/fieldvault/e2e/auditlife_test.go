@@ -211,6 +211,7 @@ func prunedLog(t *testing.T, w *world) {
 		t.Errorf("going on with the export: %s", said)
 	}
 	w.verifies(t, "the export gone on with", l.name, "--dir", dir)
+	w.logOf(t, l.name) // what was read over HTTP is on record, too
 	w.asTheyWere(t, logTables(), func() {
 		w.sql(t, `DELETE FROM event_intake WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = $2)`, l.tenant, want+1)
 		w.bad(t, "one event more deleted", want+1, l.name, "--store")
