@@ -237,7 +237,7 @@ CREATE TABLE audit_leaf (
     PRIMARY KEY (tenant, idx)
 );
 -- The tenant stands in front although ids of events and people are random: a plan that is
--- made while the table is small would else take the primary key for as good, and read the
+-- made while the table is small could else take the primary key for as good, and read the
 -- tenant's whole log by it once there is one.
 CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
 CREATE INDEX audit_leaf_about ON audit_leaf (tenant, about, idx) WHERE about IS NOT NULL;
