@@ -292,7 +292,7 @@ func load(ctx context.Context, tx Tx, id int32, t Tenant, origin string, by Sign
 	case err != nil:
 		return nil, fmt.Errorf("reading the head of the log: %w", err)
 	case beyond:
-		return nil, fmt.Errorf("%w: there are leaves or hashes beyond it", ErrAltered)
+		return nil, fmt.Errorf("%w: there are leaves, hashes or an index of people beyond it", ErrAltered)
 	}
 	if head.Size == 0 {
 		return &growing{tenant: t}, nil
@@ -311,8 +311,8 @@ func load(ctx context.Context, tx Tx, id int32, t Tenant, origin string, by Sign
 	return &growing{tenant: t, tree: r}, nil
 }
 
-// firstBeyond looks for leaves and hashes that a log of the given size does not have,
-// and returns the first index that they are of.
+// firstBeyond looks for leaves, hashes and what finds entries by person that a log of the
+// given size does not have, and returns the first index that they are of.
 func firstBeyond(ctx context.Context, tx Tx, tenant int32, size int64) (index int64, found bool, err error) {
 	leaves, err := tx.FindEntries(ctx, tenant, Find{FromIndex: size, Limit: 1})
 	if err != nil {
@@ -327,7 +327,7 @@ func firstBeyond(ctx context.Context, tx Tx, tenant int32, size int64) (index in
 			return size, len(nodes) > 0, err
 		}
 	}
-	return 0, false, nil
+	return tx.Misfiled(ctx, tenant, size, math.MaxInt64)
 }
 
 // rangeOf reads the compact form of a log of the given size.

@@ -122,6 +122,11 @@ type Tx interface {
 	Entries(ctx context.Context, tenant int32, from, to int64) ([]Entry, error)
 	// FindEntries lists entries by index.
 	FindEntries(ctx context.Context, tenant int32, f Find) ([]Entry, error)
+	// Misfiled makes again what FindEntries finds entries about a person by, where it is
+	// in tables and covers entries with indexes from <= i < to to the last, and says from
+	// which index on it is not as the leaves have it. With a to beyond the log, whether
+	// there is more of it than the log has, too.
+	Misfiled(ctx context.Context, tenant int32, from, to int64) (index int64, found bool, err error)
 	// Checkpoints lists at most limit signed checkpoints with sizes beyond after, by size.
 	Checkpoints(ctx context.Context, tenant int32, after int64, limit int) ([]Head, error)
 	// Stray lists at most limit rows of a tenant with ids beyond after that are not in

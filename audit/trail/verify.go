@@ -38,9 +38,9 @@ type Report struct {
 }
 
 // Run verifies the log: every leaf is recomputed from all columns of its rows, the
-// tree from the leaves, and every checkpoint that was ever signed from the tree. The
-// error is a *[tree.BadError] that names the first bad index, or says why nothing
-// could be verified.
+// tree from the leaves, every checkpoint that was ever signed from the tree, and what
+// finds entries by person from the leaves. The error is a *[tree.BadError] that names the
+// first bad index, or says why nothing could be verified.
 func (c Check) Run(ctx context.Context) (Report, error) {
 	var r Report
 	earlier, forged, err := c.earlier(ctx)
@@ -75,6 +75,9 @@ func (c Check) Run(ctx context.Context) (Report, error) {
 		return r, err
 	}
 	if err := c.beyond(ctx); err != nil {
+		return r, err
+	}
+	if err := c.misfiled(ctx, r.Checkpoint.Size); err != nil {
 		return r, err
 	}
 	if r.Pruned > 0 {
@@ -160,6 +163,27 @@ func (c Check) beyond(ctx context.Context) error {
 		return fmt.Errorf("looking beyond the checkpoint: %w", err)
 	case found:
 		return &tree.BadError{Index: index, Why: "it is beyond the newest checkpoint: nobody signed it"}
+	}
+	return nil
+}
+
+// misfiled looks for the first entry from which on the log cannot be searched by person as
+// it should: somebody's entries would not be shown to them.
+func (c Check) misfiled(ctx context.Context, size int64) error {
+	const window = 1 << 16
+	for from := int64(0); from < size; from += window {
+		var index int64
+		found := false
+		err := c.Store.View(ctx, func(tx Tx) (err error) {
+			index, found, err = tx.Misfiled(ctx, c.Tenant, from, min(from+window, size))
+			return err
+		})
+		switch {
+		case err != nil:
+			return fmt.Errorf("looking at what finds entries by person: %w", err)
+		case found:
+			return &tree.BadError{Index: index, Why: "from here on, what finds entries by person is not what the events say"}
+		}
 	}
 	return nil
 }

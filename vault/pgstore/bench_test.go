@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/pgstore"
 	"github.com/fieldvault/fieldvault/vault/storetest"
@@ -13,15 +16,7 @@ import (
 // each one's record.
 func benchmark(b *testing.B, n int) (*pgstore.Store, int32, []vault.Ref) {
 	b.Helper()
-	url := storetest.Postgres(b)
-	if err := pgstore.Migrate(b.Context(), url, nil); err != nil {
-		b.Fatal(err)
-	}
-	s, err := pgstore.Open(b.Context(), pgstore.Config{URL: url})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = s.Close() })
+	s, url := open(b)
 	id := tenant(b, s, "acme")
 	admin := db(b, url)
 	grow(b, admin, id, 50_000)
@@ -96,6 +91,27 @@ func BenchmarkInsertEvents(b *testing.B) {
 				}
 				b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
 			})
+		}
+	}
+}
+
+// BenchmarkEntriesAbout finds the one entry about a person in a log of 71,000.
+func BenchmarkEntriesAbout(b *testing.B) {
+	s, _ := open(b)
+	l := &grownLog{s: s, tenant: tenant(b, s, "acme")}
+	for range 71 {
+		about := make([]uuid.UUID, 1000)
+		for i := range about {
+			about[i] = uuid.New()
+		}
+		if err := l.grow(b.Context(), about...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := 0; b.Loop(); i++ {
+		f := trail.Find{About: l.leaves[i%len(l.leaves)].About, Limit: 10}
+		if list, err := l.found(b.Context(), f); err != nil || len(list) != 1 {
+			b.Fatal(list, err)
 		}
 	}
 }

@@ -37,6 +37,7 @@
 // named uid. The directory, table subject, keeps every row, and a trigger lets
 // no row go from erased to live in the same generation. Table event_intake is
 // append-only for the role that the service runs as, which gets its rights from
-// [Grant]. Correctness rests on row locks and conditional writes alone: not on
+// [Grant]. Entries of the log are found by person in runs, table audit_run, instead of
+// in an index (decision 9). Correctness rests on row locks and conditional writes alone: not on
 // advisory locks, LISTEN, or SERIALIZABLE.
 package pgstore

@@ -18,3 +18,6 @@ func NewMap() *pgtype.Map {
 
 // Byteas is how events and hashes are sent.
 type Byteas = byteas
+
+// SmallRuns makes runs small: of 8, 16 and 32 leaves.
+func (s *Store) SmallRuns() { s.runs = runShape{first: 3, fan: 1, levels: 3} }

@@ -153,6 +153,7 @@ func grants() []grant {
 		{"SELECT, INSERT", "event_intake"},
 		{"SELECT, INSERT", "audit_leaf"},
 		{"SELECT, INSERT", "audit_node"},
+		{"SELECT, INSERT", "audit_run"},
 		{"SELECT, INSERT", "audit_checkpoint"},
 		{"SELECT, UPDATE", "audit_lead"},
 		{"SELECT", "audit_pruned"},

@@ -166,7 +166,7 @@ func TestHistoryStands(t *testing.T) {
 
 // The tables of the audit log, and the statements that may not be made in them.
 func againstTheLog() (list []string) {
-	for table, column := range map[string]string{"event_intake": "leaf", "audit_leaf": "hash", "audit_node": "hash", "audit_checkpoint": "signed"} {
+	for table, column := range map[string]string{"event_intake": "leaf", "audit_leaf": "hash", "audit_node": "hash", "audit_run": "people", "audit_checkpoint": "signed"} {
 		list = append(list, `UPDATE `+table+` SET `+column+` = `+column, `DELETE FROM `+table, `TRUNCATE `+table)
 	}
 	return list
@@ -185,6 +185,7 @@ func TestLogIsOnlyAppendedTo(t *testing.T) {
 		`INSERT INTO audit_leaf (tenant, idx, intake, at, event, hash)
 SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, now(), gen_random_uuid(), sha256(leaf) FROM event_intake WHERE tenant = $1`,
 		`INSERT INTO audit_node (tenant, level, n, hash) VALUES ($1, 1, 0, sha256(''))`,
+		`INSERT INTO audit_run (tenant, level, n, bucket, people) VALUES ($1, 1, 0, 0, '')`,
 		`INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 2, now(), '')`,
 	} {
 		run(t, admin, sql, id)

@@ -17,6 +17,7 @@ type Store struct {
 	*server
 	events group[eventToAppend]
 	loads  []group[*sharedLoad]
+	runs   runShape
 
 	nextLoad atomic.Uint64
 	news     telling
@@ -40,7 +41,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{server: server}
+	s := &Store{server: server, runs: defaultRuns()}
 	s.loads = s.newLoads()
 	s.events = group[eventToAppend]{doing: appending, size: func(e eventToAppend) int { return len(e.Leaf) }, flush: s.insertEvents}
 	return s, nil

@@ -166,6 +166,9 @@ func (t *tx) growOne(ctx context.Context, doing string, g *trail.Growth) error {
 	if err := t.insertNodes(ctx, doing, g); err != nil {
 		return err
 	}
+	if err := t.file(ctx, doing, g); err != nil {
+		return err
+	}
 	_, err := t.exec(ctx, doing, insertCheckpoint, g.Tenant, g.Head.Size, at(g.Head.At), g.Head.Signed)
 	return err
 }
@@ -274,20 +277,10 @@ SELECT ` + entryColumns + entryTables + `
 WHERE l.tenant = $1 AND l.idx >= $2 AND ($3 = 0 OR l.idx < $3)
   AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
 ORDER BY l.idx LIMIT $6`
-	findAbout = `
-SELECT ` + entryColumns + entryTables + `
-WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND ($3 = 0 OR l.idx < $3)
-  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
-ORDER BY l.idx LIMIT $6`
 	// The index is left at $3, so that later entries cost nothing.
 	newestEntries = `
 SELECT ` + entryColumns + entryTables + `
 WHERE l.tenant = $1 AND l.idx >= $2 AND l.idx < $3
-  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
-ORDER BY l.idx DESC LIMIT $6`
-	newestAbout = `
-SELECT ` + entryColumns + entryTables + `
-WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND l.idx < $3
   AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
 ORDER BY l.idx DESC LIMIT $6`
 )
@@ -306,16 +299,16 @@ func (t *tx) Entries(ctx context.Context, tenant int32, from, to int64) ([]trail
 }
 
 func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]trail.Entry, error) {
-	query, about := findEntries, findAbout
+	const doing = "finding entries of the log"
+	if f.About != uuid.Nil {
+		return t.about(ctx, doing, tenant, f)
+	}
+	query := findEntries
 	if f.Newest {
-		query, about = newestEntries, newestAbout
+		query = newestEntries
 		f.BelowIndex = cmp.Or(f.BelowIndex, math.MaxInt64)
 	}
-	args := []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}
-	if f.About != uuid.Nil {
-		query, args = about, append(args, anyID(f.About))
-	}
-	return rows(ctx, t, "finding entries of the log", query, args, readEntry)
+	return rows(ctx, t, doing, query, []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}, readEntry)
 }
 
 const (

@@ -76,7 +76,7 @@ func (s *Store) once(ctx context.Context, m mode, conn *pgxpool.Conn, f func(*tx
 	}
 	// Also when f panics. After a commit it does nothing.
 	defer s.rollback(ctx, p)
-	t := &tx{p: p}
+	t := &tx{p: p, runs: s.runs}
 	t.deadline, _ = bounded.Deadline()
 	err = f(t)
 	if t.again {
@@ -123,6 +123,7 @@ func (s *Store) rollback(ctx context.Context, p pgx.Tx) {
 type tx struct {
 	p        pgx.Tx
 	deadline time.Time
+	runs     runShape // of the logs
 	news     []string // payloads to notify once it has committed
 	again    bool     // a statement failed in a way that another run may cure
 }

@@ -18,14 +18,14 @@ import (
 )
 
 // open returns a store on a migrated database of its own, and the database's URL.
-func open(t *testing.T, change ...func(*pgstore.Config)) (*pgstore.Store, string) {
+func open(t testing.TB, change ...func(*pgstore.Config)) (*pgstore.Store, string) {
 	t.Helper()
 	url := storetest.Postgres(t)
 	migrate(t, url)
 	return connect(t, url, change...), url
 }
 
-func migrate(t *testing.T, url string) {
+func migrate(t testing.TB, url string) {
 	t.Helper()
 	if err := pgstore.Migrate(t.Context(), url, nil); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func migrate(t *testing.T, url string) {
 }
 
 // connect returns a store on a database.
-func connect(t *testing.T, url string, change ...func(*pgstore.Config)) *pgstore.Store {
+func connect(t testing.TB, url string, change ...func(*pgstore.Config)) *pgstore.Store {
 	t.Helper()
 	c := pgstore.Config{URL: url}
 	for _, f := range change {

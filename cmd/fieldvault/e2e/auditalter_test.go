@@ -10,12 +10,18 @@ import (
 )
 
 // logTables are those of the audit log.
-func logTables() []string {
-	return []string{"event_intake", "audit_leaf", "audit_node", "audit_checkpoint", "audit_pruned"}
+func (w *world) logTables() []string {
+	return append(w.treeTables(), "event_intake", "audit_pruned")
 }
 
 // treeTables are those of them that the service grows by itself.
-func treeTables() []string { return []string{"audit_leaf", "audit_node", "audit_checkpoint"} }
+func (w *world) treeTables() []string {
+	list := []string{"audit_leaf", "audit_node", "audit_checkpoint"}
+	if w.production {
+		list = append(list, "audit_run")
+	}
+	return list
+}
 
 // asTheyWere runs f with the triggers of tables away, and then puts all their rows back.
 // They must not grow meanwhile.
@@ -72,7 +78,7 @@ func (w *world) altered(t *testing.T, l logState, list []alteration) {
 	t.Helper()
 	for _, a := range list {
 		t.Run(a.name, func(t *testing.T) {
-			w.asTheyWere(t, logTables(), func() {
+			w.asTheyWere(t, w.logTables(), func() {
 				w.alter(t, l, a)
 				w.bad(t, a.name, a.index, l.name, "--store")
 			})
@@ -216,6 +222,11 @@ func alteredTree(t *testing.T, w *world) {
 		{"an earlier checkpoint for another", first, []string{checkpoint(ofSize(before), first)}},
 		{"an earlier checkpoint for the newest", first, []string{checkpoint(ofSize(first), n)}},
 	})
+	if w.production {
+		w.altered(t, l, []alteration{
+			{"an index of people beyond the checkpoint", n, []string{`INSERT INTO audit_run (tenant, level, n, bucket, people) VALUES ($1, 2, 0, 7, '')`}},
+		})
+	}
 	other := w.tenantID(t, "other")
 	for says, do := range map[string]string{
 		// Which byte that is depends on the log's length: one of the root's last makes it no base64.
@@ -223,13 +234,13 @@ func alteredTree(t *testing.T, w *world) {
 		"the log is empty":        `DELETE FROM audit_checkpoint WHERE tenant = $1`,
 		"this is the log .*other": checkpoint(fmt.Sprintf(`(SELECT signed FROM audit_checkpoint WHERE tenant = %v ORDER BY size DESC LIMIT 1)`, other), n),
 	} {
-		w.asTheyWere(t, logTables(), func() {
+		w.asTheyWere(t, w.logTables(), func() {
 			w.alter(t, l, alteration{do: []string{do}})
 			w.refusedBy(t, do, says, l.name, "verify", "--store")
 		})
 	}
-	w.asTheyWere(t, logTables(), func() { // the logs of two tenants exchanged, with all there is of them
-		for _, table := range treeTables() {
+	w.asTheyWere(t, w.logTables(), func() { // the logs of two tenants exchanged, with all there is of them
+		for _, table := range w.treeTables() {
 			w.sql(t, fmt.Sprintf(`UPDATE %s SET tenant = -1 WHERE tenant = %v`, table, other))
 			w.sql(t, fmt.Sprintf(`UPDATE %s SET tenant = %v WHERE tenant = %v`, table, other, l.tenant))
 			w.sql(t, fmt.Sprintf(`UPDATE %s SET tenant = %v WHERE tenant = -1`, table, l.tenant))

@@ -98,7 +98,7 @@ func notSignedAgain(t *testing.T, w *world) {
 		{"a checkpoint of another log", l.size, []string{fmt.Sprintf(`UPDATE audit_checkpoint SET signed = (SELECT signed FROM audit_checkpoint WHERE tenant <> $1 ORDER BY size DESC LIMIT 1) WHERE tenant = $1 AND size = %d`, l.size)}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
-			w.asTheyWere(t, treeTables(), func() {
+			w.asTheyWere(t, w.treeTables(), func() {
 				w.alter(t, l, a)
 				size := w.signedSize(t, l)
 				w.restart(t)

@@ -212,7 +212,7 @@ func prunedLog(t *testing.T, w *world) {
 	}
 	w.verifies(t, "the export gone on with", l.name, "--dir", dir)
 	w.logOf(t, l.name) // what was read over HTTP is on record, too
-	w.asTheyWere(t, logTables(), func() {
+	w.asTheyWere(t, w.logTables(), func() {
 		w.sql(t, `DELETE FROM event_intake WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = $2)`, l.tenant, want+1)
 		w.bad(t, "one event more deleted", want+1, l.name, "--store")
 		w.sql(t, `UPDATE audit_pruned SET below = below + 50 WHERE tenant = $1`, l.tenant)

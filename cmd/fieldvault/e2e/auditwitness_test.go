@@ -69,19 +69,19 @@ func cutBack(t *testing.T, w *world) {
 	}
 	l = w.logOf(t, "default")
 	size := w.earlierSize(t, l)
-	w.asTheyWere(t, logTables(), func() {
+	w.asTheyWere(t, w.logTables(), func() {
 		do := cutTo(size)
 		w.alter(t, l, alteration{do: do[1:]}) // the events are still there
 		w.refusedBy(t, "leaves cut off", fmt.Sprint(l.size-size, " rows of events are not in the log"), l.name, "verify", "--store")
 	})
-	w.asTheyWere(t, logTables(), func() {
+	w.asTheyWere(t, w.logTables(), func() {
 		w.alter(t, l, alteration{do: cutTo(size)})
 		w.verifies(t, "cut back", l.name, "--store")
 		for _, wit := range witnesses {
 			wit.objects(t, w, "cut back", "")
 		}
 	})
-	w.asTheyWere(t, logTables(), func() {
+	w.asTheyWere(t, w.logTables(), func() {
 		w.alter(t, l, alteration{do: cutTo(0)})
 		for _, wit := range witnesses {
 			wit.objects(t, w, "emptied", "")
@@ -99,7 +99,7 @@ func forkedLog(t *testing.T, w *world) {
 	l := w.logOf(t, "lab")
 	wit := w.witness(t, l.name, "--store")
 	dir := w.exported(t, l.name)
-	w.untriggered(t, logTables(), func() { w.alter(t, l, alteration{do: cutTo(w.earlierSize(t, l))}) })
+	w.untriggered(t, w.logTables(), func() { w.alter(t, l, alteration{do: cutTo(w.earlierSize(t, l))}) })
 	w.restart(t)
 	fork := w.fill(t, l.name, l.size+5)
 	w.verifies(t, "the other branch", l.name, "--store")
@@ -109,7 +109,7 @@ func forkedLog(t *testing.T, w *world) {
 
 	// A tail of the other branch with a checkpoint of the first.
 	seen := readFile(t, filepath.Join(dir, "checkpoint"))
-	w.asTheyWere(t, logTables(), func() {
+	w.asTheyWere(t, w.logTables(), func() {
 		w.alter(t, fork, alteration{do: cutTo(l.size)[1:]})
 		w.sql(t, `DELETE FROM audit_checkpoint WHERE tenant = $1 AND size >= $2`, l.tenant, l.size)
 		w.sql(t, `INSERT INTO audit_checkpoint (tenant, size, at, signed) SELECT tenant, $2, at, $3 FROM audit_checkpoint WHERE tenant = $1 ORDER BY size LIMIT 1`, l.tenant, l.size, seen)

@@ -240,7 +240,6 @@ CREATE TABLE audit_leaf (
 -- made while the table is small could else take the primary key for as good, and read the
 -- tenant's whole log by it once there is one.
 CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
-CREATE INDEX audit_leaf_about ON audit_leaf (tenant, about, idx) WHERE about IS NOT NULL;
 CREATE INDEX audit_leaf_at ON audit_leaf USING brin (at) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON TABLE audit_leaf IS 'The leaves of the tenants'' logs: each event''s place. Append-only.';
 
@@ -252,6 +251,18 @@ CREATE TABLE audit_node (
     PRIMARY KEY (tenant, level, n)
 );
 COMMENT ON TABLE audit_node IS 'Hashes of perfect subtrees of 256^level leaves. Append-only.';
+
+-- What finds entries by person, instead of an index (decision 9).
+CREATE TABLE audit_run (
+    n      bigint   NOT NULL CHECK (n >= 0),
+    tenant integer  NOT NULL,
+    bucket integer  NOT NULL CHECK (bucket >= 0),
+    level  smallint NOT NULL CHECK (level >= 1),
+    people bytea    NOT NULL,
+    PRIMARY KEY (tenant, level, bucket, n)
+);
+ALTER TABLE audit_run ALTER people SET STORAGE EXTERNAL;
+COMMENT ON TABLE audit_run IS 'Which leaves are about whom, sorted, for every 4096, 65536 and 1048576 of them. Append-only.';
 
 CREATE TABLE audit_checkpoint (
     size   bigint      NOT NULL CHECK (size >= 1),
@@ -301,6 +312,10 @@ CREATE TRIGGER audit_leaf_append_only_truncate BEFORE TRUNCATE ON audit_leaf
 CREATE TRIGGER audit_node_append_only BEFORE UPDATE OR DELETE ON audit_node
     FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER audit_node_append_only_truncate BEFORE TRUNCATE ON audit_node
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_run_append_only BEFORE UPDATE OR DELETE ON audit_run
+    FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER audit_run_append_only_truncate BEFORE TRUNCATE ON audit_run
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER audit_checkpoint_append_only BEFORE UPDATE OR DELETE ON audit_checkpoint
     FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -562,5 +577,5 @@ COMMENT ON TABLE key_life IS 'How often each version of a key was used, and when
 REVOKE ALL ON tenant, tenant_key, document, subject, record, search_index,
     consent, consent_event, effect, event_intake, outbox, ledger, erasure, shred, reseal, honey, ticket, token,
     request, request_log,
-    tally, budget, release_turn, approval, job, key_life, audit_leaf, audit_node, audit_checkpoint, audit_lead,
+    tally, budget, release_turn, approval, job, key_life, audit_leaf, audit_node, audit_run, audit_checkpoint, audit_lead,
     audit_pruned FROM PUBLIC;

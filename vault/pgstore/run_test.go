@@ -1,0 +1,228 @@
+package pgstore_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/vault"
+	"github.com/fieldvault/fieldvault/vault/pgstore"
+)
+
+// A grownLog is one that a test grows by leaves that have no events.
+type grownLog struct {
+	s      *pgstore.Store
+	tenant int32
+	leaves []trail.Leaf
+}
+
+// day is when the first leaf is from; each is a second later.
+func day() time.Time { return time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC) }
+
+// grow adds leaves that are about these people.
+func (l *grownLog) grow(ctx context.Context, about ...uuid.UUID) error {
+	from := int64(len(l.leaves))
+	for i, uid := range about {
+		n := from + int64(i)
+		l.leaves = append(l.leaves, trail.Leaf{
+			Index: n, Row: int64(l.tenant)<<32 | n, Event: uuid.Must(uuid.NewV7()), About: uid, At: day().Add(time.Duration(n) * time.Second),
+			Hash: sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))),
+		})
+	}
+	size := int64(len(l.leaves))
+	g := trail.Growth{Tenant: l.tenant, From: from, Leaves: l.leaves[from:], Head: trail.Head{Size: size, At: day(), Signed: []byte("signed")}}
+	return l.s.Update(ctx, func(tx vault.Tx) error {
+		lease, err := tx.Lead(ctx, "test", day(), day().Add(time.Hour))
+		if err != nil {
+			return err
+		}
+		return tx.Grow(ctx, lease, 0, []trail.Growth{g})
+	})
+}
+
+// find is what FindEntries has to return.
+func (l *grownLog) find(f trail.Find) (list []int64) {
+	for i := range l.leaves {
+		e := &l.leaves[i]
+		if e.About == f.About && e.Index >= f.FromIndex && (f.BelowIndex == 0 || e.Index < f.BelowIndex) &&
+			(f.From.IsZero() || !e.At.Before(f.From)) && (f.To.IsZero() || e.At.Before(f.To)) {
+			list = append(list, e.Index)
+		}
+	}
+	if f.Newest {
+		slices.Reverse(list)
+	}
+	return list[:min(len(list), f.Limit)]
+}
+
+// found is what it returns.
+func (l *grownLog) found(ctx context.Context, f trail.Find) (list []int64, err error) {
+	err = l.s.View(ctx, func(tx vault.Tx) error {
+		entries, err := tx.FindEntries(ctx, l.tenant, f)
+		list = nil
+		for i := range entries {
+			if entries[i].Leaf != l.leaves[entries[i].Index] {
+				return fmt.Errorf("an entry is %+v", entries[i])
+			}
+			list = append(list, entries[i].Index)
+		}
+		return err
+	})
+	return list, err
+}
+
+func (l *grownLog) misfiled(ctx context.Context, from, to int64) (index int64, found bool, err error) {
+	err = l.s.View(ctx, func(tx vault.Tx) (err error) {
+		index, found, err = tx.Misfiled(ctx, l.tenant, from, to)
+		return err
+	})
+	return index, found, err
+}
+
+// However a log grows, what is about a person is found as by reading all of it.
+func TestEntriesAboutAPersonAreFound(t *testing.T) {
+	s, _ := open(t)
+	s.SmallRuns()
+	people := []uuid.UUID{uuid.Nil, uuid.New(), uuid.New(), uuid.New(), uuid.New()}
+	// Two people whom an entry of a run does not tell apart.
+	people[4] = people[3]
+	people[4][0] ^= 1
+	logs := 0
+	rapid.Check(t, func(r *rapid.T) {
+		logs++
+		l := &grownLog{s: s, tenant: tenant(t, s, fmt.Sprint("log-", logs))}
+		person := rapid.SampledFrom(people)
+		for range rapid.IntRange(1, 6).Draw(r, "steps") {
+			if err := l.grow(t.Context(), rapid.SliceOfN(person, 1, 40).Draw(r, "about")...); err != nil {
+				r.Fatal(err)
+			}
+		}
+		size := len(l.leaves)
+		for range 10 {
+			f := trail.Find{
+				About: rapid.SampledFrom(people[1:]).Draw(r, "who"), Newest: rapid.Bool().Draw(r, "newest"), Limit: rapid.IntRange(1, size).Draw(r, "limit"),
+				FromIndex: int64(rapid.IntRange(0, size).Draw(r, "from")), BelowIndex: int64(rapid.IntRange(0, size+1).Draw(r, "below")),
+			}
+			if rapid.Bool().Draw(r, "of a time") {
+				f.From, f.To = day().Add(time.Duration(size/4)*time.Second), day().Add(time.Duration(size/2)*time.Second)
+			}
+			got, err := l.found(t.Context(), f)
+			if want := l.find(f); err != nil || !slices.Equal(got, want) {
+				r.Fatalf("of %d leaves, %+v finds %v, %v, want %v", size, f, got, err, want)
+			}
+		}
+		if index, found, err := l.misfiled(t.Context(), 0, int64(size)+1); err != nil || found {
+			r.Fatalf("from index %d on it is said not to be as it should: %v", index, err)
+		}
+	})
+}
+
+// Runs of the sizes that are served with, and an entry as often as one statement reads and
+// more often.
+func TestEntriesAboutAPersonInALongLog(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	l := &grownLog{s: s, tenant: tenant(t, s, "acme")}
+	often, once := uuid.New(), uuid.New()
+	for step := range 9 {
+		about := make([]uuid.UUID, 8000)
+		for i := range about {
+			switch {
+			case i%4 == 0:
+				about[i] = often
+			case step == 2 && i == 77:
+				about[i] = once
+			default:
+				about[i] = uuid.New()
+			}
+		}
+		if err := l.grow(t.Context(), about...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []trail.Find{
+		{About: often, Limit: 1 << 20},
+		{About: often, Limit: 1 << 20, Newest: true},
+		{About: often, Limit: 7, Newest: true},
+		{About: often, Limit: 1500, FromIndex: 4097},
+		{About: often, Limit: 10, From: day().Add(70_000 * time.Second)},
+		{About: once, Limit: 10},
+		{About: once, Limit: 10, Newest: true},
+		{About: uuid.New(), Limit: 10},
+		{About: l.leaves[65_537].About, Limit: 10},
+		{About: l.leaves[71_999].About, Limit: 10},
+	} {
+		got, err := l.found(t.Context(), f)
+		if want := l.find(f); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v finds %d, %v, want %d", f, len(got), err, len(want))
+		}
+	}
+	const of = `SELECT count(*) FROM audit_run WHERE tenant = $1 AND level = $2 AND n < $3`
+	for level, want := range map[int]int64{1: 17 * 32, 2: 512, 3: 0} {
+		if n := number(t, admin, of, l.tenant, level, 17); n != want {
+			t.Errorf("level %d has %d buckets, want %d", level, n, want)
+		}
+	}
+	if index, found, err := l.misfiled(t.Context(), 0, 1<<40); err != nil || found {
+		t.Errorf("from index %d on it is said not to be as it should: %v", index, err)
+	}
+}
+
+// Whatever is done to a run by SQL, a check names where it begins. A check in parts names
+// what ends in each.
+func TestAlteredRunsAreFound(t *testing.T) {
+	s, url := open(t)
+	s.SmallRuns()
+	admin := db(t, url)
+	run(t, admin, `SET session_replication_role = replica`)
+	l := &grownLog{s: s, tenant: tenant(t, s, "acme")}
+	for range 5 {
+		about := make([]uuid.UUID, 14)
+		for i := range about {
+			about[i] = uuid.New()
+		}
+		if err := l.grow(t.Context(), about...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := func(sql string) string { return sql + ` WHERE tenant = $1 AND ` }
+	for _, c := range []struct {
+		sql      string
+		from, to int64
+		want     int64
+	}{
+		{whole(`DELETE FROM audit_run`) + `level = 1 AND n = 2`, 0, 70, 16},
+		{whole(`DELETE FROM audit_run`) + `level = 1 AND n = 7`, 56, 64, 56},
+		{whole(`DELETE FROM audit_run`) + `level = 2 AND n = 1`, 0, 70, 16},
+		{whole(`DELETE FROM audit_run`) + `level = 3 AND n = 1`, 60, 70, 32},
+		{whole(`UPDATE audit_run SET people = substr(people, 9)`) + `level = 1 AND n = 3`, 0, 70, 24},
+		{whole(`UPDATE audit_run SET people = substr(people, 1, 63)`) + `level = 1 AND n = 3`, 0, 70, 24},
+		{whole(`UPDATE audit_run SET people = set_byte(people, 7, 0)`) + `level = 3 AND n = 0`, 0, 70, 0},
+		{whole(`UPDATE audit_run SET people = people || substr(people, 1, 8)`) + `level = 2 AND n = 3`, 0, 70, 48},
+		{whole(`UPDATE audit_run SET n = 2`) + `level = 3 AND n = 1`, 0, 70, 32},
+		{whole(`UPDATE audit_run SET n = 9`) + `level = 1 AND n = 7`, 0, 1000, 56},
+		{`INSERT INTO audit_run SELECT 8, tenant, bucket, level, people FROM audit_run WHERE tenant = $1 AND level = 1 AND n = 0`, 70, 1 << 60, 70},
+		{`INSERT INTO audit_run SELECT 1000, tenant, bucket, level, people FROM audit_run WHERE tenant = $1 AND level = 3 AND n = 0`, 0, 71, 70},
+	} {
+		run(t, admin, `CREATE TABLE kept AS SELECT * FROM audit_run`)
+		run(t, admin, c.sql, l.tenant)
+		index, found, err := l.misfiled(t.Context(), c.from, c.to)
+		if err != nil || !found || index != c.want {
+			t.Errorf("%s: %d, %v, %v, want %d", c.sql, index, found, err, c.want)
+		}
+		run(t, admin, `DELETE FROM audit_run`)
+		run(t, admin, `INSERT INTO audit_run SELECT * FROM kept`)
+		run(t, admin, `DROP TABLE kept`)
+		if index, found, err := l.misfiled(t.Context(), 0, 1<<60); err != nil || found {
+			t.Fatalf("as it was it is said to be wrong from %d on: %v", index, err)
+		}
+	}
+}
