@@ -29,11 +29,14 @@ func (e *Event) AppendLeaf(dst []byte) ([]byte, error) {
 }
 
 // A LeafWriter writes the leaves of events of one request, which mostly share their
-// Fields: those of the event before, in the same memory, are not looked at again. They
-// must not change meanwhile.
+// Fields and their Time: what the event before had is not written anew. Fields in the same
+// memory must not change meanwhile.
 type LeafWriter struct {
 	fields []FieldView
 	member []byte // the member of the leaf that holds them
+
+	time time.Time
+	text []byte // of it
 }
 
 // Append is [Event.AppendLeaf] of e.
@@ -43,6 +46,9 @@ func (w *LeafWriter) Append(dst []byte, e *Event) ([]byte, error) {
 			return dst, fmt.Errorf("%w: fields", ErrEvent)
 		}
 		w.fields, w.member = e.Fields, appendFields(w.member[:0], e.Fields)
+	}
+	if len(w.text) == 0 || w.time != e.Time {
+		w.time, w.text = e.Time, e.Time.UTC().AppendFormat(w.text[:0], timeLayout)
 	}
 	return e.appendLeaf(dst, w)
 }
@@ -59,7 +65,12 @@ func (e *Event) appendLeaf(dst []byte, w *LeafWriter) ([]byte, error) {
 	b = appendUUID(b, `,"id":"`, e.ID)
 	b = appendText(b, `,"tenant":"`, e.Tenant)
 	b = append(b, `,"time":"`...)
-	b = append(e.Time.UTC().AppendFormat(b, timeLayout), '"')
+	if w != nil {
+		b = append(b, w.text...)
+	} else {
+		b = e.Time.UTC().AppendFormat(b, timeLayout)
+	}
+	b = append(b, '"')
 	b = appendUUID(b, `,"request":"`, e.Request)
 	b = append(b, `,"actor":"`...)
 	b = append(appendEscaped(b, e.Actor), '"')

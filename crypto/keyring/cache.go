@@ -61,10 +61,17 @@ func newCache(entries int, age time.Duration, now func() time.Time) (*cache, err
 // wrapped bytes, or from those that the KEK has rewrapped into them, and is not too old
 // at now.
 func (c *cache) get(s *Sealed, now int64) *field.Key {
-	list, ok := c.keys.GetIfPresent(person{s.ID.Tenant, s.ID.UID})
-	if !ok {
-		return nil
-	}
+	return pick(c.of(s), s, now)
+}
+
+// of returns the opened keys of the person whose key s is.
+func (c *cache) of(s *Sealed) []opened {
+	list, _ := c.keys.GetIfPresent(person{s.ID.Tenant, s.ID.UID})
+	return list
+}
+
+// pick is get, of the opened keys of the person.
+func pick(list []opened, s *Sealed, now int64) *field.Key {
 	for i := range list {
 		if o := &list[i]; o.is(s.ID) && o.from(s.Wrapped) && now < o.until {
 			return o.key

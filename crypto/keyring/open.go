@@ -63,14 +63,18 @@ func (r *Ring) Open(ctx context.Context, keys []Sealed) (opened []*field.Key, er
 
 // lookUp sets those keys that are in the cache, and returns the places of the
 // others.
-func (r *Ring) lookUp(keys []Sealed, opened []*field.Key) (misses []int) {
+func (r *Ring) lookUp(keys []Sealed, found []*field.Key) (misses []int) {
 	if r.cache != nil {
 		now := r.cache.now().UnixNano()
+		var list []opened // of the person, whose keys stand together
 		for i := range keys {
-			opened[i] = r.cache.get(&keys[i], now)
+			if k := &keys[i]; i == 0 || k.ID.UID != keys[i-1].ID.UID || k.ID.Tenant != keys[i-1].ID.Tenant {
+				list = r.cache.of(k)
+			}
+			found[i] = pick(list, &keys[i], now)
 		}
 	}
-	for i, k := range opened {
+	for i, k := range found {
 		if k == nil {
 			misses = append(misses, i)
 		}

@@ -123,9 +123,8 @@ func (s *Store) insertEvents(ctx context.Context, events []eventToAppend) error 
 // order of the rows does not say which is whose: they are 0 then.
 func readIDs(r pgx.Rows, events []eventToAppend) error {
 	defer r.Close()
-	n, last, ordered := 0, int64(0), true
+	n, id, last, ordered := 0, int64(0), int64(0), true
 	for ; r.Next(); n++ {
-		var id int64
 		if err := r.Scan(&id); err != nil {
 			return err
 		}

@@ -57,7 +57,9 @@ func readScanned(c pgx.CollectableRow) (v vault.ScannedRecord, err error) {
 		return v, err
 	}
 	row.person.Tenant = p.Tenant
-	v.Subject = row.person.subject()
+	if s, exists := row.person.subject(); exists {
+		v.Subject = &s
+	}
 	v.Record = row.record.record(vault.RecordRef{Collection: p.Collection, Record: p.Record})
 	v.Keys = row.keys.load()
 	for i := range fields {

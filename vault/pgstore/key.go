@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fieldvault/fieldvault/vault"
 	"github.com/fieldvault/fieldvault/vault/keyrow"
@@ -12,17 +13,14 @@ import (
 
 // A keyColumns is what the row of the directory says of a person's keys; NULL: none.
 type keyColumns struct {
-	kek  *int32
+	kek  pgtype.Int4
 	keys []byte
 }
 
 func (c *keyColumns) dest() []any { return []any{&c.kek, &c.keys} }
 
 func (c *keyColumns) row() (r keyrow.Row, exists bool) {
-	if c.kek == nil {
-		return keyrow.Row{}, false
-	}
-	return keyrow.Row{KEKVersion: *c.kek, Keys: c.keys}, true
+	return keyrow.Row{KEKVersion: c.kek.Int32, Keys: c.keys}, c.kek.Valid
 }
 
 // load gives the keys of whom a load is about.

@@ -104,7 +104,7 @@ func (s *Store) load(ctx context.Context, q vault.LoadQuery) (*vault.Loaded, err
 func loadItem(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vault.Loaded, error) {
 	l := &vault.Loaded{Items: make([]vault.LoadedItem, 1)}
 	ref := q.Items[0]
-	var row loadRow
+	row := newLoadRow(1)
 	r := conn.QueryRow(ctx, loadOne, q.Tenant, ref.Lookup, ref.Collection, ref.Record, q.Identity)
 	if err := r.Scan(row.dest(l)...); err != nil {
 		return nil, err
@@ -127,12 +127,12 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 	defer r.Close()
 	l := &vault.Loaded{Items: make([]vault.LoadedItem, n)}
 	seen, firsts, place := 0, 0, 0
-	var row loadRow
+	row := newLoadRow(n)
 	first := append(row.dest(l), &place)
 	others := slices.Clone(first)
 	clear(others[:tenantCount])
 	for ; r.Next(); seen++ {
-		row = loadRow{}
+		row.next()
 		dest := others
 		if r.RawValues()[0] != nil {
 			dest = first
@@ -165,35 +165,96 @@ func loadItems(ctx context.Context, conn *pgxpool.Conn, q vault.LoadQuery) (*vau
 // tenantCount is how many tenantColumns there are.
 const tenantCount = 5
 
+// A loadRoom is what the items of a load are kept in, so that each does not need memory
+// of its own.
+type loadRoom struct {
+	bytes    []byte
+	subjects []vault.Subject
+	records  []vault.Record
+}
+
+func newLoadRoom(items int) *loadRoom {
+	return &loadRoom{subjects: make([]vault.Subject, 0, items), records: make([]vault.Record, 0, items)}
+}
+
+// keep returns a copy of b, which shares no memory with any other.
+func (m *loadRoom) keep(b []byte) []byte {
+	const piece = 16 << 10
+	if cap(m.bytes)-len(m.bytes) < len(b) {
+		if cap(m.subjects) == 1 || len(b) > piece/4 {
+			return bytes.Clone(b)
+		}
+		m.bytes = make([]byte, 0, piece)
+	}
+	at := len(m.bytes)
+	m.bytes = append(m.bytes, b...)
+	return m.bytes[at:len(m.bytes):len(m.bytes)]
+}
+
+// kept reads a column of bytes into a room; nil: NULL.
+type kept struct {
+	in *loadRoom
+	b  []byte
+}
+
+// ScanBytes is pgx's.
+func (k *kept) ScanBytes(b []byte) error {
+	k.b = nil
+	if b != nil {
+		k.b = k.in.keep(b)
+	}
+	return nil
+}
+
 // A loadRow is what a row of a load is read into.
 type loadRow struct {
+	room     *loadRoom
 	person   subjectRow
 	record   recordRow
 	keys     keyColumns
 	consents rowList
+
+	mark, wrapped, sealed kept
+}
+
+func newLoadRow(items int) *loadRow {
+	m := newLoadRoom(items)
+	return &loadRow{room: m, mark: kept{in: m}, wrapped: kept{in: m}, sealed: kept{in: m}}
+}
+
+// next forgets the row before.
+func (r *loadRow) next() {
+	m := r.room
+	*r = loadRow{room: m, mark: kept{in: m}, wrapped: kept{in: m}, sealed: kept{in: m}}
 }
 
 func (r *loadRow) dest(l *vault.Loaded) []any {
-	d := make([]any, 0, 32)
-	d = append(d, &l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica, &l.Incarnation)
-	d = append(d, r.person.dest()...)
-	d = append(append(d, r.keys.dest()...), &r.consents)
-	d = append(d, r.record.dest()...)
-	return append(d, r.person.sealed()...)
+	p := &r.person
+	return []any{
+		&l.CatalogVersion, &l.PolicyVersion, &l.KEKEpoch, &l.Replica, &l.Incarnation,
+		&p.uid, &p.Generation, &p.State, &p.Restricted, &p.Held, &r.mark, &p.created, &p.erased,
+		&r.keys.kek, &r.wrapped, &r.consents, &r.record.revision, &r.sealed,
+		&p.SealedID, &p.Note, &p.Certificate,
+	}
 }
 
 func (r *loadRow) item(tenant int32, ref vault.Ref) (i vault.LoadedItem, err error) {
-	r.person.Tenant, r.person.Lookup = tenant, bytes.Clone(ref.Lookup)
-	if i.Subject = r.person.subject(); i.Subject == nil {
+	r.keys.keys, r.record.sealed = r.wrapped.b, r.sealed.b
+	r.person.Tenant, r.person.Mark = tenant, r.mark.b
+	s, exists := r.person.subject()
+	if !exists {
 		return i, nil
 	}
+	s.Lookup = r.room.keep(ref.Lookup)
+	r.room.subjects = append(r.room.subjects, s)
+	i.Subject = &r.room.subjects[len(r.room.subjects)-1]
 	i.Keys = r.keys.load()
 	if i.Consents, err = consents(r.consents); err != nil {
 		return i, err
 	}
 	if r.record.revision.Valid {
-		rec := r.record.record(vault.RecordRef{Collection: ref.Collection, Record: ref.Record})
-		i.Record = &rec
+		r.room.records = append(r.room.records, r.record.record(vault.RecordRef{Collection: ref.Collection, Record: ref.Record}))
+		i.Record = &r.room.records[len(r.room.records)-1]
 	}
 	return i, nil
 }

@@ -35,16 +35,13 @@ func (r *subjectRow) sealed() []any {
 	return []any{&r.SealedID, &r.Note, &r.Certificate}
 }
 
-// subject returns the row, or nil if there was none.
-func (r *subjectRow) subject() *vault.Subject {
-	if r.Generation == 0 {
-		return nil
-	}
-	s := r.Subject
+// subject returns the row, and whether there was one.
+func (r *subjectRow) subject() (s vault.Subject, exists bool) {
+	s = r.Subject
 	s.UID = uuid.UUID(r.uid.Bytes) // Nil for NULL
 	s.Created = r.created.Time
 	s.ErasedAt = r.erased.Time
-	return &s
+	return s, r.Generation != 0
 }
 
 const (
@@ -112,7 +109,8 @@ func (t *tx) subject(ctx context.Context, sql string, args ...any) (vault.Subjec
 	if err := t.row(ctx, "reading a person's row", sql, args, r.whole()...); err != nil {
 		return vault.Subject{}, err
 	}
-	return *r.subject(), nil
+	s, _ := r.subject()
+	return s, nil
 }
 
 // whole is what a row of the directory with all its columns is read into.
@@ -125,7 +123,8 @@ func readSubject(c pgx.CollectableRow) (vault.Subject, error) {
 	if err := c.Scan(r.whole()...); err != nil {
 		return vault.Subject{}, err
 	}
-	return *r.subject(), nil
+	s, _ := r.subject()
+	return s, nil
 }
 
 const insertSubject = `
