@@ -9,7 +9,8 @@ import (
 type LogEvent struct {
 	Index int64 `json:"index" doc:"Its place in the log, from 0"`
 	// Event is the leaf, as audit/FORMAT.md describes it.
-	Event json.RawMessage `json:"event,omitempty" doc:"The event, byte for byte as it was hashed; absent: pruned by age"`
+	Event   json.RawMessage `json:"event,omitempty" doc:"The event, byte for byte as it was hashed; absent: pruned by age, or altered"`
+	Altered bool            `json:"altered,omitempty" doc:"What the store has as the event is not what the log's tree has, or is gone and was not pruned: run fieldvault audit verify"`
 }
 
 // A LogEvents answers GET /v1/audit/entries.

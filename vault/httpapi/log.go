@@ -114,7 +114,10 @@ func (x *exchange) logEntries() (answer, error) {
 	}
 	out := api.LogEvents{Events: make([]api.LogEvent, len(page.Entries)), Next: page.Next}
 	for i, e := range page.Entries {
-		out.Events[i] = api.LogEvent{Index: e.Index, Event: e.Leaf}
+		out.Events[i] = api.LogEvent{Index: e.Index, Altered: e.Altered}
+		if !e.Altered {
+			out.Events[i].Event = e.Leaf
+		}
 	}
 	return encoded(http.StatusOK, out)
 }

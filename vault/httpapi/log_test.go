@@ -3,10 +3,12 @@ package httpapi_test
 import (
 	"context"
 	"crypto/ed25519"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,6 +165,51 @@ func TestEntriesAreFound(t *testing.T) {
 	}
 	if got := list("from=2026-01-01T00:00:00Z&limit=1000"); len(got) < 5 {
 		t.Errorf("of this time: %v", got)
+	}
+}
+
+// What somebody has rewritten or removed by SQL is not shown as an event of the log.
+func TestAlteredEntriesAreMarked(t *testing.T) {
+	w := serve(t)
+	for range 3 {
+		w.put(self, `{"email":"luisg@embraer.com.br"}`)
+	}
+	w.sequence()
+	list := func() (altered, absent []int64) {
+		var page api.LogEvents
+		w.do(ask{method: "GET", path: "/v1/audit/entries?limit=1000", token: "operator"}).want(200, &page)
+		for _, x := range page.Events {
+			if x.Altered {
+				altered = append(altered, x.Index)
+			}
+			if x.Event == nil {
+				absent = append(absent, x.Index)
+			}
+		}
+		return altered, absent
+	}
+	if altered, absent := list(); altered != nil || absent != nil {
+		t.Errorf("of a log as it was written %v are altered and %v absent", altered, absent)
+	}
+	w.vault.Tampered()
+	db, err := sql.Open("sqlite", w.vault.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // the test ends
+	for _, q := range []string{
+		`DROP TRIGGER event_intake_stands`, `DROP TRIGGER event_intake_stays`,
+		`UPDATE event_intake SET leaf = CAST(replace(CAST(leaf AS TEXT), 'allowed', 'denied') AS BLOB) WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = 1 AND idx = 2)`,
+		`UPDATE event_intake SET leaf = x'7b' WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = 1 AND idx = 3)`,
+		`DELETE FROM event_intake WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = 1 AND idx = 4)`,
+	} {
+		if _, err := db.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	altered, absent := list()
+	if want := []int64{2, 3, 4}; !slices.Equal(altered, want) || !slices.Equal(absent, want) {
+		t.Errorf("%v are altered and %v absent, want %v", altered, absent, want)
 	}
 }
 

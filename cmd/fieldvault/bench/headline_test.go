@@ -3,6 +3,7 @@ package bench_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -31,9 +32,17 @@ var headlineKeys = []string{
 	"reveal_1m_over_10k", "overhead_bytes_per_field", "rss_mib_1m",
 }
 
+// maxWAL is the server's max_wal_size, and how many files of 16 MiB that is.
+const (
+	maxWAL   = "8GB"
+	walFiles = 512
+)
+
 // use makes a new server one that has been used: its buffers have been touched, and there
-// are files of its write-ahead log to use again. A new one asks the kernel for both, page
-// by page and file by file, during whatever is measured first.
+// are as many files of its write-ahead log to use again as it keeps between two
+// checkpoints. A new one asks the kernel for both, page by page and file by file, during
+// whatever is measured first: each file that is not there yet is filled and synced while
+// commits wait, 50 ms here.
 func use(t *testing.T, url string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -46,7 +55,7 @@ func use(t *testing.T, url string) {
 		`ALTER TABLE bench_used ALTER x SET STORAGE PLAIN`,
 		`INSERT INTO bench_used SELECT repeat('x', 7900) FROM generate_series(1, 262144)`, // 2 GB, a row a page
 		`DROP TABLE bench_used`,
-		`DO $$ BEGIN FOR i IN 1..128 LOOP PERFORM pg_logical_emit_message(false, '', ''); PERFORM pg_switch_wal(); END LOOP; END $$`,
+		fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP PERFORM pg_logical_emit_message(false, '', ''); PERFORM pg_switch_wal(); END LOOP; END $$`, walFiles),
 		`CHECKPOINT`,
 	} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
@@ -61,7 +70,7 @@ func TestHeadline(t *testing.T) {
 	processtest.NeedProduction(t)
 	vault := transittest.StartOwn(t, transittest.Options{})
 	// A server of its size, as anybody would set it: the default is for a tenth of it.
-	pg := storetest.StartCluster(t, storetest.ClusterOptions{Durable: true, Settings: map[string]string{"shared_buffers": "2GB", "max_wal_size": "8GB"}})
+	pg := storetest.StartCluster(t, storetest.ClusterOptions{Durable: true, Settings: map[string]string{"shared_buffers": "2GB", "max_wal_size": maxWAL}})
 	g := &bench.Ground{
 		Program: string(processtest.Build(t)), Dir: t.TempDir(), Store: pg.Database(t),
 		Vault: vault.Address, Auth: vault.RootToken, Mount: vault.Mount, Prefix: "bench-",
