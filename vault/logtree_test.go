@@ -282,6 +282,54 @@ func TestAnAlteredLogIsNotGrown(t *testing.T) {
 	}
 }
 
+// Whoever takes from a person what was read of them, in what finds entries by person, is
+// found by a check of the log, and by who asks.
+func TestACheckFindsWhatHidesAPersonsEntries(t *testing.T) {
+	v, conn := onPostgres(t)
+	items := make([]vault.Item, 50)
+	for i := range items {
+		items[i] = vault.Item{Subject: fmt.Sprint("c-", i), Collection: "customer", Record: "self", Fields: []string{"email"}}
+		v.Put(t, items[i].Subject, "customer", "self", map[string]string{"email": email})
+	}
+	for range 90 {
+		if _, err := v.Reveal(t.Context(), v.As("app", "support"), items); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for sequence(t, v.Vault) > 0 {
+		continue
+	}
+	check := func() error {
+		_, err := v.Check(vault.Tenant{ID: 1, Name: vaulttest.Tenant}).Run(t.Context())
+		return err
+	}
+	history := func(subject string) (int, error) {
+		page, err := v.LogEntries(t.Context(), v.Operator(), vault.LogQuery{Subject: subject, Limit: 1000})
+		return len(page.Entries), err
+	}
+	if n, err := history("c-7"); n != 91 || err != nil {
+		t.Errorf("%d entries are about a person, want 91: %v", n, err)
+	}
+	if err := check(); err != nil {
+		t.Error(err)
+	}
+	v.Tampered()
+	exec(t, conn, `SET session_replication_role = replica`)
+	for _, sql := range []string{
+		`UPDATE audit_run SET people = substr(people, 9) WHERE tenant = 1 AND level = 1 AND n = 0 AND people <> ''`,
+		`DELETE FROM audit_run WHERE tenant = 1 AND level = 1 AND n = 0`,
+	} {
+		exec(t, conn, sql)
+		var bad *tree.BadError
+		if err := check(); !errors.As(err, &bad) || bad.Index != 0 {
+			t.Errorf("after %s the check says %v", sql, err)
+		}
+	}
+	if n, err := history("c-7"); !errors.Is(err, vault.ErrIntegrity) {
+		t.Errorf("%d entries are found without what finds them: %v", n, err)
+	}
+}
+
 // Without the signing key nothing is sequenced, and nothing is lost.
 func TestNothingIsSequencedWithoutTheSigningKey(t *testing.T) {
 	v := vaulttest.New(t)

@@ -127,6 +127,10 @@ type Tx interface {
 	// which index on it is not as the leaves have it. With a to beyond the log, whether
 	// there is more of it than the log has, too.
 	Misfiled(ctx context.Context, tenant int32, from, to int64) (index int64, found bool, err error)
+	// Refile makes anew, and alone, all that Misfiled compares of a tenant's log. progress
+	// is told how many entries are covered again. On PostgreSQL only the owner of the
+	// tables can.
+	Refile(ctx context.Context, tenant int32, progress func(done, total int64)) error
 	// Checkpoints lists at most limit signed checkpoints with sizes beyond after, by size.
 	Checkpoints(ctx context.Context, tenant int32, after int64, limit int) ([]Head, error)
 	// Stray lists at most limit rows of a tenant with ids beyond after that are not in

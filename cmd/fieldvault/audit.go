@@ -23,7 +23,7 @@ import (
 
 func newAudit(w world) *cobra.Command {
 	return group("audit", "Verify and follow the audit log, and learn from it",
-		auditVerify(w), auditFollow(w), auditExport(w), auditBreach(w), auditUsage(w), auditHoney(w), auditPrune(w))
+		auditVerify(w), auditFollow(w), auditExport(w), auditBreach(w), auditUsage(w), auditHoney(w), auditPrune(w), auditReindex(w))
 }
 
 // auditFrom are the flags that say where a log is read from.

@@ -19,5 +19,6 @@ func NewMap() *pgtype.Map {
 // Byteas is how events and hashes are sent.
 type Byteas = byteas
 
-// SmallRuns makes runs small: of 8, 16 and 32 leaves.
-func (s *Store) SmallRuns() { s.runs = runShape{first: 3, fan: 1, levels: 3} }
+// SmallRuns makes runs small: of 8, 16 and 32 leaves, in 2, 4 and 8 buckets, of which one
+// at a time is merged.
+func (s *Store) SmallRuns() { s.runs = runShape{first: 3, fan: 1, levels: 3, bucket: 2, merged: 3} }

@@ -177,13 +177,16 @@ func newLoadRoom(items int) *loadRoom {
 	return &loadRoom{subjects: make([]vault.Subject, 0, items), records: make([]vault.Record, 0, items)}
 }
 
-// keep returns a copy of b, which shares no memory with any other.
+// keep returns a copy of b, which shares no memory with any other. Nothing is not nil,
+// which stands for NULL.
 func (m *loadRoom) keep(b []byte) []byte {
-	const piece = 16 << 10
-	if cap(m.bytes)-len(m.bytes) < len(b) {
-		if cap(m.subjects) == 1 || len(b) > piece/4 {
-			return bytes.Clone(b)
-		}
+	piece := min(cap(m.subjects)<<10, 16<<10)
+	switch {
+	case len(b) == 0:
+		return []byte{}
+	case cap(m.subjects) == 1 || len(b) > piece/2:
+		return bytes.Clone(b)
+	case cap(m.bytes)-len(m.bytes) < len(b):
 		m.bytes = make([]byte, 0, piece)
 	}
 	at := len(m.bytes)

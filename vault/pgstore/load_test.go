@@ -282,3 +282,25 @@ func TestSharedLoadFailures(t *testing.T) {
 		t.Errorf("no tenant: %v", err)
 	}
 }
+
+// What is empty and what is not there are told apart, in loads of one item and of several.
+func TestAnEmptyRecordIsNoDeletedOne(t *testing.T) {
+	s, url := open(t)
+	admin := db(t, url)
+	id := tenant(t, s, "acme")
+	p, other := person(t, s, id, "alice"), person(t, s, id, "bob")
+	run(t, admin, `UPDATE record SET sealed = '' WHERE tenant = $1 AND uid = $2`, id, p.UID)
+	ref := vault.Ref{Lookup: p.Lookup, Collection: 1, Record: "self"}
+	for _, items := range [][]vault.Ref{{ref}, {ref, {Lookup: other.Lookup, Collection: 1, Record: "self"}}, {{Lookup: other.Lookup, Collection: 1, Record: "self"}, ref}} {
+		l, err := s.LoadForReveal(t.Context(), vault.LoadQuery{Tenant: id, Items: items})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range items {
+			r := l.Items[i].Record
+			if r == nil || r.Deleted || (len(r.Sealed) == 0) != (string(items[i].Lookup) == string(p.Lookup)) {
+				t.Errorf("item %d of %d is %+v", i, len(items), r)
+			}
+		}
+	}
+}

@@ -26,14 +26,17 @@ type runShape struct {
 	first  int // bits of level 1
 	fan    int // bits of how many runs are merged into one of the next level
 	levels int
+	bucket int // bits of how many entries a bucket holds on average, at most
+	merged int // bits of how many entries are in memory, on average, while runs are merged
 }
 
-func defaultRuns() runShape { return runShape{first: 12, fan: 4, levels: 3} }
+// defaultRuns keeps buckets in their rows: they hold 128 entries, or 1 KiB, on average.
+func defaultRuns() runShape { return runShape{first: 12, fan: 4, levels: 3, bucket: 7, merged: 16} }
 
 func (s runShape) bits(level int) int { return s.first + (level-1)*s.fan }
 
-// bucketBits keeps buckets in their rows: they hold 128 entries, or 1 KiB, on average.
-func (s runShape) bucketBits(level int) int { return max(0, s.bits(level)-7) }
+// bucketBits are those that the numbers of a run's buckets have.
+func (s runShape) bucketBits(level int) int { return max(0, s.bits(level)-s.bucket) }
 
 // An entry of a run is the last 40 bits of the person's uid, which are random, and behind
 // them where in the run the leaf is. A bucket holds the entries with the same first bits,
@@ -58,19 +61,27 @@ type bucket struct {
 	people []byte
 }
 
-// buckets sorts entries and cuts them into buckets.
-func buckets(entries []uint64, bits int) []bucket {
+// A part of a run is its buckets with numbers from <= b < to.
+type part struct {
+	from, to int32
+	list     []bucket
+}
+
+// newPart sorts entries into buckets, empty ones too: one that is not there was removed.
+// Entries of other buckets do not count.
+func newPart(from, to int32, entries []uint64, bits int) part {
 	slices.Sort(entries)
-	packed := make([]byte, 0, len(entries)*entrySize)
-	var list []bucket
-	for from := 0; from < len(entries); {
-		b, to, at := bucketOf(entries[from], bits), from, len(packed)
-		for ; to < len(entries) && bucketOf(entries[to], bits) == b; to++ {
-			packed = binary.BigEndian.AppendUint64(packed, entries[to])
+	packed, p, n := make([]byte, 0, len(entries)*entrySize), part{from, to, make([]bucket, 0, to-from)}, 0
+	for b := from; b < to; b++ {
+		at := len(packed)
+		for ; n < len(entries) && bucketOf(entries[n], bits) <= b; n++ {
+			if bucketOf(entries[n], bits) == b {
+				packed = binary.BigEndian.AppendUint64(packed, entries[n])
+			}
 		}
-		list, from = append(list, bucket{b, packed[at:len(packed):len(packed)]}), to
+		p.list = append(p.list, bucket{b, packed[at:len(packed):len(packed)]})
 	}
-	return list
+	return p
 }
 
 // unpack appends the entries of a bucket. What is no whole entry does not count: a bucket
@@ -80,12 +91,6 @@ func unpack(entries []uint64, people []byte, add uint64) []uint64 {
 		entries = append(entries, binary.BigEndian.Uint64(people)+add)
 	}
 	return entries
-}
-
-// A part of a run is its buckets with numbers from <= b < to.
-type part struct {
-	from, to int32
-	list     []bucket
 }
 
 // A runBuilder makes the runs of one log.
@@ -99,9 +104,15 @@ type runBuilder struct {
 // file stores the runs that a growth completes.
 func (t *tx) file(ctx context.Context, doing string, g *trail.Growth) error {
 	b := &runBuilder{tx: t, doing: doing, tenant: g.Tenant, leaves: g.Leaves}
-	for level := 1; level <= t.runs.levels; level++ {
-		bits := t.runs.bits(level)
-		for n := g.From >> bits; n < g.Head.Size>>bits; n++ {
+	return b.complete(ctx, g.From, g.Head.Size)
+}
+
+// complete stores the runs that are complete at one size of the log, and were not at
+// another.
+func (b *runBuilder) complete(ctx context.Context, before, size int64) error {
+	for level := 1; level <= b.runs.levels; level++ {
+		bits := b.runs.bits(level)
+		for n := before >> bits; n < size>>bits; n++ {
 			err := b.build(ctx, level, n, func(p part) error { return b.insert(ctx, level, n, p) })
 			if err != nil {
 				return err
@@ -117,20 +128,20 @@ func (b *runBuilder) build(ctx context.Context, level int, n int64, each func(pa
 	if level > 1 {
 		return b.merge(ctx, level, n, each)
 	}
-	entries, err := b.entries(ctx, n)
+	entries, err := b.entries(ctx, 1, n)
 	if err != nil {
 		return err
 	}
 	bits := b.runs.bucketBits(1)
-	return each(part{0, 1 << bits, buckets(entries, bits)})
+	return each(newPart(0, 1<<bits, entries, bits))
 }
 
 const leafPeople = `SELECT idx, about FROM audit_leaf WHERE tenant = $1 AND idx >= $2 AND idx < $3 AND about IS NOT NULL`
 
-// entries are those of a run of level 1.
-func (b *runBuilder) entries(ctx context.Context, n int64) ([]uint64, error) {
-	begin := n << b.runs.first
-	end, stored := begin+1<<b.runs.first, begin+1<<b.runs.first
+// entries are those of a run, by its leaves.
+func (b *runBuilder) entries(ctx context.Context, level int, n int64) ([]uint64, error) {
+	begin, end := n<<b.runs.bits(level), (n+1)<<b.runs.bits(level)
+	stored := end
 	if len(b.leaves) > 0 {
 		stored = max(begin, b.leaves[0].Index)
 	}
@@ -155,25 +166,29 @@ func (b *runBuilder) entries(ctx context.Context, n int64) ([]uint64, error) {
 	return entries, nil
 }
 
-// mergedAtOnce bounds how many entries of a run are in memory, on average.
-const mergedAtOnce = 1 << 16
-
+// merge makes a run from those beneath, so many of their buckets at a time, and from its
+// leaves where one of these was removed.
 func (b *runBuilder) merge(ctx context.Context, level int, n int64, each func(part) error) error {
-	below := level - 1
-	bits, step := b.runs.bucketBits(level), b.runs.bits(below)-b.runs.bucketBits(below)+b.runs.fan
-	per := int32(max(1, mergedAtOnce>>step)) //nolint:gosec // at most 2^16
+	below, fan := level-1, int64(1)<<b.runs.fan
+	bits, last := b.runs.bucketBits(level), int32(1)<<b.runs.bucketBits(below)
+	step := b.runs.bits(below) - b.runs.bucketBits(below) + b.runs.fan
 	finer := bits - b.runs.bucketBits(below)
-	for from := int32(0); from < 1<<b.runs.bucketBits(below); from += per {
-		to := min(from+per, 1<<b.runs.bucketBits(below))
-		list, err := b.stored(ctx, below, n<<b.runs.fan, (n+1)<<b.runs.fan, from, to)
+	for from := int32(0); from < last; from += int32(1) << max(0, b.runs.merged-step) {
+		to := min(from+int32(1)<<max(0, b.runs.merged-step), last)
+		list, err := b.stored(ctx, below, n*fan, (n+1)*fan, from, to)
 		if err != nil {
 			return err
 		}
 		var entries []uint64
 		for _, r := range list {
-			entries = unpack(entries, r.people, uint64(r.n-n<<b.runs.fan)<<b.runs.bits(below)) //nolint:gosec // not negative
+			entries = unpack(entries, r.people, uint64(r.n-n*fan)<<b.runs.bits(below)) //nolint:gosec // not negative
 		}
-		if err := each(part{from << finer, to << finer, buckets(entries, bits)}); err != nil {
+		if int64(len(list)) != fan*int64(to-from) {
+			if entries, err = b.entries(ctx, level, n); err != nil {
+				return err
+			}
+		}
+		if err := each(newPart(from<<finer, to<<finer, entries, bits)); err != nil {
 			return err
 		}
 	}
@@ -205,9 +220,6 @@ INSERT INTO audit_run (tenant, level, n, bucket, people)
 SELECT $1, $2, $3, b.* FROM unnest($4::integer[], $5::bytea[]) b`
 
 func (b *runBuilder) insert(ctx context.Context, level int, n int64, p part) error {
-	if len(p.list) == 0 {
-		return nil
-	}
 	numbers, people := make([]int32, len(p.list)), make(byteas, len(p.list))
 	for i, k := range p.list {
 		numbers[i], people[i] = k.number, k.people
@@ -216,10 +228,14 @@ func (b *runBuilder) insert(ctx context.Context, level int, n int64, p part) err
 	return err
 }
 
-const runsBeyond = `
+const (
+	anyRuns = `SELECT EXISTS (SELECT FROM audit_run WHERE tenant = $1 AND level = $2)`
+
+	runsBeyond = `
 SELECT EXISTS (
     SELECT FROM generate_series(0, $4::integer - 1) b(bucket)
     CROSS JOIN LATERAL (SELECT FROM audit_run WHERE tenant = $1 AND level = $2 AND bucket = b.bucket AND n >= $3 LIMIT 1) r)`
+)
 
 // Misfiled makes the runs that end there again, and compares. They are the only index of
 // this store that is in tables, where SQL can change it. What is wrong with a run is wrong
@@ -250,10 +266,56 @@ func (t *tx) Misfiled(ctx context.Context, tenant int32, from, to int64) (index 
 // beyond says whether there are runs that a log of the given size does not have.
 func (b *runBuilder) beyond(ctx context.Context, size int64) (found bool, err error) {
 	for level := 1; level <= b.runs.levels && !found && err == nil; level++ {
-		args := []any{b.tenant, level, size >> b.runs.bits(level), int32(1) << b.runs.bucketBits(level)}
-		err = b.row(ctx, b.doing, runsBeyond, args, &found)
+		query, args := anyRuns, []any{b.tenant, level}
+		if n := size >> b.runs.bits(level); n > 0 {
+			query, args = runsBeyond, append(args, n, int32(1)<<b.runs.bucketBits(level))
+		}
+		err = b.row(ctx, b.doing, query, args, &found)
 	}
 	return found, err
+}
+
+// refiling keeps those away who grow the log, and lets rows be deleted.
+func refiling() []string {
+	return []string{
+		`SELECT FROM audit_lead WHERE one FOR UPDATE`,
+		`ALTER TABLE audit_run DISABLE TRIGGER USER`,
+	}
+}
+
+const (
+	deleteRuns = `DELETE FROM audit_run WHERE tenant = $1`
+	refiled    = `ALTER TABLE audit_run ENABLE TRIGGER USER`
+)
+
+// Refile takes as long as reading the leaves of the whole log, and nothing is put into any
+// log meanwhile.
+func (t *tx) Refile(ctx context.Context, tenant int32, progress func(done, total int64)) error {
+	const doing = "making anew what finds entries of the log by person"
+	if err := t.extend(ctx, doing, longStatements); err != nil {
+		return err
+	}
+	for _, sql := range refiling() {
+		if _, err := t.exec(ctx, doing, sql); err != nil {
+			return err
+		}
+	}
+	if _, err := t.exec(ctx, doing, deleteRuns, tenant); err != nil {
+		return err
+	}
+	var size int64
+	if err := t.row(ctx, doing, sizeOf, []any{tenant}, &size); err != nil {
+		return err
+	}
+	b := &runBuilder{tx: t, doing: doing, tenant: tenant}
+	for end := int64(1) << t.runs.first; end <= size; end += 1 << t.runs.first {
+		if err := b.complete(ctx, end-1<<t.runs.first, end); err != nil {
+			return err
+		}
+		progress(end, size)
+	}
+	_, err := t.exec(ctx, doing, refiled)
+	return err
 }
 
 // same says whether a run is what it has to be.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"pgregory.net/rapid"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
@@ -46,6 +48,18 @@ func (l *grownLog) grow(ctx context.Context, about ...uuid.UUID) error {
 		}
 		return tx.Grow(ctx, lease, 0, []trail.Growth{g})
 	})
+}
+
+// growBy adds leaves that are about so many different people.
+func (l *grownLog) growBy(tb testing.TB, n int) {
+	tb.Helper()
+	about := make([]uuid.UUID, n)
+	for i := range about {
+		about[i] = uuid.New()
+	}
+	if err := l.grow(tb.Context(), about...); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // find is what FindEntries has to return.
@@ -176,6 +190,60 @@ func TestEntriesAboutAPersonInALongLog(t *testing.T) {
 	}
 }
 
+// Who removes a part of what finds entries by person does not hide them.
+func TestAPersonWhoseRunIsGoneIsNotShownLess(t *testing.T) {
+	s, url := open(t)
+	s.SmallRuns()
+	admin := db(t, url)
+	run(t, admin, `SET session_replication_role = replica`)
+	who := uuid.New()
+	about := make([]uuid.UUID, 60)
+	for i := range about {
+		about[i] = who
+	}
+	for i, sql := range []string{
+		`DELETE FROM audit_run WHERE tenant = $1 AND level = 1 AND n = 6`,
+		`DELETE FROM audit_run WHERE tenant = $1 AND level = 2 AND n = 2`,
+		`DELETE FROM audit_run WHERE tenant = $1 AND level = 3`,
+		`UPDATE audit_run SET n = 7 WHERE tenant = $1 AND level = 1 AND n = 6`,
+		`INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 1000, now(), '')`,
+	} {
+		l := &grownLog{s: s, tenant: tenant(t, s, fmt.Sprint("tenant-", i))}
+		if err := l.grow(t.Context(), about...); err != nil {
+			t.Fatal(err)
+		}
+		run(t, admin, sql, l.tenant)
+		for _, newest := range []bool{false, true} {
+			f := trail.Find{About: who, Limit: 100, Newest: newest}
+			if got, err := l.found(t.Context(), f); !errors.Is(err, vault.ErrIntegrity) {
+				t.Errorf("after %s %d entries are found: %v", sql, len(got), err)
+			}
+		}
+	}
+}
+
+// A run that is merged from others does not lack what was removed of them.
+func TestRunsAreMergedFromLeavesWhereOthersAreGone(t *testing.T) {
+	s, url := open(t)
+	s.SmallRuns()
+	admin := db(t, url)
+	run(t, admin, `SET session_replication_role = replica`)
+	l := &grownLog{s: s, tenant: tenant(t, s, "acme")}
+	l.growBy(t, 14)
+	run(t, admin, `DELETE FROM audit_run WHERE n = 0 AND bucket = 1`)
+	l.growBy(t, 14)
+	l.growBy(t, 14)
+	for i := range l.leaves[:32] {
+		f := trail.Find{About: l.leaves[i].About, Limit: 10}
+		if got, err := l.found(t.Context(), f); err != nil || !slices.Equal(got, []int64{int64(i)}) {
+			t.Errorf("entry %d is found as %v, %v", i, got, err)
+		}
+	}
+	if index, found, err := l.misfiled(t.Context(), 16, 42); err != nil || found {
+		t.Errorf("from index %d on it is said not to be as it should: %v", index, err)
+	}
+}
+
 // Whatever is done to a run by SQL, a check names where it begins. A check in parts names
 // what ends in each.
 func TestAlteredRunsAreFound(t *testing.T) {
@@ -185,13 +253,7 @@ func TestAlteredRunsAreFound(t *testing.T) {
 	run(t, admin, `SET session_replication_role = replica`)
 	l := &grownLog{s: s, tenant: tenant(t, s, "acme")}
 	for range 5 {
-		about := make([]uuid.UUID, 14)
-		for i := range about {
-			about[i] = uuid.New()
-		}
-		if err := l.grow(t.Context(), about...); err != nil {
-			t.Fatal(err)
-		}
+		l.growBy(t, 14)
 	}
 	whole := func(sql string) string { return sql + ` WHERE tenant = $1 AND ` }
 	for _, c := range []struct {
@@ -204,8 +266,8 @@ func TestAlteredRunsAreFound(t *testing.T) {
 		{whole(`DELETE FROM audit_run`) + `level = 2 AND n = 1`, 0, 70, 16},
 		{whole(`DELETE FROM audit_run`) + `level = 3 AND n = 1`, 60, 70, 32},
 		{whole(`UPDATE audit_run SET people = substr(people, 9)`) + `level = 1 AND n = 3`, 0, 70, 24},
-		{whole(`UPDATE audit_run SET people = substr(people, 1, 63)`) + `level = 1 AND n = 3`, 0, 70, 24},
-		{whole(`UPDATE audit_run SET people = set_byte(people, 7, 0)`) + `level = 3 AND n = 0`, 0, 70, 0},
+		{whole(`UPDATE audit_run SET people = people || '\x00'`) + `level = 1 AND n = 3`, 0, 70, 24},
+		{whole(`UPDATE audit_run SET people = set_byte(people, 7, get_byte(people, 7) # 1)`) + `level = 3 AND n = 0 AND people <> ''`, 0, 70, 0},
 		{whole(`UPDATE audit_run SET people = people || substr(people, 1, 8)`) + `level = 2 AND n = 3`, 0, 70, 48},
 		{whole(`UPDATE audit_run SET n = 2`) + `level = 3 AND n = 1`, 0, 70, 32},
 		{whole(`UPDATE audit_run SET n = 9`) + `level = 1 AND n = 7`, 0, 1000, 56},
@@ -224,5 +286,60 @@ func TestAlteredRunsAreFound(t *testing.T) {
 		if index, found, err := l.misfiled(t.Context(), 0, 1<<60); err != nil || found {
 			t.Fatalf("as it was it is said to be wrong from %d on: %v", index, err)
 		}
+	}
+}
+
+// All of a log's runs are made anew, whatever was done to them; no others, and the triggers
+// guard them afterwards.
+func TestRunsAreMadeAnew(t *testing.T) {
+	s, url := open(t)
+	s.SmallRuns()
+	admin := db(t, url)
+	var logs []*grownLog
+	for i := range 2 {
+		l := &grownLog{s: s, tenant: tenant(t, s, fmt.Sprint("tenant-", i))}
+		logs = append(logs, l)
+		for range 5 {
+			l.growBy(t, 14)
+		}
+	}
+	const all = `SELECT count(*) FROM audit_run WHERE tenant = $1`
+	before := number(t, admin, all, logs[0].tenant)
+	for _, sql := range []string{
+		`SET session_replication_role = replica`,
+		`DELETE FROM audit_run WHERE level < 3`, `UPDATE audit_run SET people = ''`,
+		`INSERT INTO audit_run (tenant, level, n, bucket, people) SELECT id, 1, 8, 0, '' FROM tenant`,
+		`SET session_replication_role = origin`,
+	} {
+		run(t, admin, sql)
+	}
+	var done, total int64
+	update(t, s, func(ctx context.Context, tx vault.Tx) error {
+		return tx.Refile(ctx, logs[0].tenant, func(d, of int64) { done, total = d, of })
+	})
+	if done != 64 || total != 70 {
+		t.Errorf("%d of %d entries are covered again, want 64 of 70", done, total)
+	}
+	if n := number(t, admin, all, logs[0].tenant); n != before {
+		t.Errorf("there are %d rows, want %d", n, before)
+	}
+	if index, found, err := logs[0].misfiled(t.Context(), 0, 1<<60); err != nil || found {
+		t.Errorf("made anew, it is said to be wrong from %d on: %v", index, err)
+	}
+	if _, found, err := logs[1].misfiled(t.Context(), 0, 1<<60); err != nil || !found {
+		t.Errorf("the log of another tenant was made anew, too: %v", err)
+	}
+	_, err := admin.Exec(t.Context(), `DELETE FROM audit_run`)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "23000" {
+		t.Errorf("deleting afterwards: %v, want that a trigger refuses it", err)
+	}
+	for range 2 {
+		if err := logs[0].grow(t.Context(), uuid.New(), uuid.New(), uuid.New()); err != nil {
+			t.Error(err)
+		}
+	}
+	if index, found, err := logs[0].misfiled(t.Context(), 0, 1<<60); err != nil || found {
+		t.Errorf("grown on, it is said to be wrong from %d on: %v", index, err)
 	}
 }

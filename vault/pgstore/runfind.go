@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"sort"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/vault"
 )
 
 // A span is the runs of one level with numbers from <= n < to.
@@ -92,8 +94,12 @@ func (r *runFinder) tail(ctx context.Context, begin int64) error {
 	return err
 }
 
-// runsAtOnce bounds how many runs are read for one answer of the database.
-const runsAtOnce = 64
+// What is read of runs at once, while little is found: twice as many as before, but no
+// more than runsAtOnce, and than are some bytesAtOnce by those before.
+const (
+	runsAtOnce  = 64
+	bytesAtOnce = 1 << 20
+)
 
 const (
 	bucketsOf = `
@@ -112,78 +118,98 @@ func (r *runFinder) span(ctx context.Context, s span) error {
 	}
 	s.from, s.to = max(s.from, r.FromIndex>>bits), min(s.to, (r.BelowIndex-1)>>bits+1)
 	number := bucketOf(runEntry(r.About, 0), r.runs.bucketBits(s.level))
-	for s.from < s.to && len(r.found) < r.Limit {
-		args := []any{r.tenant, s.level, number, s.from, s.to, runsAtOnce}
-		list, err := rows(ctx, r.tx, r.doing, query, args, func(row pgx.CollectableRow) (b storedBucket, err error) {
+	for most := int64(2); s.from < s.to && len(r.found) < r.Limit; {
+		n := min(most, s.to-s.from)
+		list, err := rows(ctx, r.tx, r.doing, query, []any{r.tenant, s.level, number, s.from, s.to, n}, func(row pgx.CollectableRow) (b storedBucket, err error) {
 			err = row.Scan(&b.n, &b.people)
 			return b, err
 		})
 		if err != nil {
 			return err
 		}
-		if err := r.fetch(ctx, r.indexes(list, bits)); err != nil {
-			return err
+		size := 1
+		for i, b := range list {
+			want := s.from + int64(i)
+			if r.Newest {
+				want = s.to - 1 - int64(i)
+			}
+			if b.n != want {
+				return errRunGone()
+			}
+			size += len(b.people)
+			if err := r.bucket(ctx, b, bits); err != nil {
+				return err
+			}
 		}
-		switch last := len(list) - 1; {
-		case len(list) < runsAtOnce:
-			return nil
-		case r.Newest:
-			s.to = list[last].n
-		default:
-			s.from = list[last].n + 1
+		if int64(len(list)) != n {
+			return errRunGone()
 		}
+		if r.Newest {
+			s.to -= n
+		} else {
+			s.from += n
+		}
+		most = max(1, min(2*n, runsAtOnce, n*bytesAtOnce/int64(size)))
 	}
 	return nil
 }
 
-// indexes are those of the leaves that buckets name for the person, in order.
-func (r *runFinder) indexes(list []storedBucket, bits int) (indexes []int64) {
-	first := runEntry(r.About, 0)
-	for _, b := range list {
-		n := len(b.people) / entrySize
-		entry := func(i int) uint64 { return binary.BigEndian.Uint64(b.people[i*entrySize:]) }
-		from := len(indexes)
-		for i := sort.Search(n, func(i int) bool { return entry(i) >= first }); i < n && entry(i)>>offsetBits == first>>offsetBits; i++ {
-			index := b.n<<bits + int64(entry(i)-first) //nolint:gosec // at most 24 bits
-			if index >= r.FromIndex && index < r.BelowIndex {
-				indexes = append(indexes, index)
-			}
-		}
-		if r.Newest {
-			slices.Reverse(indexes[from:])
-		}
-	}
-	return indexes
+// errRunGone: to answer without it would hide what is in it.
+func errRunGone() error {
+	return fmt.Errorf("finding entries of the log by person: %w: a part of what finds them is not there: run `fieldvault audit verify --store`", vault.ErrIntegrity)
 }
 
 // namedAtOnce bounds how many leaves are read by their indexes at once.
-const namedAtOnce = 1024
+const namedAtOnce = 4096
 
-// entriesNamed reads leaves by their whole key. The person is compared, since a bucket
-// holds a part of the uid.
-const entriesNamed = `
-SELECT ` + entryColumns + ` FROM unnest($2::bigint[]) q(idx)
-CROSS JOIN LATERAL (SELECT * FROM audit_leaf WHERE tenant = $1 AND idx = q.idx OFFSET 0) l
-LEFT JOIN event_intake i ON i.id = l.intake
-WHERE l.about = $5 AND ($3::timestamptz IS NULL OR l.at >= $3) AND ($4::timestamptz IS NULL OR l.at < $4)`
-
-// fetch reads the leaves with these indexes, until there are enough.
-func (r *runFinder) fetch(ctx context.Context, indexes []int64) error {
-	for n := min(r.Limit, namedAtOnce); len(indexes) > 0 && len(r.found) < r.Limit; n = min(2*n, namedAtOnce) {
-		n = min(n, len(indexes))
-		args := []any{r.tenant, indexes[:n], at(r.From), at(r.To), anyID(r.About)}
-		list, err := rows(ctx, r.tx, r.doing, entriesNamed, args, readEntry)
-		if err != nil {
+// bucket finds the leaves that a bucket names for the person, in the order that is asked
+// for, until there are enough.
+func (r *runFinder) bucket(ctx context.Context, b storedBucket, bits int) error {
+	entry := func(i int) uint64 { return binary.BigEndian.Uint64(b.people[i*entrySize:]) }
+	begin := b.n << bits
+	first := runEntry(r.About, max(0, r.FromIndex-begin))
+	last := runEntry(r.About, min(r.BelowIndex-begin, 1<<offsetBits)-1)
+	from := sort.Search(len(b.people)/entrySize, func(i int) bool { return entry(i) >= first })
+	to := sort.Search(len(b.people)/entrySize, func(i int) bool { return entry(i) > last })
+	for n := r.Limit; from < to && len(r.found) < r.Limit; n *= 2 {
+		n = min(n, namedAtOnce, to-from)
+		i := from
+		if r.Newest {
+			i, to = to-n, to-n
+		} else {
+			from += n
+		}
+		indexes := make([]int64, n)
+		for k := range indexes {
+			indexes[k] = begin + int64(entry(i+k)-runEntry(r.About, 0)) //nolint:gosec // at most 24 bits
+		}
+		if err := r.fetch(ctx, indexes); err != nil {
 			return err
 		}
-		slices.SortFunc(list, func(x, y trail.Entry) int {
-			if r.Newest {
-				x, y = y, x
-			}
-			return cmp.Compare(x.Index, y.Index)
-		})
-		r.found = append(r.found, list[:min(len(list), r.Limit-len(r.found))]...)
-		indexes = indexes[n:]
 	}
 	return nil
+}
+
+// Leaves are read by their whole key. The person is compared, since an entry of a run has
+// a part of the uid.
+const (
+	leavesNamed = `
+SELECT l.* FROM unnest($2::bigint[]) q(idx)
+CROSS JOIN LATERAL (SELECT * FROM audit_leaf WHERE tenant = $1 AND idx = q.idx OFFSET 0) l
+WHERE l.about = $6 AND ($3::timestamptz IS NULL OR l.at >= $3) AND ($4::timestamptz IS NULL OR l.at < $4)`
+
+	entriesNamed       = `SELECT ` + entryColumns + ` FROM (` + leavesNamed + ` ORDER BY l.idx LIMIT $5) l LEFT JOIN event_intake i ON i.id = l.intake ORDER BY l.idx`
+	newestEntriesNamed = `SELECT ` + entryColumns + ` FROM (` + leavesNamed + ` ORDER BY l.idx DESC LIMIT $5) l LEFT JOIN event_intake i ON i.id = l.intake ORDER BY l.idx DESC`
+)
+
+// fetch reads the leaves with these indexes, but no more than are wanted.
+func (r *runFinder) fetch(ctx context.Context, indexes []int64) error {
+	query := entriesNamed
+	if r.Newest {
+		query = newestEntriesNamed
+	}
+	args := []any{r.tenant, indexes, at(r.From), at(r.To), r.Limit - len(r.found), anyID(r.About)}
+	list, err := rows(ctx, r.tx, r.doing, query, args, readEntry)
+	r.found = append(r.found, list...)
+	return err
 }

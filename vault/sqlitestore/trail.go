@@ -248,6 +248,14 @@ func (t *tx) Misfiled(context.Context, int32, int64, int64) (int64, bool, error)
 	return 0, false, nil
 }
 
+// Refile has nothing to make.
+func (t *tx) Refile(context.Context, int32, func(done, total int64)) error {
+	if err := t.usable(true); err != nil {
+		return fmt.Errorf("indexing the log anew: %w", err)
+	}
+	return nil
+}
+
 func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]trail.Entry, error) {
 	query, order := selectEntries, ` ORDER BY l.idx LIMIT ?6`
 	if f.Newest {

@@ -82,6 +82,7 @@ func trails(w *world) {
 	w.run("Lease", trailLease)
 	w.run("Grow", trailGrow)
 	w.run("Find", trailFind)
+	w.run("Refile", trailRefile)
 	w.run("Pending", trailPending)
 	w.run("Prune", trailPrune)
 	w.run("AppendOnly", trailRefusals)
@@ -233,6 +234,28 @@ func trailFind(w *world) {
 			w.equal(c.name, got, c.want)
 			return nil
 		})
+	}
+}
+
+// What a store finds entries by person with is as it should be, and can be made anew.
+func trailRefile(w *world) {
+	a := w.tenant()
+	rows := w.intake(a, 4)
+	w.is("Grow", w.grow(w.leadNow(), 0, growth(a, 0, rows, uuid.New())), nil)
+	for range 2 {
+		w.view(func(ctx context.Context, tx vault.Tx) error {
+			_, found, err := tx.Misfiled(ctx, a, 0, 1<<60)
+			w.is("Misfiled", err, nil)
+			w.equal("Misfiled", found, false)
+			return nil
+		})
+		w.update(func(ctx context.Context, tx vault.Tx) error {
+			return tx.Refile(ctx, a, func(int64, int64) {})
+		})
+	}
+	err := w.s.View(w.Context(), func(tx vault.Tx) error { return tx.Refile(w.Context(), a, func(int64, int64) {}) })
+	if err == nil {
+		w.Error("a View made an index anew")
 	}
 }
 

@@ -29,7 +29,8 @@ func TestAuditLife(t *testing.T) {
 				{name: "L10_a_third_of_the_people_erased", run: thirdErased},
 				{name: "L11_documents_are_in_the_log", run: documentsInLog},
 				{name: "L12_pruned_by_age", run: prunedLog},
-				{name: "L13_pruned_without_a_word", run: prunedSilently},
+				{name: "L13_indexed_anew", run: indexedAnew},
+				{name: "L14_pruned_without_a_word", run: prunedSilently},
 			} {
 				t.Run(c.name, func(t *testing.T) { c.run(t, w) })
 			}
@@ -219,6 +220,28 @@ func prunedLog(t *testing.T, w *world) {
 		w.bad(t, "one event more deleted and said to be pruned", want+1, l.name, "--store")
 	})
 	w.verifies(t, "put back", l.name, "--store")
+}
+
+// What finds events by person is made anew, by the owner alone, whatever somebody has put
+// there.
+func indexedAnew(t *testing.T, w *world) {
+	l := w.fill(t, "default", 800)
+	reindex := func(config string) (code int, out, said string) {
+		t.Helper()
+		return processtest.Build(t).Try(t, nil, "audit", "reindex", "--config", config, "--json")
+	}
+	if w.production {
+		w.sql(t, `INSERT INTO audit_run (tenant, level, n, bucket, people) VALUES ($1, 1, 3, 7, '')`, l.tenant)
+		w.bad(t, "an index of people beyond the log", l.size, l.name, "--store")
+		if code, _, said := reindex(w.config("node")); code != 1 || !strings.Contains(said, "owner") {
+			t.Errorf("the service's role makes an index anew: %d %s", code, said)
+		}
+	}
+	if code, out, said := reindex(w.otherStore(t, "keeper.url")); code != 0 || !strings.Contains(out, `"covered"`) {
+		t.Errorf("indexing anew: %d %s%s", code, out, said)
+	}
+	w.fill(t, l.name, l.size+1)
+	w.verifies(t, "indexed anew", l.name, "--store")
 }
 
 // Whoever sets the mark and deletes, without the log's own event, is found.

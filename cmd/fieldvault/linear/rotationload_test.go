@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	subjects = flag.Int("rotation.subjects", 6000, "people whose keys TestRotationUnderLoad moves") // the keys of more than one step in quiet
+	subjects = flag.Int("rotation.subjects", 4500, "people whose keys TestRotationUnderLoad moves") // the keys of more than one step in quiet
 	rate     = flag.Int("rotation.rate", 40, "requests a second of its clients together")
 )
 
