@@ -66,9 +66,10 @@ func (v *Vault) PruneLog(ctx context.Context, c accessctl.Caller, before time.Ti
 const codeReindexed = "reindexed"
 
 // ReindexLog makes anew what the store finds events by person with, where that is in
-// tables of its own, and says so in an event. It needs the action audit, as an operator at
-// the machine, and on PostgreSQL the rights of the tables' owner. progress is told how many
-// events of the log are covered again.
+// tables of its own, and then says so in an event. It needs the action audit, as an operator at
+// the machine, and on PostgreSQL the rights of the tables' owner. ErrIntegrity if the log
+// has other leaves than its newest checkpoint. progress is told how many events are covered
+// again.
 func (v *Vault) ReindexLog(ctx context.Context, c accessctl.Caller, progress func(done, total int64)) error {
 	t, s, _, err := v.openLog(ctx, c)
 	if err != nil {
@@ -77,16 +78,13 @@ func (v *Vault) ReindexLog(ctx context.Context, c accessctl.Caller, progress fun
 	if !isLocal(c) {
 		return v.denied(ctx, t, s, c, accessctl.ActionAudit)
 	}
-	e := v.event(t, s, c, accessctl.ActionAudit)
-	e.Code = codeReindexed
-	if err := v.record(ctx, t, e); err != nil {
-		return err
-	}
 	err = v.store.Update(ctx, func(tx Tx) error { return tx.Refile(ctx, t.row.ID, progress) })
 	if err != nil {
 		return fmt.Errorf("indexing the log anew: %w", err)
 	}
-	return nil
+	e := v.event(t, s, c, accessctl.ActionAudit)
+	e.Code = codeReindexed
+	return v.record(ctx, t, e)
 }
 
 // firstSince is the index of the first event of a time or later; the size of the log if

@@ -15,13 +15,14 @@ func auditReindex(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reindex",
 		Short: "Make anew what finds events by person",
-		Long: `Makes the table audit_run anew from the leaves of the log, for when "audit verify
---store" has found that events by person cannot be found as they should. An event
-says that it was done. No event is put into any log meanwhile; requests go on.
-It needs the database as the owner of its tables. Nodes that had ceased to put
-events into the log have to be started again afterwards. In an embedded store the
-database has an index of its own, and nothing is to do. It opens the store itself
-and acts as local:<user>.`,
+		Long: `Makes the table audit_run anew from the leaves of the log, for when "audit
+verify --store" has found that events by person cannot be found as they
+should. An event says that it was done. It may take minutes, half an hour at
+most: requests go on, but nothing is put into any log meanwhile, and rotations
+and changes of the catalog wait. It needs the database as the owner of its
+tables. Nodes that had ceased to put events into the log have to be started
+again afterwards. In an embedded store the database has an index of its own,
+and nothing is to do. It opens the store itself and acts as local:<user>.`,
 		Example: `  fieldvault audit reindex --config owner.yaml`,
 		Args:    cobra.NoArgs,
 	}
@@ -46,7 +47,7 @@ func reindexLog(c *cobra.Command, w world, p *parts, role string) error {
 	})
 	bar.end(err)
 	if err != nil && !errors.Is(err, vault.ErrDenied) {
-		return withHint(fmt.Errorf("indexing: %w", err), "it needs the database as the owner of its tables")
+		return withHint(fmt.Errorf("indexing: %w", err), "it needs the database as the owner of its tables, and that nobody else works on audit_run for a minute; nothing was changed")
 	}
 	if err != nil {
 		return deniedHint(fmt.Errorf("indexing: %w", err), role, accessctl.ActionAudit)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -11,14 +12,15 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/vault"
 )
 
 // Which entries of a log are about a person is asked rarely, and has to be noted of each.
 // In a b-tree by person every entry goes to a page of its own, which costs more than all
 // the rest of its row. So it is noted in runs (decision 9): whenever 4,096 leaves are
 // there, one statement stores what they are about, sorted; whenever 16 runs are there, one
-// that is merged from them. A run covers the same leaves for ever, is never changed, and
-// the leaves say what it has to be.
+// that is merged from them. A run covers the same leaves for ever, is never changed but by
+// [tx.Refile], and the leaves say what it has to be.
 
 // A runShape says which leaves a run covers: the n-th of level l those with indexes from
 // n * 2^bits(l) to (n+1) * 2^bits(l).
@@ -167,12 +169,13 @@ func (b *runBuilder) entries(ctx context.Context, level int, n int64) ([]uint64,
 }
 
 // merge makes a run from those beneath, so many of their buckets at a time, and from its
-// leaves where one of these was removed.
+// leaves, of which it then has all in memory, where one of these was removed.
 func (b *runBuilder) merge(ctx context.Context, level int, n int64, each func(part) error) error {
 	below, fan := level-1, int64(1)<<b.runs.fan
 	bits, last := b.runs.bucketBits(level), int32(1)<<b.runs.bucketBits(below)
 	step := b.runs.bits(below) - b.runs.bucketBits(below) + b.runs.fan
 	finer := bits - b.runs.bucketBits(below)
+	var all []uint64 // by the leaves, once they had to be read
 	for from := int32(0); from < last; from += int32(1) << max(0, b.runs.merged-step) {
 		to := min(from+int32(1)<<max(0, b.runs.merged-step), last)
 		list, err := b.stored(ctx, below, n*fan, (n+1)*fan, from, to)
@@ -184,15 +187,31 @@ func (b *runBuilder) merge(ctx context.Context, level int, n int64, each func(pa
 			entries = unpack(entries, r.people, uint64(r.n-n*fan)<<b.runs.bits(below)) //nolint:gosec // not negative
 		}
 		if int64(len(list)) != fan*int64(to-from) {
-			if entries, err = b.entries(ctx, level, n); err != nil {
+			if all, err = b.byLeaves(ctx, level, n, all); err != nil {
 				return err
 			}
+			entries = all
 		}
 		if err := each(newPart(from<<finer, to<<finer, entries, bits)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// byLeaves reads the entries of a run from its leaves, unless that was done.
+func (b *runBuilder) byLeaves(ctx context.Context, level int, n int64, all []uint64) ([]uint64, error) {
+	if all != nil {
+		return all, nil
+	}
+	if err := b.extend(ctx, b.doing, longStatements); err != nil {
+		return nil, err
+	}
+	all, err := b.entries(ctx, level, n)
+	if all == nil {
+		all = []uint64{} // nobody's
+	}
+	return all, err
 }
 
 // A storedBucket is one of the n-th run.
@@ -278,18 +297,25 @@ func (b *runBuilder) beyond(ctx context.Context, size int64) (found bool, err er
 // refiling keeps those away who grow the log, and lets rows be deleted.
 func refiling() []string {
 	return []string{
+		`SELECT set_config('lock_timeout', '60s', true)`,
 		`SELECT FROM audit_lead WHERE one FOR UPDATE`,
-		`ALTER TABLE audit_run DISABLE TRIGGER USER`,
+		`ALTER TABLE audit_run DISABLE TRIGGER audit_run_append_only`,
 	}
 }
 
 const (
 	deleteRuns = `DELETE FROM audit_run WHERE tenant = $1`
-	refiled    = `ALTER TABLE audit_run ENABLE TRIGGER USER`
+	refiled    = `ALTER TABLE audit_run ENABLE TRIGGER audit_run_append_only`
+
+	// leavesEnd says whether the leaves end where the newest checkpoint does.
+	leavesEnd = `
+SELECT ($2::bigint = 0 OR EXISTS (SELECT FROM audit_leaf WHERE tenant = $1 AND idx = $2::bigint - 1))
+   AND NOT EXISTS (SELECT FROM audit_leaf WHERE tenant = $1 AND idx >= $2::bigint)`
 )
 
-// Refile takes as long as reading the leaves of the whole log, and nothing is put into any
-// log meanwhile.
+// Refile takes as long as reading the leaves of the whole log, at most half an hour, and
+// nothing is put into any log meanwhile. A log whose leaves do not end where its newest
+// checkpoint does is [vault.ErrIntegrity].
 func (t *tx) Refile(ctx context.Context, tenant int32, progress func(done, total int64)) error {
 	const doing = "making anew what finds entries of the log by person"
 	if err := t.extend(ctx, doing, longStatements); err != nil {
@@ -300,19 +326,26 @@ func (t *tx) Refile(ctx context.Context, tenant int32, progress func(done, total
 			return err
 		}
 	}
-	if _, err := t.exec(ctx, doing, deleteRuns, tenant); err != nil {
-		return err
-	}
 	var size int64
 	if err := t.row(ctx, doing, sizeOf, []any{tenant}, &size); err != nil {
 		return err
 	}
-	b := &runBuilder{tx: t, doing: doing, tenant: tenant}
-	for end := int64(1) << t.runs.first; end <= size; end += 1 << t.runs.first {
-		if err := b.complete(ctx, end-1<<t.runs.first, end); err != nil {
+	var whole bool
+	if err := t.row(ctx, doing, leavesEnd, []any{tenant, size}, &whole); err != nil {
+		return err
+	}
+	if !whole {
+		return fmt.Errorf("%s: %w: its leaves do not end where its newest checkpoint does", doing, vault.ErrIntegrity)
+	}
+	if _, err := t.exec(ctx, doing, deleteRuns, tenant); err != nil {
+		return err
+	}
+	b, bits := &runBuilder{tx: t, doing: doing, tenant: tenant}, t.runs.bits(1)
+	for n := int64(0); n < size>>bits; n++ {
+		if err := b.complete(ctx, n<<bits, (n+1)<<bits); err != nil {
 			return err
 		}
-		progress(end, size)
+		progress((n+1)<<bits, size)
 	}
 	_, err := t.exec(ctx, doing, refiled)
 	return err

@@ -230,8 +230,9 @@ func TestRunsAreMergedFromLeavesWhereOthersAreGone(t *testing.T) {
 	run(t, admin, `SET session_replication_role = replica`)
 	l := &grownLog{s: s, tenant: tenant(t, s, "acme")}
 	l.growBy(t, 14)
-	run(t, admin, `DELETE FROM audit_run WHERE n = 0 AND bucket = 1`)
+	run(t, admin, `DELETE FROM audit_run WHERE level = 1 AND n = 0 AND bucket = 1`)
 	l.growBy(t, 14)
+	run(t, admin, `DELETE FROM audit_run WHERE level = 2 AND n = 0 AND bucket = 2`)
 	l.growBy(t, 14)
 	for i := range l.leaves[:32] {
 		f := trail.Find{About: l.leaves[i].About, Limit: 10}
@@ -329,7 +330,12 @@ func TestRunsAreMadeAnew(t *testing.T) {
 	if _, found, err := logs[1].misfiled(t.Context(), 0, 1<<60); err != nil || !found {
 		t.Errorf("the log of another tenant was made anew, too: %v", err)
 	}
-	_, err := admin.Exec(t.Context(), `DELETE FROM audit_run`)
+	run(t, admin, `INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 1::bigint << 50, now(), '')`, logs[1].tenant)
+	err := s.Update(t.Context(), func(tx vault.Tx) error { return tx.Refile(t.Context(), logs[1].tenant, func(int64, int64) {}) })
+	if !errors.Is(err, vault.ErrIntegrity) {
+		t.Errorf("a log with another size than its checkpoint is indexed: %v", err)
+	}
+	_, err = admin.Exec(t.Context(), `DELETE FROM audit_run`)
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "23000" {
 		t.Errorf("deleting afterwards: %v, want that a trigger refuses it", err)
