@@ -66,10 +66,10 @@ func (v *Vault) PruneLog(ctx context.Context, c accessctl.Caller, before time.Ti
 const codeReindexed = "reindexed"
 
 // ReindexLog makes anew what the store finds events by person with, where that is in
-// tables of its own, and then says so in an event. It needs the action audit, as an operator at
-// the machine, and on PostgreSQL the rights of the tables' owner. ErrIntegrity if the log
-// has other leaves than its newest checkpoint. progress is told how many events are covered
-// again.
+// tables of its own, and then says so in an event. It needs the action audit, as an
+// operator at the machine, and on PostgreSQL the rights of the tables' owner. ErrIntegrity
+// if the log has other leaves than its newest checkpoint. progress is told how many events
+// are covered again. It may be repeated.
 func (v *Vault) ReindexLog(ctx context.Context, c accessctl.Caller, progress func(done, total int64)) error {
 	t, s, _, err := v.openLog(ctx, c)
 	if err != nil {
@@ -84,7 +84,10 @@ func (v *Vault) ReindexLog(ctx context.Context, c accessctl.Caller, progress fun
 	}
 	e := v.event(t, s, c, accessctl.ActionAudit)
 	e.Code = codeReindexed
-	return v.record(ctx, t, e)
+	if err := v.record(ctx, t, e); err != nil {
+		return fmt.Errorf("the log is indexed anew, but no event says so: %w", err)
+	}
+	return nil
 }
 
 // firstSince is the index of the first event of a time or later; the size of the log if

@@ -46,11 +46,13 @@ func reindexLog(c *cobra.Command, w world, p *parts, role string) error {
 		bar.at(int(done))
 	})
 	bar.end(err)
-	if err != nil && !errors.Is(err, vault.ErrDenied) {
-		return withHint(fmt.Errorf("indexing: %w", err), "it needs the database as the owner of its tables, and that nobody else works on audit_run for a minute; nothing was changed")
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, vault.ErrDenied):
 		return deniedHint(fmt.Errorf("indexing: %w", err), role, accessctl.ActionAudit)
+	case errors.Is(err, vault.ErrIntegrity):
+		return withHint(fmt.Errorf("indexing: %w", err), "the log itself was altered: run `fieldvault audit verify --store`, which names where")
+	case err != nil:
+		return withHint(fmt.Errorf("indexing: %w", err), "it needs the database as the owner of its tables, and that nobody else works on audit_run for a minute; it may be repeated")
 	}
 	return answer(c, map[string]any{"covered": covered}, fmt.Sprintf("%d events of the log are found by person in the table again; later ones are looked through.", covered))
 }
