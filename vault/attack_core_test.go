@@ -40,27 +40,9 @@ permit(principal in Role::"operator", action, resource is Service);
 permit(principal in Role::"notes", action, resource in Collection::"other");
 permit(principal in Role::"subject", action, resource) when { context.own };`
 
-func events(t *testing.T, v *vaulttest.Vault) (list []audit.Event) {
+func events(t *testing.T, v *vaulttest.Vault) []audit.Event {
 	t.Helper()
-	err := v.Store.View(t.Context(), func(tx vault.Tx) error {
-		ts, err := tx.Tenants(t.Context())
-		if err != nil {
-			return err
-		}
-		es, err := tx.Events(t.Context(), ts[0].ID, 0, 10000)
-		for _, e := range es {
-			x, err := audit.ParseLeaf(e.Leaf)
-			if err != nil {
-				return err
-			}
-			list = append(list, x)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return v.Events(t)
 }
 
 func wantInvalid(t *testing.T, err error) {

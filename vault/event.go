@@ -1,10 +1,12 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -12,7 +14,6 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/audit/tree"
-	"github.com/fieldvault/fieldvault/crypto/field"
 )
 
 // The codes that events carry beside their outcome.
@@ -42,7 +43,7 @@ func actor(c accessctl.Caller, self uuid.UUID) string {
 // event begins the record of one decision.
 func (v *Vault) event(t *tenant, s *settings, c accessctl.Caller, a accessctl.Action) audit.Event {
 	e := audit.Event{
-		ID: v.newID(), Tenant: t.row.Name, Time: v.now(), Request: c.RequestID,
+		ID: v.eventID(t), Tenant: t.row.Name, Time: v.now(), Request: c.RequestID,
 		Actor: actor(c, uuid.Nil), Action: a, Purpose: c.Purpose, Outcome: audit.Allowed,
 	}
 	if s == nil {
@@ -76,65 +77,129 @@ func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) err
 
 // appendAll stores events with the transaction.
 func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.Event) error {
-	list, _, err := t.intakes(events)
+	list, err := t.intakes(events)
 	if err != nil {
 		return err
 	}
-	return tx.AppendEvents(ctx, list)
+	return tx.AppendEvents(ctx, list.rows)
 }
 
-// intake is an event as it is stored: with a MAC, so that a row that was written by
-// SQL is not taken into the log. The keeper, who may open no key, makes none.
+// intake is an event as it is stored.
 func (t *tenant) intake(e *audit.Event) (Intake, error) {
-	list, _, err := t.intakes([]audit.Event{*e})
+	list, err := t.intakes([]audit.Event{*e})
 	if err != nil {
 		return Intake{}, err
 	}
-	return list[0], nil
+	return list.rows[0], nil
 }
 
-// intakes are events as they are stored, one behind the other in memory, and the hashes
-// of their leaves.
-func (t *tenant) intakes(events []audit.Event) ([]Intake, []tree.Hash, error) {
+// intakes are the rows in which events are stored, in their order.
+type intakes struct {
+	rows   []Intake
+	ends   []int       // how many events the first row holds, the first two, and so on
+	leaves []tree.Hash // of each event
+}
+
+// intakes packs events into rows as they are stored.
+func (t *tenant) intakes(events []audit.Event) (list intakes, err error) {
+	if len(events) == 0 {
+		return list, nil
+	}
 	var room [1024]byte // most leaves are shorter
-	var all, macs []byte
+	if len(events) == 1 {
+		leaf, err := events[0].AppendLeaf(room[:0])
+		if err != nil {
+			return intakes{}, fmt.Errorf("encoding an event: %w", err)
+		}
+		list.leaves = []tree.Hash{tree.LeafHash(leaf)}
+		list.add(t, bytes.Clone(leaf), 1)
+		return list, nil
+	}
 	var leaves audit.LeafWriter
-	list, hashes := make([]Intake, len(events)), make([]tree.Hash, len(events))
+	pack, ok := packers.Get().(*trail.Packer)
+	if !ok {
+		pack = new(trail.Packer)
+	}
+	rows := (len(events) + trail.MaxPack - 1) / trail.MaxPack
+	per := (len(events) + rows - 1) / rows // about as many in each
+	if t.mac == nil {
+		per = 1 // a row without a MAC holds one event
+	}
+	list = intakes{rows: make([]Intake, 0, rows), ends: make([]int, 0, rows), leaves: make([]tree.Hash, len(events))}
 	for i := range events {
 		leaf, err := leaves.Append(room[:0], &events[i])
 		if err != nil {
-			return nil, nil, fmt.Errorf("encoding an event: %w", err)
+			return intakes{}, fmt.Errorf("encoding an event: %w", err)
 		}
-		if cap(all)-len(all) < len(leaf) {
-			all = make([]byte, 0, (len(events)-i)*(len(leaf)+len(leaf)/16))
+		list.leaves[i] = tree.LeafHash(leaf)
+		if pack.Events() == per || !pack.Fits(len(leaf)) {
+			list.add(t, pack.Append(nil), i)
 		}
-		all = append(all, leaf...)
-		list[i], hashes[i] = Intake{Tenant: t.row.ID, Leaf: tail(all, len(leaf))}, tree.LeafHash(leaf)
-		if t.mac != nil {
-			if macs == nil {
-				macs = make([]byte, 0, len(events)*field.ShortSize)
-			}
-			mac := t.mac.Short(labelEvent, hashes[i][:])
-			macs = append(macs, mac[:]...)
-			list[i].MAC = tail(macs, len(mac))
+		if err := pack.Add(leaf); err != nil {
+			return intakes{}, fmt.Errorf("encoding an event: %w", err)
 		}
 	}
-	return list, hashes, nil
+	list.add(t, pack.Append(nil), len(events))
+	packers.Put(pack)
+	return list, nil
 }
 
-// tail is the last n bytes of b, to which nothing can be appended in place.
-func tail(b []byte, n int) []byte { return b[len(b)-n : len(b) : len(b)] }
+// packers are empty.
+var packers sync.Pool //nolint:gochecknoglobals // memory, no state
 
-// labelEvent is what the MAC of an event is for. It is one of the leaf's hash.
+// add adds a row of the events up to the given one, with a MAC, so that a row that was
+// written by SQL is not taken into the log. The keeper, who may open no key, makes none.
+func (l *intakes) add(t *tenant, row []byte, end int) {
+	from := 0
+	if n := len(l.ends); n > 0 {
+		from = l.ends[n-1]
+	}
+	in := Intake{Tenant: t.row.ID, Leaf: row}
+	if t.mac != nil {
+		mac := t.mac.Short(labelEvent, oneAfterOther(l.leaves[from:end]))
+		in.MAC = mac[:]
+	}
+	l.rows, l.ends = append(l.rows, in), append(l.ends, end)
+}
+
+// oneAfterOther are hashes in one piece.
+func oneAfterOther(leaves []tree.Hash) []byte {
+	if len(leaves) == 1 {
+		return leaves[0][:]
+	}
+	b := make([]byte, 0, len(leaves)*len(tree.Hash{}))
+	for i := range leaves {
+		b = append(b, leaves[i][:]...)
+	}
+	return b
+}
+
+// labelEvent is what the MAC of a row of events is for. It is one of the hashes of their
+// leaves, one behind the other.
 const labelEvent = "event"
 
-// vouches says whether a node of the service has written an event, or a keeper, whose
-// events have no MAC: an operator at the machine, about a tenant as such or its keys.
-func (t *tenant) vouches(e *audit.Event, leaf tree.Hash, mac []byte) bool {
-	if len(mac) > 0 {
-		return t.mac.VerifyShort(mac, labelEvent, leaf[:])
+// vouches says whether a node of the service has written a row of events.
+func (t *tenant) vouches(leaves []tree.Hash, mac []byte) bool {
+	return t.mac.VerifyShort(mac, labelEvent, oneAfterOther(leaves))
+}
+
+// eventID makes the id of an event. One that is stored without a MAC has an id of version
+// 8 (RFC 9562, section 5.8), which no other has: whoever can write rows could else keep
+// an event out of the log by one of their own with its id, which would be there twice.
+func (v *Vault) eventID(t *tenant) uuid.UUID {
+	id := v.newID()
+	if t.mac == nil {
+		id[6] = id[6]&0xf | keepersVersion<<4
 	}
-	return e.UID == uuid.Nil && strings.HasPrefix(e.Actor, "local:") && (e.Action == accessctl.ActionKeys || e.Action == actionTenant)
+	return id
+}
+
+const keepersVersion = 8
+
+// keeps says whether an event is of a keeper, whose rows have no MAC: an operator at the
+// machine, about a tenant as such or its keys.
+func keeps(e *audit.Event) bool {
+	return e.ID.Version() == keepersVersion && e.UID == uuid.Nil && strings.HasPrefix(e.Actor, "local:") && (e.Action == accessctl.ActionKeys || e.Action == actionTenant)
 }
 
 // actionTenant is that of the event with which a tenant begins.
@@ -145,14 +210,14 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 	if len(events) == 0 {
 		return nil
 	}
-	intake, leaves, err := t.intakes(events)
+	list, err := t.intakes(events)
 	if err != nil {
 		return err
 	}
-	expected := v.expect(t, events, leaves)
+	expected := v.expect(t, events, &list)
 	var rows []int64 // none if it fails
 	defer func() { expected.Written(rows) }()
-	if rows, err = v.store.AppendEvents(ctx, intake); err != nil {
+	if rows, err = v.store.AppendEvents(ctx, list.rows); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
 	return nil
@@ -160,11 +225,11 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 
 // expect tells the part that grows the logs, if it is in this process, of events that
 // are about to be written. One that has no MAC is none that it may take unread.
-func (v *Vault) expect(t *tenant, events []audit.Event, leaves []tree.Hash) *trail.Expected {
+func (v *Vault) expect(t *tenant, events []audit.Event, list *intakes) *trail.Expected {
 	if v.sequencer == nil || t.mac == nil {
 		return nil
 	}
-	return v.sequencer.Expect(t.row.ID, events, leaves)
+	return v.sequencer.Expect(t.row.ID, events, list.leaves, list.ends)
 }
 
 // A tally counts views of fields for one person's event.

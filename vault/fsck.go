@@ -40,8 +40,8 @@ var errNoScan = errors.New("this store cannot be walked")
 
 const scanPage = 500
 
-// logPage is larger: events are small.
-const logPage = 10_000
+// logPage is larger: rows of events are small.
+const logPage = 2000
 
 // Fsck checks a whole store at rest against itself and the log: that every value
 // opens where it stands, that index entries are those of the values, that people's

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fieldvault/fieldvault/accessctl"
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/vault/rights"
 )
 
@@ -137,17 +138,28 @@ func (f *checking) log(ctx context.Context, t *tenant) error {
 			return fmt.Errorf("reading events: %w", err)
 		}
 		for _, stored := range page {
-			e, err := audit.ParseLeaf(stored.Leaf)
-			if err != nil || e.Tenant != t.row.Name {
-				f.report.add(t, uuid.Nil, uuid.Nil, "an event does not parse, or is another tenant's: it was changed by SQL")
-				continue
-			}
-			f.told.read(&e)
+			f.row(t, stored.Leaf)
 		}
 		if len(page) < logPage {
 			return nil
 		}
 		after = page[len(page)-1].ID
+	}
+}
+
+// row reads the events of a row.
+func (f *checking) row(t *tenant, row []byte) {
+	leaves, err := trail.Unpack(row)
+	if err != nil {
+		leaves = [][]byte{nil}
+	}
+	for _, leaf := range leaves {
+		e, err := audit.ParseLeaf(leaf)
+		if err != nil || e.Tenant != t.row.Name {
+			f.report.add(t, uuid.Nil, uuid.Nil, "an event does not parse, or is another tenant's: it was changed by SQL")
+			continue
+		}
+		f.told.read(&e)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/report"
 	"github.com/fieldvault/fieldvault/audit/trail"
+	"github.com/fieldvault/fieldvault/audit/tree"
 	"github.com/fieldvault/fieldvault/vault/catalog"
 )
 
@@ -85,8 +86,8 @@ type toldEvent struct {
 }
 
 // tellable lists the events of a history, as many as f's limit if there are: what is kept
-// from the reader leaves no gap by which it could be seen. One that was pruned, or is
-// no event any more, is left out, too.
+// from the reader leaves no gap by which it could be seen. One that was pruned or altered
+// is left out, too.
 //
 // A legal hold is not told to the person whom it is about: it may be kept from them.
 // Nobody is told who is bait: these entries are made to be handed on.
@@ -100,7 +101,7 @@ func tellable(ctx context.Context, tx Tx, tenant int32, f trail.Find, own bool) 
 		}
 		for i := range rows {
 			e, err := audit.ParseLeaf(rows[i].Body)
-			if err != nil || own && e.Action == accessctl.ActionHold || e.Action == accessctl.ActionHoney {
+			if err != nil || tree.LeafHash(rows[i].Body) != rows[i].Hash || own && e.Action == accessctl.ActionHold || e.Action == accessctl.ActionHoney {
 				continue
 			}
 			if list = append(list, toldEvent{rows[i].Index, e}); len(list) == most {

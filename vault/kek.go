@@ -422,7 +422,7 @@ func (v *Vault) onKEK(ctx context.Context, t *tenant, e audit.Event, change func
 		return nil
 	}
 	failed := e
-	failed.ID, failed.Time, failed.Outcome, failed.Refers = v.newID(), v.now(), audit.Failed, e.ID
+	failed.ID, failed.Time, failed.Outcome, failed.Refers = v.eventID(t), v.now(), audit.Failed, e.ID
 	return errors.Join(err, v.record(context.WithoutCancel(ctx), t, failed))
 }
 

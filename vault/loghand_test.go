@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,7 +61,7 @@ func newScribe(t testing.TB, v *vaulttest.Vault, owner string) *scribe {
 		Store: c, Origin: "hand.example.org", Owner: owner, Now: v.Clock.Now, Logger: slog.New(slog.DiscardHandler), Batch: 50,
 		Signer: func() trail.Signer { return key },
 		Tenant: func(int32) (trail.Tenant, bool) {
-			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, tree.Hash, []byte) bool { return true }}, true
+			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func([]tree.Hash, []byte) bool { return true }, Keeps: func(*audit.Event) bool { return true }}, true
 		},
 	})
 	if err != nil {
@@ -75,23 +77,32 @@ type writing struct {
 	expected *trail.Expected
 }
 
-// begin tells the sequencer of n events.
-func (x *scribe) begin(t testing.TB, n int) *writing {
+// begin tells the sequencer of events in rows of so many each.
+func (x *scribe) begin(t testing.TB, rows ...int) *writing {
 	t.Helper()
-	w, events, leaves := &writing{}, make([]audit.Event, n), make([]tree.Hash, n)
-	for i := range n {
-		events[i] = audit.Event{
-			ID: vaulttest.NewID(), Tenant: vaulttest.Tenant, Time: x.v.Clock.Now(), UID: vaulttest.NewID(),
-			Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
+	w := &writing{}
+	var events []audit.Event
+	var leaves []tree.Hash
+	var ends []int
+	var pack trail.Packer
+	for _, n := range rows {
+		for range n {
+			e := audit.Event{
+				ID: vaulttest.NewID(), Tenant: vaulttest.Tenant, Time: x.v.Clock.Now(), UID: vaulttest.NewID(),
+				Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
+			}
+			leaf, err := e.AppendLeaf(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pack.Add(leaf); err != nil {
+				t.Fatal(err)
+			}
+			events, leaves = append(events, e), append(leaves, tree.LeafHash(leaf))
 		}
-		leaf, err := events[i].AppendLeaf(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaves[i] = tree.LeafHash(leaf)
-		w.intake = append(w.intake, vault.Intake{Tenant: 1, Leaf: leaf})
+		w.intake, ends = append(w.intake, vault.Intake{Tenant: 1, Leaf: pack.Append(nil), MAC: []byte{1}}), append(ends, len(events))
 	}
-	w.expected = x.s.Expect(1, events, leaves)
+	w.expected = x.s.Expect(1, events, leaves, ends)
 	return w
 }
 
@@ -118,7 +129,7 @@ func (x *scribe) step(t testing.TB) {
 	}
 }
 
-// stands checks that the log has the event of each row once, and where it says; in which
+// stands checks that the log has the events of each row once, and where it says; in which
 // row does not matter if there are several.
 func stands(t testing.TB, v *vaulttest.Vault, intake []vault.Intake, times int) {
 	t.Helper()
@@ -139,8 +150,14 @@ func stands(t testing.TB, v *vaulttest.Vault, intake []vault.Intake, times int) 
 		count[string(all[i].Body)]++
 	}
 	for i := range intake {
-		if n := count[string(intake[i].Leaf)]; n != times {
-			t.Errorf("an event is %d times in the log, want %d", n, times)
+		leaves, err := trail.Unpack(intake[i].Leaf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, leaf := range leaves {
+			if n := count[string(leaf)]; n != times {
+				t.Errorf("an event is %d times in the log, want %d", n, times)
+			}
 		}
 	}
 }
@@ -159,7 +176,7 @@ func ledBy(t *testing.T) *scribe {
 func TestOwnEventsAreNotReadBack(t *testing.T) {
 	x := ledBy(t)
 	read, looked := x.store.read, x.store.looked
-	w := x.begin(t, 3)
+	w := x.begin(t, 1, 3, 1)
 	w.expected.Written(x.write(t, w))
 	x.step(t)
 	stands(t, x.v, w.intake, 1)
@@ -182,9 +199,9 @@ func TestRowsBetweenOwnEventsAreRead(t *testing.T) {
 	other := newScribe(t, x.v, "two")
 	var all []vault.Intake
 	for range 5 {
-		foreign := other.begin(t, 2)
+		foreign := other.begin(t, 1, 2)
 		other.write(t, foreign)
-		w := x.begin(t, 3)
+		w := x.begin(t, 1, 2, 1)
 		w.expected.Written(x.write(t, w))
 		all = append(append(all, foreign.intake...), w.intake...)
 	}
@@ -200,7 +217,7 @@ func TestRowsBetweenOwnEventsAreRead(t *testing.T) {
 // While an event is on its way, neither its row nor a copy of it is let in.
 func TestACopyOfAnEventOnItsWayIsRefused(t *testing.T) {
 	x := ledBy(t)
-	w := x.begin(t, 2)
+	w := x.begin(t, 1, 3)
 	rows := x.write(t, w)
 	copies := x.write(t, &writing{intake: w.intake})
 	if _, err := x.s.Step(t.Context()); err != nil {
@@ -281,7 +298,7 @@ func TestARowThatIsRemovedBeforeItsTurnIsMissed(t *testing.T) {
 // What became of events that nobody knows of is read from the store.
 func TestAnUnknownOutcomeIsReadFromTheStore(t *testing.T) {
 	x := ledBy(t)
-	w, lost := x.begin(t, 2), x.begin(t, 1)
+	w, lost := x.begin(t, 1, 4), x.begin(t, 2)
 	x.write(t, w)
 	x.step(t)
 	stands(t, x.v, w.intake, 0)
@@ -297,7 +314,7 @@ func TestAnUnknownOutcomeIsReadFromTheStore(t *testing.T) {
 func TestWhatOneLedTheOtherDoesNotRepeat(t *testing.T) {
 	x := ledBy(t)
 	y := newScribe(t, x.v, "two")
-	held, late := x.begin(t, 2), x.begin(t, 2)
+	held, late := x.begin(t, 1, 2), x.begin(t, 2, 1)
 	held.expected.Written(x.write(t, held))
 	rows := x.write(t, late)
 	x.v.Clock.Advance(time.Minute)
@@ -331,7 +348,7 @@ func TestWhoLeadsAgainWaitsAgain(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	x.store.Store = settledStore{x.store.Store, stop}
 	db := behind(t, x.v)
-	w := x.begin(t, 4)
+	w := x.begin(t, 1, 1, 1, 1)
 	w.expected.Written(nil)
 	first := x.write(t, &writing{intake: w.intake[:1]})[0]
 	put := func(row int64, i int) {
@@ -386,7 +403,7 @@ func TestEveryEventIsInTheLogOnce(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(rt, "acts") {
 			switch act := rapid.IntRange(0, 6).Draw(rt, "act"); {
 			case act == 0:
-				begun = append(begun, of().begin(t, rapid.IntRange(1, 30).Draw(rt, "events")))
+				begun = append(begun, of().begin(t, rapid.SliceOfN(rapid.IntRange(1, 5), 1, 20).Draw(rt, "rows")...))
 			case act == 1 && len(begun) > 0:
 				write()
 			case act == 2 && len(open) > 0:
@@ -410,4 +427,107 @@ func TestEveryEventIsInTheLogOnce(t *testing.T) {
 		stands(t, v, durable, 1)
 		v.Clock.Advance(time.Minute)
 	})
+}
+
+// A gatedStore reads nothing before something was waited for.
+type gatedStore struct {
+	settledStore
+	open <-chan struct{}
+}
+
+func (s gatedStore) View(ctx context.Context, f func(trail.Tx) error) error {
+	<-s.open
+	return s.settledStore.View(ctx, f)
+}
+
+// A step takes about as many events as it may take rows. Rows that it has read and has no
+// room for are read again, also where nothing else can come in their place any more.
+func TestAStepIsBoundedByEvents(t *testing.T) {
+	v, conn := onPostgres(t)
+	v.Tampered()
+	x := newScribe(t, v, "one")
+	x.step(t)
+	w, last := x.begin(t, slices.Repeat([]int{3}, 60)...), x.begin(t, 1)
+	w.expected.Written(nil)
+	last.expected.Written(nil)
+	exec(t, conn, `BEGIN`)
+	for i := range w.intake {
+		exec(t, conn, `INSERT INTO event_intake (tenant, leaf, mac) VALUES (1, $1, $2)`, w.intake[i].Leaf, w.intake[i].MAC)
+	}
+	x.write(t, last)
+	x.step(t)
+	if g := x.s.Stats().Gaps; g != 60 {
+		t.Fatalf("%d ids are missing, want 60", g)
+	}
+	exec(t, conn, `COMMIT`)
+	before := x.s.Stats().Sequenced
+	n, err := x.s.Step(t.Context())
+	if got := x.s.Stats().Sequenced - before; err != nil || n != 16 || got != 48 {
+		t.Errorf("a step that may take 50 takes %d rows of %d events: %v", n, got, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	settled := make(chan struct{})
+	x.store.Store = gatedStore{settledStore{x.store.Store, sync.OnceFunc(func() { close(settled) })}, settled}
+	done := make(chan error, 1)
+	go func() { done <- x.s.Run(ctx) }()
+	wait(t, "all are in the log", func() bool { return x.s.Stats().Sequenced-before == 180 || x.s.Stats().Gaps == 0 })
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	stands(t, v, append(w.intake, last.intake...), 1)
+}
+
+// Rows with ids that nobody gave are refused once, and keep the sequencer from nothing,
+// however many events they claim to hold.
+func TestRowsFarBeyondKeepNobodyBusy(t *testing.T) {
+	v, conn := onPostgres(t)
+	v.Tampered()
+	x := newScribe(t, v, "one")
+	x.step(t)
+	exec(t, conn, `INSERT INTO event_intake (id, tenant, leaf) OVERRIDING SYSTEM VALUE
+		SELECT 1000000000000000 + g, 1, '\x0120' FROM generate_series(1, 40) g`)
+	w := x.begin(t, 1, 3)
+	w.expected.Written(nil)
+	x.write(t, w)
+	x.step(t)
+	stands(t, v, w.intake, 1)
+	v.Clock.Advance(time.Hour)
+	n, err := x.s.Step(t.Context())
+	if s := x.s.Stats(); err != nil || n != 0 || s.Lag != 0 || s.Refused != 40 {
+		t.Errorf("a step with nothing to do takes %d rows, the lag is %v, and %d were refused: %v", n, s.Lag, s.Refused, err)
+	}
+}
+
+// Rows of many events are all taken, by steps that read little more than they take.
+func TestABacklogOfLargeRowsIsCaughtUpWith(t *testing.T) {
+	x := ledBy(t)
+	other := newScribe(t, x.v, "two")
+	w := other.begin(t, slices.Repeat([]int{20}, 100)...)
+	other.write(t, w)
+	read := x.store.read
+	x.step(t)
+	stands(t, x.v, w.intake, 1)
+	if n := x.store.read - read; n > 400 {
+		t.Errorf("%d rows were read for 100", n)
+	}
+	small := other.begin(t, slices.Repeat([]int{1}, 45)...)
+	other.write(t, small)
+	before := x.s.Stats().Sequenced
+	for steps := 1; ; steps++ {
+		if _, err := x.s.Step(t.Context()); err != nil || steps > 10 {
+			t.Fatal(steps, err)
+		}
+		x.v.Clock.Advance(time.Second)
+		if s := x.s.Stats(); s.Sequenced-before == 45 {
+			break
+		} else if s.Lag == 0 {
+			t.Fatalf("after %d steps the lag is nothing, and %d rows of 45 are in the log", steps, s.Sequenced-before)
+		}
+	}
+	x.step(t)
+	if s := x.s.Stats(); s.Lag != 0 {
+		t.Errorf("the lag is %v", s.Lag)
+	}
 }

@@ -54,7 +54,7 @@ func TestLagTellsWhatWaits(t *testing.T) {
 			return key
 		},
 		Tenant: func(int32) (trail.Tenant, bool) {
-			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func(*audit.Event, tree.Hash, []byte) bool { return true }}, true
+			return trail.Tenant{Name: vaulttest.Tenant, Vouches: func([]tree.Hash, []byte) bool { return true }, Keeps: func(*audit.Event) bool { return true }}, true
 		},
 	})
 	if err != nil {

@@ -20,25 +20,8 @@ import (
 // logOf reads the vault's log.
 func logOf(t *testing.T, v *vaulttest.Vault) (log []*audit.Event) {
 	t.Helper()
-	err := v.Store.View(t.Context(), func(tx vault.Tx) error {
-		log = nil
-		tenants, err := tx.Tenants(t.Context())
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(tenants, func(t vault.Tenant) bool { return t.Name == vaulttest.Tenant })
-		stored, err := tx.Events(t.Context(), tenants[i].ID, 0, 1000)
-		for i := range stored {
-			e, err := audit.ParseLeaf(stored[i].Leaf)
-			if err != nil {
-				return err
-			}
-			log = append(log, &e)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, e := range v.Events(t) {
+		log = append(log, &e)
 	}
 	return log
 }

@@ -79,7 +79,7 @@ func (v *Vault) newSequencer(cfg LogConfig, owner uuid.UUID) (*trail.Sequencer, 
 			if t == nil {
 				return trail.Tenant{}, false
 			}
-			return trail.Tenant{Name: t.row.Name, Vouches: t.vouches}, true
+			return trail.Tenant{Name: t.row.Name, Vouches: t.vouches, Keeps: keeps}, true
 		},
 	})
 }

@@ -19,7 +19,8 @@ const pruneBatch = 5000
 // PruneLog deletes the events before a time from the store: all with an index below the
 // first event of that time or later, and below `exported`, the size of a copy of the log
 // that was verified, in whole bundles: one that has lost some of its events could be
-// neither served nor exported any more. The tree keeps their hashes, and the log says in an event of its own
+// neither served nor exported any more. Of the last bundle, events stay that share a row
+// with later ones. The tree keeps their hashes, and the log says in an event of its own
 // what was pruned, before it is. It needs the action audit, as an operator at the machine,
 // and on PostgreSQL the rights of the tables' owner. It returns the index below which
 // events are gone. progress, if not nil, is told how many were deleted.
@@ -36,6 +37,9 @@ func (v *Vault) PruneLog(ctx context.Context, c accessctl.Caller, before time.Ti
 	}
 	below = min(below, exported)
 	below -= below % tree.Width
+	if below, err = rowBegin(ctx, log, below); err != nil {
+		return 0, logError(err)
+	}
 	if below <= 0 {
 		return 0, nil
 	}
@@ -88,6 +92,16 @@ func (v *Vault) ReindexLog(ctx context.Context, c accessctl.Caller, progress fun
 		return fmt.Errorf("the log is indexed anew, but no event says so: %w", err)
 	}
 	return nil
+}
+
+// rowBegin is the index of the first event of the row that holds the one of an index, or
+// the index itself if there is none.
+func rowBegin(ctx context.Context, log trail.Log, index int64) (int64, error) {
+	list, err := log.Range(ctx, index, index+1)
+	if err != nil || len(list) == 0 {
+		return index, err
+	}
+	return index - max(0, int64(list[0].Part)), nil
 }
 
 // firstSince is the index of the first event of a time or later; the size of the log if

@@ -176,22 +176,9 @@ func TestAValueIsRemovedAfterItsTime(t *testing.T) {
 }
 
 // expiredEvents are the events of removals.
-func expiredEvents(t *testing.T, v *vaulttest.Vault) (list []audit.Event) {
+func expiredEvents(t *testing.T, v *vaulttest.Vault) []audit.Event {
 	t.Helper()
-	err := v.Store.View(t.Context(), func(tx vault.Tx) error {
-		rows, err := tx.Events(t.Context(), 1, 0, 10_000)
-		for _, row := range rows {
-			e, perr := audit.ParseLeaf(row.Leaf)
-			if err = errors.Join(err, perr); e.Action == "delete" && e.Code == "expired" {
-				list = append(list, e)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return slices.DeleteFunc(v.Events(t), func(e audit.Event) bool { return e.Action != "delete" || e.Code != "expired" })
 }
 
 // A record of which nothing is left is deleted, and its place can be written again.

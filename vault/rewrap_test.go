@@ -268,19 +268,7 @@ func keysBelow(t *testing.T, v *vaulttest.Vault, below int32) (list []vault.Plac
 // keyEvents are the codes of the allowed events of the action keys.
 func keyEvents(t *testing.T, v *vaulttest.Vault) (codes []string) {
 	t.Helper()
-	var list []vault.StoredEvent
-	err := v.Store.View(t.Context(), func(tx vault.Tx) (err error) {
-		list, err = tx.Events(t.Context(), 1, 0, 100_000)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range list {
-		e, err := audit.ParseLeaf(s.Leaf)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, e := range v.Events(t) {
 		if e.Action == "keys" && e.Outcome == audit.Allowed {
 			codes = append(codes, e.Code)
 		}

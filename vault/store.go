@@ -366,19 +366,19 @@ type IdempotencyTx interface {
 	DeleteEffects(ctx context.Context, t time.Time, limit int) (int, error)
 }
 
-// An Intake is an event on its way into the log.
+// An Intake is a row of one event on its way into the log, or of several.
 type Intake struct {
 	Tenant int32
-	Leaf   []byte // audit.Event.AppendLeaf
-	MAC    []byte // under the tenant's key, over the leaf; nil: none
+	Leaf   []byte // see trail.Unpack
+	MAC    []byte // under the tenant's key, over the hashes of the leaves; nil: none
 }
 
-// A StoredEvent is an event as it was stored. IDs rise, but are given before
+// A StoredEvent is a row of events as it was stored. IDs rise, but are given before
 // commits: a higher one can be visible first.
 type StoredEvent struct {
 	ID     int64
 	Tenant int32
-	Leaf   []byte
+	Leaf   []byte // see trail.Unpack
 }
 
 // EventTx appends and reads events.
@@ -387,7 +387,7 @@ type EventTx interface {
 	AppendEvent(ctx context.Context, e Intake) error
 	// AppendEvents stores events with the transaction, in their order.
 	AppendEvents(ctx context.Context, events []Intake) error
-	// Events lists events of a tenant with an id above after, by id.
+	// Events lists rows of events of a tenant with an id above after, by id.
 	Events(ctx context.Context, tenant int32, after int64, limit int) ([]StoredEvent, error)
 }
 

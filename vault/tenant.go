@@ -93,8 +93,9 @@ func (v *Vault) CreateTenant(ctx context.Context, by accessctl.Caller, admin Key
 		if err != nil || !created {
 			return err
 		}
-		return v.append(ctx, tx, &tenant{row: row}, audit.Event{
-			ID: v.newID(), Tenant: name, Time: v.now(), Request: by.RequestID, Actor: by.Actor(),
+		t := &tenant{row: row}
+		return v.append(ctx, tx, t, audit.Event{
+			ID: v.eventID(t), Tenant: name, Time: v.now(), Request: by.RequestID, Actor: by.Actor(),
 			Action: actionTenant, Outcome: audit.Allowed,
 		})
 	})

@@ -77,7 +77,7 @@ type Config struct {
 	Ring *keyring.Ring
 	// Now is the clock. Required.
 	Now func() time.Time
-	// NewID makes uids and event ids. Required; random beyond guessing.
+	// NewID makes uids and event ids. Required; random beyond guessing, and not of version 8.
 	NewID func() uuid.UUID
 	// Logger gets what operators must know, never a value or an external id. Required.
 	Logger *slog.Logger
@@ -176,6 +176,8 @@ func New(ctx context.Context, cfg Config) (*Vault, error) {
 		return nil, errors.New("vault: Config.Now is required")
 	case cfg.NewID == nil:
 		return nil, errors.New("vault: Config.NewID is required")
+	case cfg.NewID().Version() == keepersVersion:
+		return nil, errors.New("vault: Config.NewID makes ids of version 8, which are those of keepers' events")
 	case cfg.Logger == nil:
 		return nil, errors.New("vault: Config.Logger is required")
 	}

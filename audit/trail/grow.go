@@ -128,27 +128,31 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row, 
 		return plan{}, fmt.Errorf("%w: %w", ErrAltered, err)
 	}
 	p := plan{log: growing{tenant: t, tree: copied}, growth: Growth{Tenant: id, From: copied.Size()}}
-	events, known, err := s.parse(ctx, id, t, rows)
+	parsed := parseRows(t, rows)
+	known, err := s.known(ctx, id, rows, parsed)
 	if err != nil {
 		return plan{}, err
 	}
-	p.growth.Leaves, p.places = make([]Leaf, 0, len(events)), make([]place, 0, len(events))
-	for i := range events {
-		x := &events[i]
-		if x.event == nil {
-			continue
-		}
-		if rows[i].own == nil {
-			if b.held[x.event.ID] {
+	n := 0
+	for i := range parsed {
+		n += len(parsed[i].events)
+	}
+	p.growth.Leaves, p.places = make([]Leaf, 0, n), make([]place, 0, n)
+	for i := range parsed {
+		x := &parsed[i]
+		if rows[i].own == nil && x.why == "" {
+			if x.in(b.held) {
 				b.after.missing[rows[i].ID] = s.round.Load()
 				b.later++
 				continue
 			}
-			if _, twice := known[x.event.ID]; twice {
-				s.refuse(ctx, &rows[i], whyTwice)
-				continue
+			if x.taken(known) {
+				x.why = whyTwice
 			}
-			known[x.event.ID] = 0
+		}
+		if x.why != "" {
+			s.refuse(ctx, &rows[i], x.why)
+			continue
 		}
 		p.add(rows[i].ID, x)
 	}
@@ -158,27 +162,46 @@ func (s *Sequencer) planOf(ctx context.Context, id int32, t Tenant, rows []Row, 
 	return p, err
 }
 
-// A parsed row is its event and the hash of its leaf, or why it does not count.
-type parsed struct {
-	event *audit.Event // nil: it does not count
-	hash  tree.Hash
-	why   string
+// A parsedRow is its events and the hashes of their leaves, or why it does not count.
+type parsedRow struct {
+	events []audit.Event
+	hashes []tree.Hash
+	why    string
 }
 
-// parse reads the events of rows, and says which of them are in the log already. What this
-// process has written itself is not looked for: nothing that holds it was let in.
-func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) ([]parsed, map[uuid.UUID]int64, error) {
-	list, ids := parseRows(t, rows), []uuid.UUID(nil)
-	for i := range list {
-		switch {
-		case list[i].why != "":
-			s.refuse(ctx, &rows[i], list[i].why)
-		case rows[i].own == nil:
-			ids = append(ids, list[i].event.ID)
+// in says whether one of the row's events is in a set.
+func (x *parsedRow) in(set map[uuid.UUID]bool) bool {
+	return slices.ContainsFunc(x.events, func(e audit.Event) bool { return set[e.ID] })
+}
+
+// taken says whether one of the row's events is known, or twice in it; else all are known
+// from then on.
+func (x *parsedRow) taken(known map[uuid.UUID]int64) bool {
+	for i := range x.events {
+		id := x.events[i].ID
+		if _, twice := known[id]; twice || slices.ContainsFunc(x.events[:i], func(e audit.Event) bool { return e.ID == id }) {
+			return true
+		}
+	}
+	for i := range x.events {
+		known[x.events[i].ID] = 0
+	}
+	return false
+}
+
+// known says which events of rows are in the log already. What this process has written
+// itself is not looked for: nothing that holds it was let in.
+func (s *Sequencer) known(ctx context.Context, id int32, rows []Row, parsed []parsedRow) (map[uuid.UUID]int64, error) {
+	var ids []uuid.UUID
+	for i := range parsed {
+		if rows[i].own == nil {
+			for j := range parsed[i].events {
+				ids = append(ids, parsed[i].events[j].ID)
+			}
 		}
 	}
 	if len(ids) == 0 {
-		return list, nil, nil
+		return nil, nil
 	}
 	var known map[uuid.UUID]int64
 	err := s.cfg.Store.View(ctx, func(tx Tx) (err error) {
@@ -186,24 +209,24 @@ func (s *Sequencer) parse(ctx context.Context, id int32, t Tenant, rows []Row) (
 		return err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking for events in the log: %w", err)
+		return nil, fmt.Errorf("looking for events in the log: %w", err)
 	}
 	if known == nil {
 		known = map[uuid.UUID]int64{}
 	}
 	for i := range rows {
-		if own := rows[i].own; own != nil {
-			known[own.ID] = 0
+		for j := range rows[i].own {
+			known[rows[i].own[j].ID] = 0
 		}
 	}
-	return list, known, nil
+	return known, nil
 }
 
 // parseRows reads rows on all cores, so that requests that keep them busy leave the
 // sequencer more than the turn of one of them.
-func parseRows(t Tenant, rows []Row) []parsed {
+func parseRows(t Tenant, rows []Row) []parsedRow {
 	const part = 256
-	list := make([]parsed, len(rows))
+	list := make([]parsedRow, len(rows))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), (len(rows)+part-1)/part) {
@@ -219,19 +242,35 @@ func parseRows(t Tenant, rows []Row) []parsed {
 	return list
 }
 
-func (t *Tenant) parse(r *Row) parsed {
+func (t *Tenant) parse(r *Row) parsedRow {
 	if r.own != nil {
-		return parsed{event: r.own, hash: r.hash}
+		return parsedRow{events: r.own, hashes: r.hashes}
 	}
-	e, err := audit.ParseLeaf(r.Leaf)
-	if err != nil || e.Tenant != t.Name {
-		return parsed{why: whyForm}
+	keepers := len(r.MAC) == 0
+	if keepers && eventsIn(r.Leaf) > 1 {
+		return parsedRow{why: whyMAC}
 	}
-	hash := tree.LeafHash(r.Leaf)
-	if !t.Vouches(&e, hash, r.MAC) {
-		return parsed{why: whyMAC}
+	leaves, err := Unpack(r.Leaf)
+	if err != nil {
+		return parsedRow{why: whyForm}
 	}
-	return parsed{event: &e, hash: hash}
+	x := parsedRow{hashes: make([]tree.Hash, len(leaves))}
+	for i, leaf := range leaves {
+		x.hashes[i] = tree.LeafHash(leaf)
+	}
+	if !keepers && !t.Vouches(x.hashes, r.MAC) {
+		return parsedRow{why: whyMAC}
+	}
+	x.events = make([]audit.Event, len(leaves))
+	for i, leaf := range leaves {
+		if x.events[i], err = audit.ParseLeaf(leaf); err != nil || x.events[i].Tenant != t.Name {
+			return parsedRow{why: whyForm}
+		}
+	}
+	if keepers && !t.Keeps(&x.events[0]) {
+		return parsedRow{why: whyMAC}
+	}
+	return x
 }
 
 func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
@@ -240,16 +279,18 @@ func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {
 	s.cfg.Refused(r.Tenant, r.ID, why)
 }
 
-// add appends the event of a row.
-func (p *plan) add(row int64, x *parsed) {
-	index, e := p.log.tree.Size(), x.event
-	p.log.tree.Append(x.hash, func(level int, n int64, h tree.Hash) {
-		p.growth.Nodes = append(p.growth.Nodes, Node{Level: level, N: n, Hash: h})
-	})
-	p.growth.Leaves = append(p.growth.Leaves, Leaf{Index: index, Row: row, Hash: x.hash, Event: e.ID, About: e.UID, At: e.Time})
-	p.places = append(p.places, place{index, e})
-	if p.oldest.IsZero() || e.Time.Before(p.oldest) {
-		p.oldest = e.Time
+// add appends the events of a row.
+func (p *plan) add(row int64, x *parsedRow) {
+	for i := range x.events {
+		index, e := p.log.tree.Size(), &x.events[i]
+		p.log.tree.Append(x.hashes[i], func(level int, n int64, h tree.Hash) {
+			p.growth.Nodes = append(p.growth.Nodes, Node{Level: level, N: n, Hash: h})
+		})
+		p.growth.Leaves = append(p.growth.Leaves, Leaf{Index: index, Row: row, Part: i, Hash: x.hashes[i], Event: e.ID, About: e.UID, At: e.Time})
+		p.places = append(p.places, place{index, e})
+		if p.oldest.IsZero() || e.Time.Before(p.oldest) {
+			p.oldest = e.Time
+		}
 	}
 }
 

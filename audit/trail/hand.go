@@ -39,25 +39,27 @@ type Expected struct {
 	tenant int32
 	events []audit.Event
 	leaves []tree.Hash
+	ends   []int
 	rows   []int64
 }
 
 // Expect takes note of events that the process is about to write, with the hashes of
-// their leaves. Nobody may change either any more. It is safe for concurrent use.
-func (s *Sequencer) Expect(tenant int32, events []audit.Event, leaves []tree.Hash) *Expected {
+// their leaves. ends are the numbers of events in the first row, in the first two, and so
+// on. Nobody may change any of them any more. It is safe for concurrent use.
+func (s *Sequencer) Expect(tenant int32, events []audit.Event, leaves []tree.Hash, ends []int) *Expected {
 	h := &s.hand
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.leads {
 		return nil
 	}
-	e := &Expected{hand: h, tenant: tenant, events: events, leaves: leaves}
+	e := &Expected{hand: h, tenant: tenant, events: events, leaves: leaves, ends: ends}
 	h.writing[e] = struct{}{}
 	return e
 }
 
-// Written says in which rows the events stand, in their order, now that they are durable;
-// nil: nobody knows whether they do. It must be called once, whatever happens.
+// Written says which rows hold the events, in their order, now that they are durable;
+// nil: nobody knows whether they are. It must be called once, whatever happens.
 func (e *Expected) Written(rows []int64) {
 	if e == nil {
 		return
@@ -69,11 +71,11 @@ func (e *Expected) Written(rows []int64) {
 		return // the process has ceased to lead meanwhile
 	}
 	delete(h.writing, e)
-	if len(rows) != len(e.events) || slices.Contains(rows, 0) || h.events+len(rows) > maxHand {
+	if len(rows) != len(e.ends) || slices.Contains(rows, 0) || h.events+len(e.events) > maxHand {
 		return
 	}
 	e.rows = rows
-	h.written, h.events = append(h.written, e), h.events+len(rows)
+	h.written, h.events = append(h.written, e), h.events+len(e.events)
 }
 
 // begin empties the hand, and says whether it takes events from now on.
@@ -83,31 +85,33 @@ func (h *hand) begin(leads bool) {
 	h.leads, h.writing, h.written, h.events = leads, map[*Expected]struct{}{}, nil, 0
 }
 
-// take takes what was written, by the ids of rows: at most limit of them, or those of one
+// take takes what was written, by the ids of rows: at most limit events, or those of one
 // call. more: others are left.
 func (h *hand) take(limit int) (rows []Row, more bool) {
 	list, n, more := h.cut(limit)
 	rows = make([]Row, 0, n)
 	for _, e := range list {
-		for i := range e.events {
-			rows = append(rows, Row{ID: e.rows[i], Tenant: e.tenant, own: &e.events[i], hash: e.leaves[i]})
+		from := 0
+		for i, end := range e.ends {
+			rows = append(rows, Row{ID: e.rows[i], Tenant: e.tenant, own: e.events[from:end], hashes: e.leaves[from:end]})
+			from = end
 		}
 	}
 	slices.SortFunc(rows, byID)
 	return rows, more
 }
 
-func (h *hand) cut(limit int) (list []*Expected, events int, more bool) {
+func (h *hand) cut(limit int) (list []*Expected, rows int, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := 0
-	for n < len(h.written) && (n == 0 || events+len(h.written[n].rows) <= limit) {
-		events += len(h.written[n].rows)
+	n, events := 0, 0
+	for n < len(h.written) && (n == 0 || events+len(h.written[n].events) <= limit) {
+		events, rows = events+len(h.written[n].events), rows+len(h.written[n].rows)
 		n++
 	}
 	list = slices.Clone(h.written[:n])
 	h.written, h.events = slices.Delete(h.written, 0, n), h.events-events
-	return list, events, len(h.written) > 0
+	return list, rows, len(h.written) > 0
 }
 
 func byID(x, y Row) int { return cmp.Compare(x.ID, y.ID) }

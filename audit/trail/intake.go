@@ -64,7 +64,20 @@ type batch struct {
 	rows  []Row
 	held  map[uuid.UUID]bool // events in the hand, once it is known that rows were read
 	later int                // rows that hold one of these: they are read again
+	left  map[int64]bool     // rows that were read and for which the step has no room
 	after intake
+}
+
+// within is the rows that a step has room for, and those that are left: not many more
+// events than a step may have rows.
+func within(rows []Row, limit int) (taken, left []Row) {
+	events := 0
+	for i := range rows {
+		if events += eventsIn(rows[i].Leaf); events > limit && i > 0 {
+			return rows[:i], rows[i:]
+		}
+	}
+	return rows, nil
 }
 
 // adopt takes note of rows that were taken from the hand, and returns those that count.
@@ -92,7 +105,7 @@ func (s *Sequencer) read(ctx context.Context) (*batch, error) {
 	settled := s.settled.Load()
 	taken, more := s.hand.take(s.batch)
 	s.more = more
-	own, limit, now := b.after.adopt(taken, s.round.Add(1)), s.batch, s.cfg.Now()
+	own, limit, now := b.after.adopt(taken, s.round.Add(1)), min(s.batch, s.rows), s.cfg.Now()
 	if age := now.Sub(s.looked); len(own) > 0 && age >= 0 && age < lookEvery {
 		// More of its own is on the way, and would be among what is read. Rows of others
 		// stand between, and are asked for by their ids in the next step.
@@ -108,7 +121,7 @@ func (s *Sequencer) read(ctx context.Context) (*batch, error) {
 		if err != nil {
 			return err
 		}
-		b.rows = append(slices.Clip(own), stored...)
+		b.rows = append(slices.Clip(own), s.room(b, s.cut(ctx, b, stored, top), top, limit)...)
 		return s.readWaiting(ctx, tx, b)
 	})
 	if err != nil {
@@ -116,34 +129,56 @@ func (s *Sequencer) read(ctx context.Context) (*batch, error) {
 		return b, fmt.Errorf("reading new events: %w", err)
 	}
 	round := s.round.Add(1)
-	s.cut(ctx, b, top)
+	b.rows = s.cut(ctx, b, b.rows, top)
 	for i := range b.rows {
 		b.after.saw(b.rows[i].ID, round)
 	}
 	for _, id := range named {
-		if noticed, still := b.after.missing[id]; still && noticed <= settled {
+		if noticed, still := b.after.missing[id]; still && noticed <= settled && !b.left[id] {
 			delete(b.after.missing, id) // it will never be there
 		}
 	}
 	return b, nil
 }
 
-// cut refuses rows, at the end of a batch, whose ids the store has not given.
-func (s *Sequencer) cut(ctx context.Context, b *batch, top int64) {
-	for i := range b.rows {
-		if id := b.rows[i].ID; id <= top+MaxGap {
+// cut refuses rows, at the end of a list by id, whose ids the store has not given.
+func (s *Sequencer) cut(ctx context.Context, b *batch, rows []Row, top int64) []Row {
+	for i := range rows {
+		if id := rows[i].ID; id <= top+MaxGap {
 			top = max(top, id)
 			continue
 		}
-		for j := i; j < len(b.rows); j++ {
-			if r := &b.rows[j]; !b.after.far[r.ID] {
+		for j := i; j < len(rows); j++ {
+			if r := &rows[j]; !b.after.far[r.ID] {
 				b.after.far[r.ID] = true
 				s.refuse(ctx, r, whyFar)
 			}
 		}
-		b.rows = b.rows[:i]
-		return
+		return rows[:i]
 	}
+	return rows
+}
+
+// room is those of the rows that were read, with ids that the store has given, for which
+// the step has room. It chooses how many the next one reads: little more than it has room
+// for, since rows of several events are larger, and all of them are read again.
+func (s *Sequencer) room(b *batch, rows []Row, top int64, limit int) []Row {
+	taken, left := within(rows, s.batch)
+	b.left = make(map[int64]bool, len(left))
+	for i := range left {
+		b.left[left[i].ID] = true
+	}
+	beyond := len(rows)
+	for beyond > 0 && rows[len(rows)-beyond].ID <= top {
+		beyond--
+	}
+	switch {
+	case len(left) > 0:
+		s.more, s.rows = true, len(taken)+len(taken)/4+1
+	case limit > 0 && beyond >= limit:
+		s.more, s.rows = true, min(2*s.rows, s.cfg.Batch)
+	}
+	return taken
 }
 
 // readWaiting adds rows of tenants that have been opened since.
@@ -152,10 +187,11 @@ func (s *Sequencer) readWaiting(ctx context.Context, tx Tx, b *batch) error {
 		if _, open := s.cfg.Tenant(id); !open || s.isAltered(id) {
 			continue
 		}
-		more, err := tx.PendingOf(ctx, id, from-1, s.batch)
+		page, err := tx.PendingOf(ctx, id, from-1, s.batch)
 		if err != nil {
 			return err
 		}
+		more, left := within(page, s.batch)
 		have := map[int64]bool{}
 		for i := range b.rows {
 			have[b.rows[i].ID] = true
@@ -165,10 +201,13 @@ func (s *Sequencer) readWaiting(ctx context.Context, tx Tx, b *batch) error {
 				b.rows = append(b.rows, r)
 			}
 		}
-		if len(more) < s.batch {
+		switch {
+		case len(left) > 0:
+			b.after.waiting[id], s.more = left[0].ID, true
+		case len(page) < s.batch:
 			delete(b.after.waiting, id)
-		} else {
-			b.after.waiting[id] = more[len(more)-1].ID + 1
+		default:
+			b.after.waiting[id] = page[len(page)-1].ID + 1
 		}
 	}
 	slices.SortFunc(b.rows, byID)

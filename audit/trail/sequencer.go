@@ -25,10 +25,13 @@ type Signer interface {
 // A Tenant is what the sequencer knows of one.
 type Tenant struct {
 	Name string
-	// Vouches says whether a node, or a keeper, of the service has written the event
-	// whose leaf has the hash.
-	// It is called by several goroutines at once.
-	Vouches func(e *audit.Event, leaf tree.Hash, mac []byte) bool
+	// Vouches says whether a node of the service has written a row of events whose leaves
+	// have the hashes; Keeps, whether an event may stand alone in a row without a MAC, as
+	// keepers write them. No event of a node may have the id of one that may: anybody who
+	// can write rows could else keep it out of the log. They are called by several
+	// goroutines at once.
+	Vouches func(leaves []tree.Hash, mac []byte) bool
+	Keeps   func(e *audit.Event) bool
 }
 
 // Config is what a sequencer needs. All but Seen is required, unless it says so.
@@ -51,8 +54,8 @@ type Config struct {
 	Every time.Duration
 	// Lease is for how long a process that says nothing stays the one; 0: 10 s.
 	Lease time.Duration
-	// Batch bounds the rows of one step; 0: 16,384. A step takes fewer if it would last
-	// for more than a second or two: each statement has a time-out.
+	// Batch bounds the events of one step, about; 0: 16,384. A step takes fewer if it would
+	// last for more than a second or two: each statement has a time-out.
 	Batch  int
 	Now    func() time.Time // the clock
 	Logger *slog.Logger     // gets what operators must know, never an event
@@ -65,8 +68,9 @@ type Sequencer struct {
 	lease  Lease
 	leads  bool
 	last   time.Time // of the last lease taken
-	batch  int       // rows of the next step at most
-	more   bool      // the last step has left some in the hand
+	batch  int       // events of the next step, about, from the hand and from the store each
+	rows   int       // rows that it reads at most
+	more   bool      // the last step has left some
 	looked time.Time // when it was last looked for rows beyond all that are known
 	full   bool      // the last step took as many as it might
 
@@ -121,7 +125,7 @@ func New(cfg Config) (*Sequencer, error) {
 	if cfg.Refused == nil {
 		cfg.Refused = func(int32, int64, string) {}
 	}
-	s := &Sequencer{cfg: cfg, batch: min(firstBatch, cfg.Batch), altered: map[int32]string{}}
+	s := &Sequencer{cfg: cfg, batch: min(firstBatch, cfg.Batch), rows: cfg.Batch, altered: map[int32]string{}}
 	s.complete.Store(cfg.Now().UnixMicro())
 	return s, nil
 }
@@ -236,7 +240,7 @@ func (s *Sequencer) Step(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// The rows of a step, and how long one should take: far less than the time-out of a
+// The events of a step, and how long one should take: far less than the time-out of a
 // statement, and long enough that its waits for the store do not count.
 const (
 	firstBatch = 2048
@@ -245,7 +249,7 @@ const (
 	longStep   = 2 * time.Second
 )
 
-// adapt chooses how many rows the next step takes: twice as many after a short one that
+// adapt chooses how many events the next step takes: twice as many after a short one that
 // was full, half as many after a long one or one that failed.
 func (s *Sequencer) adapt(failed bool, took time.Duration) {
 	switch {

@@ -10,15 +10,15 @@ import (
 	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
-// A Row is an event as it was written.
+// A Row is one event as it was written, or several that were written together.
 type Row struct {
 	ID     int64 // ascending in the order in which ids were given, which is not that of commits
 	Tenant int32
-	Leaf   []byte
+	Leaf   []byte // see [Unpack]
 	MAC    []byte // under the tenant's key; nil: written by a keeper, who has none
 
-	own  *audit.Event // set: this process has just written it,
-	hash tree.Hash    // and its leaf has this hash; Leaf and MAC are not there
+	own    []audit.Event // set: this process has just written them,
+	hashes []tree.Hash   // and their leaves have these hashes; Leaf and MAC are not there
 }
 
 // A Leaf is the place of an event in the log of its tenant. What it says of the event
@@ -26,6 +26,7 @@ type Row struct {
 type Leaf struct {
 	Index int64 // from 0
 	Row   int64 // id of the Row
+	Part  int   // of the Row's events, from 0; they stand one behind the other in the log
 	Hash  tree.Hash
 	Event uuid.UUID
 	About uuid.UUID // the person's uid; Nil: nobody's
@@ -39,6 +40,7 @@ type Entry struct {
 	// there any more: it was pruned, or removed.
 	Tenant int32
 	Body   []byte
+	Rest   int // how many events its row holds behind it
 }
 
 // A Node is the hash of a perfect subtree of 256^Level leaves, the N-th of that size.
@@ -108,9 +110,9 @@ type Tx interface {
 
 	// Pruned is the index below which events of a tenant may have been deleted by age.
 	Pruned(ctx context.Context, tenant int32) (int64, error)
-	// Prune raises Pruned, never lowers it, and deletes at most limit events below it;
-	// 0 deleted: none are left. The leaves stay. On PostgreSQL only the owner of the
-	// tables can.
+	// Prune raises Pruned, never lowers it, and deletes rows of about limit events below it,
+	// but none that holds an event from there on; 0 deleted: none are left. The leaves stay.
+	// On PostgreSQL only the owner of the tables can.
 	Prune(ctx context.Context, tenant int32, below int64, limit int) (deleted int, err error)
 
 	// Head is the newest checkpoint of a tenant.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/fieldvault/fieldvault/audit"
@@ -52,7 +53,7 @@ func (c Check) Run(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	rows := &columns{Log: c.Log}
+	rows := &columns{Log: c.Log, last: Entry{Leaf: Leaf{Index: -1, Part: math.MinInt}}}
 	v := tree.Verification{
 		Source: rows, Origin: c.Origin, Key: c.Key, Earlier: earlier, Pruned: pruned, Progress: c.Progress, Tenant: c.Name,
 	}
@@ -71,6 +72,9 @@ func (c Check) Run(ctx context.Context) (Report, error) {
 		}
 	}
 	r.Report, err = v.Run(ctx)
+	if last := rows.last; err == nil && last.Rest > 0 {
+		rows.note(last.Index, whyMore)
+	}
 	if err = lowest(err, rows.bad, forged); err != nil {
 		return r, err
 	}
@@ -237,7 +241,8 @@ func (c Check) stray(ctx context.Context) (n int64, err error) {
 // not stored is zero in its tiles, as [tree.Verification] has it.
 type columns struct {
 	Log
-	bad *tree.BadError // the first entry whose columns say something else
+	last Entry          // the one before
+	bad  *tree.BadError // the first entry whose columns say something else
 }
 
 // Tile reads a tile, and what there is of one that is not whole.
@@ -275,15 +280,37 @@ func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, er
 	out := make([][]byte, width)
 	for i := range list {
 		e := &list[i]
+		c.follows(e)
 		if e.Body == nil {
 			continue
 		}
-		if why := c.differs(e); why != "" && (c.bad == nil || e.Index < c.bad.Index) {
-			c.bad = &tree.BadError{Index: e.Index, Why: why}
+		if why := c.differs(e); why != "" {
+			c.note(e.Index, why)
 		}
 		out[e.Index-n*tree.Width] = e.Body
 	}
 	return out, nil
+}
+
+// follows compares an entry with the one before: the events of a row stand one behind the
+// other, all of them. Nothing else may be in a row.
+func (c *columns) follows(e *Entry) {
+	last := c.last
+	c.last = *e
+	if e.Index != last.Index+1 {
+		return // one is missing, which is worse
+	}
+	if next := e.Row == last.Row && e.Part == last.Part+1; !next && (last.Rest > 0 || e.Part > 0) {
+		c.note(e.Index, whyMore)
+	}
+}
+
+const whyMore = "its row, or the one before, holds something that is not in the log"
+
+func (c *columns) note(index int64, why string) {
+	if c.bad == nil || index < c.bad.Index {
+		c.bad = &tree.BadError{Index: index, Why: why}
+	}
 }
 
 // differs says which column is not what the event says.

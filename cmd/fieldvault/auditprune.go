@@ -19,9 +19,10 @@ func auditPrune(w world) *cobra.Command {
 		Long: `Deletes events from the store whose place in the log is before that of the first
 one of --before or later. Their hashes stay, so the log still verifies, and an
 event says what was pruned. Only what stands in a verified export (--exported) is
-deleted, in whole bundles of 256. It needs the database as the owner of its
-tables: the service's own role can delete no event. It opens the store itself and
-acts as local:<user>.`,
+deleted, in whole bundles of 256, less up to 31 events that share a row of the
+database with later ones of their request. It needs the database as the owner of
+its tables: the service's own role can delete no event. It opens the store itself
+and acts as local:<user>.`,
 		Example: `  fieldvault audit prune --before 2025-11-01T00:00:00Z --exported export --config owner.yaml`,
 		Args:    cobra.NoArgs,
 	}

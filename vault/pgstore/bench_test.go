@@ -58,7 +58,7 @@ func BenchmarkAppendEvents(b *testing.B) {
 			}
 		}
 	})
-	b.ReportMetric(float64(s.Stats().Appended)/float64(max(s.Stats().Batches, 1)), "events/statement")
+	b.ReportMetric(float64(s.Stats().Appended)/float64(max(s.Stats().Batches, 1)), "rows/statement")
 }
 
 // BenchmarkInsertEvents is what the key and the MAC of a row cost: the statement of

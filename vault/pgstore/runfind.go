@@ -89,7 +89,7 @@ func (r *runFinder) tail(ctx context.Context, begin int64) error {
 		query = newestTailAbout
 	}
 	args := []any{r.tenant, max(begin, r.FromIndex), r.BelowIndex, at(r.From), at(r.To), r.Limit - len(r.found), anyID(r.About)}
-	list, err := rows(ctx, r.tx, r.doing, query, args, readEntry)
+	list, err := rows(ctx, r.tx, r.doing, query, args, entryReader())
 	r.found = append(r.found, list...)
 	return err
 }
@@ -209,7 +209,7 @@ func (r *runFinder) fetch(ctx context.Context, indexes []int64) error {
 		query = newestEntriesNamed
 	}
 	args := []any{r.tenant, indexes, at(r.From), at(r.To), r.Limit - len(r.found), anyID(r.About)}
-	list, err := rows(ctx, r.tx, r.doing, query, args, readEntry)
+	list, err := rows(ctx, r.tx, r.doing, query, args, entryReader())
 	r.found = append(r.found, list...)
 	return err
 }

@@ -182,8 +182,8 @@ func TestLogIsOnlyAppendedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
-		`INSERT INTO audit_leaf (tenant, idx, intake, at, event, hash)
-SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, now(), gen_random_uuid(), sha256(leaf) FROM event_intake WHERE tenant = $1`,
+		`INSERT INTO audit_leaf (tenant, idx, intake, part, at, event, hash)
+SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, 0, now(), gen_random_uuid(), sha256(leaf) FROM event_intake WHERE tenant = $1`,
 		`INSERT INTO audit_node (tenant, level, n, hash) VALUES ($1, 1, 0, sha256(''))`,
 		`INSERT INTO audit_run (tenant, level, n, bucket, people) VALUES ($1, 1, 0, 0, '')`,
 		`INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 2, now(), '')`,

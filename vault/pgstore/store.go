@@ -102,7 +102,7 @@ func (s *Store) status(ctx context.Context, doing string) (replica bool, pending
 // Stats are counts since Open, and the present state of the pool.
 type Stats struct {
 	Conns, InUse, MaxConns int32
-	// Appended counts events appended, and Batches the statements that did it.
+	// Appended counts rows of events appended, and Batches the statements that did it.
 	Appended, Batches int64
 	// Repeated counts transactions that were run again.
 	Repeated int64

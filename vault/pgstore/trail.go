@@ -50,17 +50,17 @@ const (
 
 	pendingOf = `
 SELECT ` + intakeColumns + ` FROM event_intake i
-WHERE i.id > $2 AND i.tenant = $1 AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)
+WHERE i.id > $2 AND i.tenant = $1 AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id AND l.part = 0)
 ORDER BY i.id LIMIT $3`
 
 	stray = `
 SELECT ` + intakeColumns + ` FROM event_intake i
-WHERE i.id > $2 AND i.tenant = $1 AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)
+WHERE i.id > $2 AND i.tenant = $1 AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id AND l.part = 0)
   AND (i.id <= (SELECT settled FROM audit_lead) OR i.id > (SELECT settled FROM audit_lead) + $4::bigint
     AND NOT EXISTS (SELECT FROM event_intake p WHERE p.id < i.id AND p.id >= i.id - $4::bigint))
 ORDER BY i.id LIMIT $3`
 
-	sequencedIDs = `SELECT intake FROM audit_leaf WHERE intake > $1 ORDER BY intake LIMIT $2`
+	sequencedIDs = `SELECT intake FROM audit_leaf WHERE intake > $1 AND part = 0 ORDER BY intake LIMIT $2`
 )
 
 func readIntake(r pgx.CollectableRow) (row trail.Row, err error) {
@@ -187,13 +187,14 @@ type leafRows struct {
 type leafRow struct {
 	index, intake int64
 	at            pgtype.Timestamptz
+	part          int16
 	event, about  pgtype.UUID
 	hash          []byte
 	values        []any
 }
 
 func (*leafRows) columns() []string {
-	return []string{"tenant", "idx", "intake", "at", "event", "about", "hash"}
+	return []string{"tenant", "idx", "intake", "part", "at", "event", "about", "hash"}
 }
 
 func (r *leafRows) Next() bool {
@@ -204,9 +205,10 @@ func (r *leafRows) Next() bool {
 func (r *leafRows) Values() ([]any, error) {
 	f, w := &r.leaves[r.at], &r.row
 	if w.values == nil {
-		w.values = []any{r.tenant, &w.index, &w.intake, &w.at, &w.event, &w.about, &w.hash}
+		w.values = []any{r.tenant, &w.index, &w.intake, &w.part, &w.at, &w.event, &w.about, &w.hash}
 	}
-	w.index, w.intake, w.at, w.event, w.about, w.hash = f.Index, f.Row, at(f.At), anyID(f.Event), id(f.About), f.Hash[:]
+	w.index, w.intake, w.part = f.Index, f.Row, int16(f.Part) //nolint:gosec // less than trail.MaxPack
+	w.at, w.event, w.about, w.hash = at(f.At), anyID(f.Event), id(f.About), f.Hash[:]
 	return w.values, nil
 }
 
@@ -268,7 +270,7 @@ func (t *tx) Hashes(ctx context.Context, tenant int32, level int, from, to int64
 }
 
 const (
-	entryColumns = `l.idx, l.intake, l.at, l.event, l.about, l.hash, coalesce(i.tenant, 0), i.leaf`
+	entryColumns = `l.idx, l.intake, l.part, l.at, l.event, l.about, l.hash, coalesce(i.tenant, 0), i.leaf`
 	entryTables  = ` FROM audit_leaf l LEFT JOIN event_intake i ON i.id = l.intake `
 
 	entries     = `SELECT ` + entryColumns + entryTables + `WHERE l.tenant = $1 AND l.idx >= $2 AND l.idx < $3 ORDER BY l.idx`
@@ -285,17 +287,22 @@ WHERE l.tenant = $1 AND l.idx >= $2 AND l.idx < $3
 ORDER BY l.idx DESC LIMIT $6`
 )
 
-func readEntry(r pgx.CollectableRow) (e trail.Entry, err error) {
-	var about pgtype.UUID
-	var hash []byte
-	err = r.Scan(&e.Index, &e.Row, &e.At, &e.Event, &about, &hash, &e.Tenant, &e.Body)
-	e.About, e.At = about.Bytes, e.At.UTC()
-	copy(e.Hash[:], hash)
-	return e, err
+// entryReader reads entries, one after the other.
+func entryReader() func(pgx.CollectableRow) (trail.Entry, error) {
+	var rows trail.Opener
+	return func(r pgx.CollectableRow) (e trail.Entry, err error) {
+		var about pgtype.UUID
+		var hash, row pgtype.DriverBytes
+		err = r.Scan(&e.Index, &e.Row, &e.Part, &e.At, &e.Event, &about, &hash, &e.Tenant, &row)
+		e.About, e.At = about.Bytes, e.At.UTC()
+		copy(e.Hash[:], hash)
+		rows.Open(&e, row)
+		return e, err
+	}
 }
 
 func (t *tx) Entries(ctx context.Context, tenant int32, from, to int64) ([]trail.Entry, error) {
-	return rows(ctx, t, "reading entries of the log", entries, []any{tenant, from, to}, readEntry)
+	return rows(ctx, t, "reading entries of the log", entries, []any{tenant, from, to}, entryReader())
 }
 
 func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]trail.Entry, error) {
@@ -308,7 +315,7 @@ func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]tra
 		query = newestEntries
 		f.BelowIndex = cmp.Or(f.BelowIndex, math.MaxInt64)
 	}
-	return rows(ctx, t, doing, query, []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}, readEntry)
+	return rows(ctx, t, doing, query, []any{tenant, f.FromIndex, f.BelowIndex, at(f.From), at(f.To), f.Limit}, entryReader())
 }
 
 const (
@@ -318,10 +325,17 @@ const (
 INSERT INTO audit_pruned (tenant, below) VALUES ($1, $2)
 ON CONFLICT (tenant) DO UPDATE SET below = greatest(audit_pruned.below, excluded.below)`
 
+	// A row that holds an event from $2 on, too, is left.
 	deletePruned = `
-DELETE FROM event_intake WHERE id IN (
-    SELECT i.id FROM audit_leaf l JOIN event_intake i ON i.id = l.intake
-    WHERE l.tenant = $1 AND l.idx < $2 ORDER BY l.idx LIMIT $3)`
+WITH page AS (
+    SELECT i.id, l.idx FROM audit_leaf l JOIN event_intake i ON i.id = l.intake
+    WHERE l.tenant = $1 AND l.idx < $2
+      AND l.intake IS DISTINCT FROM (SELECT b.intake FROM audit_leaf b WHERE b.tenant = $1 AND b.idx = $2 AND b.part > 0)
+    ORDER BY l.idx LIMIT $3),
+gone AS (DELETE FROM event_intake WHERE id IN (SELECT id FROM page))
+SELECT count(*) FROM audit_leaf l
+WHERE l.tenant = $1 AND l.idx >= (SELECT min(idx) FROM page) AND l.idx < (SELECT max(idx) FROM page) + $4::bigint
+  AND l.intake IN (SELECT id FROM page)`
 )
 
 func (t *tx) Pruned(ctx context.Context, tenant int32) (below int64, err error) {
@@ -336,6 +350,7 @@ func (t *tx) Prune(ctx context.Context, tenant int32, below int64, limit int) (i
 	if _, err := t.exec(ctx, doing, raisePruned, tenant, below); err != nil {
 		return 0, err
 	}
-	n, err := t.exec(ctx, doing, deletePruned, tenant, below, limit)
-	return int(n), err
+	n := 0
+	err := t.row(ctx, doing, deletePruned, []any{tenant, below, limit, int64(trail.MaxPack)}, &n)
+	return n, err
 }

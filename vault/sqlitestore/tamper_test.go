@@ -31,7 +31,7 @@ func TestSchemaRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
-		"INSERT INTO audit_leaf SELECT tenant, 0, id, 0, zeroblob(16), NULL, zeroblob(32) FROM event_intake",
+		"INSERT INTO audit_leaf SELECT tenant, 0, id, 0, 0, zeroblob(16), NULL, zeroblob(32) FROM event_intake",
 		"INSERT INTO audit_node SELECT tenant, 1, 0, zeroblob(32) FROM event_intake",
 		"INSERT INTO audit_checkpoint SELECT tenant, 1, 0, x'' FROM event_intake",
 	} {

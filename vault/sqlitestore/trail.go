@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,7 +98,7 @@ func (t *tx) Stray(ctx context.Context, tenant int32, after int64, limit int) ([
 func (t *tx) unsequenced(ctx context.Context, condition string, args ...any) ([]trail.Row, error) {
 	out, err := list(ctx, t, `
 		SELECT id, tenant, leaf, mac FROM event_intake i
-		WHERE id > ?2 AND tenant = ?1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id) AND `+condition+`
+		WHERE id > ?2 AND tenant = ?1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id AND l.part = 0) AND `+condition+`
 		ORDER BY id LIMIT ?3`, scanIntake, args...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for events that are not in the log: %w", err)
@@ -106,7 +107,7 @@ func (t *tx) unsequenced(ctx context.Context, condition string, args ...any) ([]
 }
 
 func (t *tx) Sequenced(ctx context.Context, after int64, limit int) ([]int64, error) {
-	out, err := list(ctx, t, `SELECT intake FROM audit_leaf WHERE intake > ?1 ORDER BY intake LIMIT ?2`,
+	out, err := list(ctx, t, `SELECT intake FROM audit_leaf WHERE intake > ?1 AND part = 0 ORDER BY intake LIMIT ?2`,
 		func(r *sql.Rows) (id int64, err error) {
 			err = r.Scan(&id)
 			return id, err
@@ -162,8 +163,8 @@ func (t *tx) growOne(ctx context.Context, g *trail.Growth) error {
 	}
 	for i := range g.Leaves {
 		f := &g.Leaves[i]
-		if _, err := t.exec(ctx, `INSERT INTO audit_leaf (tenant, idx, intake, at, event, about, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
-			g.Tenant, f.Index, f.Row, f.At.UnixMicro(), f.Event[:], uidOrNull(f.About), f.Hash[:]); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO audit_leaf (tenant, idx, intake, part, at, event, about, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
+			g.Tenant, f.Index, f.Row, f.Part, f.At.UnixMicro(), f.Event[:], uidOrNull(f.About), f.Hash[:]); err != nil {
 			return err
 		}
 	}
@@ -221,22 +222,31 @@ func (t *tx) Hashes(ctx context.Context, tenant int32, level int, from, to int64
 }
 
 const selectEntries = `
-	SELECT l.idx, l.intake, l.at, l.event, l.about, l.hash, coalesce(i.tenant, 0), i.leaf
+	SELECT l.idx, l.intake, l.part, l.at, l.event, l.about, l.hash, coalesce(i.tenant, 0), i.id NOT NULL, i.leaf
 	FROM audit_leaf l LEFT JOIN event_intake i ON i.id = l.intake
 	WHERE l.tenant = ?1 AND l.idx >= ?2 AND (?3 = 0 OR l.idx < ?3)`
 
-func scanEntry(r *sql.Rows) (e trail.Entry, err error) {
-	var hash []byte
-	err = r.Scan(&e.Index, &e.Row, timeColumn{&e.At}, uidColumn{&e.Event}, uidColumn{&e.About}, &hash, &e.Tenant, &e.Body)
-	copy(e.Hash[:], hash)
-	return e, err
+// entryScanner reads entries, one after the other.
+func entryScanner() func(*sql.Rows) (trail.Entry, error) {
+	var rows trail.Opener
+	return func(r *sql.Rows) (e trail.Entry, err error) {
+		var hash, row []byte
+		var there bool
+		err = r.Scan(&e.Index, &e.Row, &e.Part, timeColumn{&e.At}, uidColumn{&e.Event}, uidColumn{&e.About}, &hash, &e.Tenant, &there, &row)
+		copy(e.Hash[:], hash)
+		if there && row == nil {
+			row = []byte{} // an empty one is scanned as none
+		}
+		rows.Open(&e, row)
+		return e, err
+	}
 }
 
 func (t *tx) Entries(ctx context.Context, tenant int32, from, to int64) ([]trail.Entry, error) {
 	if to <= from {
 		return nil, nil
 	}
-	out, err := list(ctx, t, selectEntries+` ORDER BY l.idx`, scanEntry, tenant, from, to)
+	out, err := list(ctx, t, selectEntries+` ORDER BY l.idx`, entryScanner(), tenant, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("reading entries of the log: %w", err)
 	}
@@ -269,7 +279,7 @@ func (t *tx) FindEntries(ctx context.Context, tenant int32, f trail.Find) ([]tra
 		query += ` AND l.about = ?7`
 		args = append(args, f.About[:])
 	}
-	out, err := list(ctx, t, query+order, scanEntry, args...)
+	out, err := list(ctx, t, query+order, entryScanner(), args...)
 	if err != nil {
 		return nil, fmt.Errorf("finding entries of the log: %w", err)
 	}
@@ -291,11 +301,39 @@ func (t *tx) Prune(ctx context.Context, tenant int32, below int64, limit int) (i
 		ON CONFLICT (tenant) DO UPDATE SET below = max(below, excluded.below)`, tenant, below); err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	n, err := t.exec(ctx, `
-		DELETE FROM event_intake WHERE id IN (
-			SELECT i.id FROM audit_leaf l JOIN event_intake i ON i.id = l.intake
-			WHERE l.tenant = ?1 AND l.idx < ?2 ORDER BY l.idx LIMIT ?3)`, tenant, below, atMost(limit))
+	// A row that holds an event from `below` on, too, is left.
+	type place struct{ row, index int64 }
+	page, err := list(ctx, t, `
+		SELECT i.id, l.idx FROM audit_leaf l JOIN event_intake i ON i.id = l.intake
+		WHERE l.tenant = ?1 AND l.idx < ?2
+			AND l.intake IS NOT (SELECT b.intake FROM audit_leaf b WHERE b.tenant = ?1 AND b.idx = ?2 AND b.part > 0)
+		ORDER BY l.idx LIMIT ?3`,
+		func(r *sql.Rows) (p place, err error) {
+			err = r.Scan(&p.row, &p.index)
+			return p, err
+		}, tenant, below, atMost(limit))
 	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	if len(page) == 0 {
+		return 0, nil
+	}
+	rows := make([]int64, len(page))
+	for i := range page {
+		rows[i] = page[i].row
+	}
+	ids, err := json.Marshal(slices.Compact(rows))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	n, err := t.number(ctx, `
+		SELECT count(*) FROM audit_leaf
+		WHERE tenant = ?1 AND idx >= ?2 AND idx < ?3 AND intake IN (SELECT value FROM json_each(?4))`,
+		tenant, page[0].index, page[len(page)-1].index+trail.MaxPack, string(ids))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	if _, err := t.exec(ctx, `DELETE FROM event_intake WHERE id IN (SELECT value FROM json_each(?1))`, string(ids)); err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
 	return int(n), nil

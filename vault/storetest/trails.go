@@ -64,17 +64,23 @@ func (w *world) grow(l trail.Lease, settled int64, gs ...trail.Growth) error {
 // event is about.
 func growth(tenant int32, from int64, rows []trail.Row, about uuid.UUID) trail.Growth {
 	g := trail.Growth{Tenant: tenant, From: from, Head: trail.Head{
-		Size: from + int64(len(rows)), At: instant(int(from) + 1), Signed: fmt.Appendf(nil, "checkpoint %d", from+int64(len(rows))),
+		At: instant(int(from) + 1),
 	}}
 	for i := range rows {
-		f := trail.Leaf{
-			Index: from + int64(i), Row: rows[i].ID, Hash: tree.LeafHash(rows[i].Leaf), Event: uuid.New(), At: instant(int(from) + i),
+		leaves, _ := trail.Unpack(rows[i].Leaf)
+		for part, leaf := range leaves {
+			n := len(g.Leaves)
+			f := trail.Leaf{
+				Index: from + int64(n), Row: rows[i].ID, Part: part, Hash: tree.LeafHash(leaf), Event: uuid.New(), At: instant(int(from) + n),
+			}
+			if n%2 == 0 {
+				f.About = about
+			}
+			g.Leaves = append(g.Leaves, f)
 		}
-		if i%2 == 0 {
-			f.About = about
-		}
-		g.Leaves = append(g.Leaves, f)
 	}
+	g.Head.Size = from + int64(len(g.Leaves))
+	g.Head.Signed = fmt.Appendf(nil, "checkpoint %d", g.Head.Size)
 	return g
 }
 
@@ -85,6 +91,7 @@ func trails(w *world) {
 	w.run("Refile", trailRefile)
 	w.run("Pending", trailPending)
 	w.run("Prune", trailPrune)
+	w.run("Packs", trailPacks)
 	w.run("AppendOnly", trailRefusals)
 }
 
@@ -346,4 +353,93 @@ func trailPrune(w *world) {
 		w.equal("of another", none, int64(0))
 		return nil
 	})
+}
+
+// A row of several events is in the log with all of them, and is pruned as a whole.
+func trailPacks(w *world) {
+	a := w.tenant()
+	var want [][]byte
+	var events []vault.Intake
+	for _, n := range []int{1, 3, 1, 2} {
+		var pack trail.Packer
+		for range n {
+			leaf := []byte(w.name("leaf"))
+			want = append(want, leaf)
+			w.is("Add", pack.Add(leaf), nil)
+		}
+		events = append(events, vault.Intake{Tenant: a, Leaf: pack.Append(nil)})
+	}
+	var before int64
+	for _, r := range w.pending(0, nil, 1<<20) {
+		before = max(before, r.ID)
+	}
+	w.is("AppendEvents", outcome(w.s.AppendEvents(w.Context(), events)), nil)
+	rows, about := w.pending(before, nil, 10), uuid.New()
+	w.equal("rows", len(rows), 4)
+	w.is("Grow", w.grow(w.leadNow(), 0, growth(a, 0, rows, about)), nil)
+	type place struct {
+		index, row int64
+		part, rest int
+		body       string
+	}
+	places := func(list []trail.Entry) (out []place) {
+		for _, e := range list {
+			out = append(out, place{e.Index, e.Row, e.Part, e.Rest, string(e.Body)})
+		}
+		return out
+	}
+	id := ids(rows)
+	all := []place{
+		{0, id[0], 0, 0, string(want[0])},
+		{1, id[1], 0, 2, string(want[1])},
+		{2, id[1], 1, 1, string(want[2])},
+		{3, id[1], 2, 0, string(want[3])},
+		{4, id[2], 0, 0, string(want[4])},
+		{5, id[3], 0, 1, string(want[5])},
+		{6, id[3], 1, 0, string(want[6])},
+	}
+	w.view(func(ctx context.Context, tx vault.Tx) error {
+		list, err := tx.Entries(ctx, a, 0, 10)
+		w.is("Entries", err, nil)
+		w.equal("entries", places(list), all)
+		list, err = tx.FindEntries(ctx, a, trail.Find{About: about, Limit: 10, Newest: true})
+		w.is("FindEntries", err, nil)
+		w.equal("entries about somebody, from the end", places(list), []place{all[6], all[4], all[2], all[0]})
+		done, err := tx.Sequenced(ctx, before, 10)
+		w.is("Sequenced", err, nil)
+		w.equal("Sequenced", done, id)
+		open, err := tx.PendingOf(ctx, a, before, 10)
+		w.is("PendingOf", err, nil)
+		w.equal("rows that wait", len(open), 0)
+		return nil
+	})
+	prunedPacks(w, a)
+}
+
+// prunedPacks prunes the log of trailPacks.
+func prunedPacks(w *world, a int32) {
+	prune := func(below int64, limit int) (n int) {
+		w.update(func(ctx context.Context, tx vault.Tx) (err error) {
+			n, err = tx.Prune(ctx, a, below, limit)
+			return err
+		})
+		return n
+	}
+	left := func() (there []int64) {
+		w.view(func(ctx context.Context, tx vault.Tx) error {
+			there = nil
+			list, err := tx.Entries(ctx, a, 0, 10)
+			for _, e := range list {
+				if e.Body != nil {
+					there = append(there, e.Index)
+				}
+			}
+			return err
+		})
+		return there
+	}
+	w.equal("pruned up to the midst of a row", []int{prune(3, 10), prune(3, 10)}, []int{1, 0})
+	w.equal("events that are left", left(), []int64{1, 2, 3, 4, 5, 6})
+	w.equal("pruned up to its end, two by two", []int{prune(5, 2), prune(5, 2), prune(5, 2)}, []int{3, 1, 0})
+	w.equal("events that are left", left(), []int64{5, 6})
 }

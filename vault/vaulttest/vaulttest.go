@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -236,6 +237,30 @@ func (v *Vault) lookAtLog(tb testing.TB) {
 			tb.Errorf("%d events of tenant %s are not in the audit log", r.Stray, t.Name)
 		}
 	}
+}
+
+// Events are all events of the tenant, in the order in which they were stored.
+func (v *Vault) Events(tb testing.TB) (list []audit.Event) {
+	tb.Helper()
+	all := v.tenants(tb)
+	id := all[slices.IndexFunc(all, func(t vault.Tenant) bool { return t.Name == Tenant })].ID
+	err := v.Store.View(tb.Context(), func(tx vault.Tx) error {
+		rows, err := tx.Events(tb.Context(), id, 0, 1<<20)
+		list = nil
+		for i := range rows {
+			leaves, uerr := trail.Unpack(rows[i].Leaf)
+			err = errors.Join(err, uerr)
+			for _, leaf := range leaves {
+				e, perr := audit.ParseLeaf(leaf)
+				list, err = append(list, e), errors.Join(err, perr)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return list
 }
 
 // Check is the check of a tenant's audit log.

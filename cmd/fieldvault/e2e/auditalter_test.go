@@ -92,6 +92,13 @@ func ofIndex(i int64) string {
 	return fmt.Sprintf(`id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = %d)`, i)
 }
 
+// rowOf is the first index of the log whose event stands in the same row as that of an
+// index: what is done to the row is done to it.
+func (w *world) rowOf(t *testing.T, l logState, i int64) int64 {
+	t.Helper()
+	return w.one(t, `SELECT min(idx) FROM audit_leaf WHERE tenant = $1 AND intake = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = $2)`, l.tenant, i).(int64)
+}
+
 // bytesOf is some bytes in SQL, another value each time.
 func (w *world) bytesOf(n int) string {
 	b := make([]byte, n)
@@ -155,31 +162,37 @@ func alteredEntries(t *testing.T, w *world) {
 	deleted := func(i int64) string { return `DELETE FROM event_intake WHERE ` + ofIndex(i) }
 	edited := func(i int64) string { return fmt.Sprintf(eventAt, "leaf = "+w.flipped("leaf", 20), i) }
 	last := l.size - 1
+	row := func(i int64) int64 { return w.rowOf(t, l, i) }
+	if row(300) == 300 || row(2) != 2 || row(3) != 3 || row(20) == row(60) || row(320) <= 300 {
+		t.Fatal("the log has other rows than this test is about")
+	}
 	w.altered(t, l, []alteration{
-		{"an event deleted", 300, []string{deleted(300)}},
+		{"an event deleted", 2, []string{deleted(2)}},
+		{"several events deleted", row(300), []string{deleted(300)}},
 		{"the first event deleted", 0, []string{deleted(0)}},
-		{"the last event deleted", last, []string{deleted(last)}},
-		{"two events deleted", 100, []string{deleted(300), deleted(100)}},
+		{"the last event deleted", row(last), []string{deleted(last)}},
+		{"two events deleted", row(100), []string{deleted(300), deleted(100)}},
 		{"all events deleted", 0, []string{`DELETE FROM event_intake WHERE tenant = $1`}},
-		{"a byte of an event", 77, []string{edited(77)}},
-		{"a byte of the last event", last, []string{edited(last)}},
-		{"an event emptied", 78, []string{fmt.Sprintf(eventAt, "leaf = "+w.bytesOf(0), 78)}},
-		{"an event of another tenant", 60, []string{fmt.Sprintf(eventAt, "tenant = tenant + 1", 60)}},
+		{"a byte of an event", 2, []string{edited(2)}},
+		{"a byte of several events", row(77), []string{edited(77)}},
+		{"a byte of the last event", row(last), []string{edited(last)}},
+		{"an event emptied", row(78), []string{fmt.Sprintf(eventAt, "leaf = "+w.bytesOf(0), 78)}},
+		{"an event of another tenant", row(60), []string{fmt.Sprintf(eventAt, "tenant = tenant + 1", 60)}},
 		{"the column of the person", 40, []string{fmt.Sprintf(leafAt, "about = "+uid, 40)}},
 		{"the column of the person emptied", 41, []string{fmt.Sprintf(leafAt, "about = NULL", 41), fmt.Sprintf(leafAt, "about = "+uid, 45)}},
 		{"the column of the time", 42, []string{fmt.Sprintf(leafAt, later, 42)}},
 		{"the column of the id", 43, []string{fmt.Sprintf(leafAt, "event = "+uid, 43)}},
-		{"a column before a byte", 310, []string{fmt.Sprintf(leafAt, later, 310), edited(320)}},
-		{"a byte before a column", 300, []string{edited(300), fmt.Sprintf(leafAt, later, 310)}},
-		{"the events of two rows exchanged", 10, swap("event_intake", "leaf", ofIndex(10), ofIndex(400))},
-		{"the rows of two leaves exchanged", 20, swappedRows(20, 30)},
+		{"a column before a byte", 300, []string{fmt.Sprintf(leafAt, later, 300), edited(320)}},
+		{"a byte before a column", row(300), []string{edited(300), fmt.Sprintf(leafAt, later, 310)}},
+		{"the events of two rows exchanged", row(10), swap("event_intake", "leaf", ofIndex(10), ofIndex(400))},
+		{"the rows of two leaves exchanged", 20, swappedRows(20, 60)},
 		{"an event and its hash", 256, append(swap("event_intake", "leaf", ofIndex(400), ofIndex(410)), swap("audit_leaf", "hash", "idx = 400", "idx = 410")...)},
 		// All of a leaf moves, so that nothing says which of a tile's is at fault: the first is named.
 		{"the places of two leaves exchanged", 0, swappedPlaces(20, 30)},
 		{"the places of two later leaves exchanged", 256, swappedPlaces(300, 310)},
 		{"a place in one tile for one in another", 0, swappedPlaces(30, 310)},
 		{"an event for which there is none", 200, []string{fmt.Sprintf(leafAt, "intake = -1", 200)}},
-		{"a hash and an event after it", 120, []string{edited(130), fmt.Sprintf(leafAt, "hash = "+another, 120)}},
+		{"a hash and an event after it", 1, []string{edited(2), fmt.Sprintf(leafAt, "hash = "+another, 1)}},
 	})
 }
 
@@ -194,7 +207,7 @@ func alteredTree(t *testing.T, w *world) {
 	}
 	added := func(i int64) string {
 		const columns = `about, event, hash, at, tenant`
-		return fmt.Sprintf(`INSERT INTO audit_leaf (idx, intake, `+columns+`) SELECT %d, -1, `+columns+` FROM audit_leaf WHERE tenant = $1 AND idx = 7`, i)
+		return fmt.Sprintf(`INSERT INTO audit_leaf (idx, intake, part, `+columns+`) SELECT %d, -1, 0, `+columns+` FROM audit_leaf WHERE tenant = $1 AND idx = 7`, i)
 	}
 	checkpoint := func(set string, size int64) string {
 		return fmt.Sprintf(`UPDATE audit_checkpoint SET signed = %s WHERE tenant = $1 AND size = %d`, set, size)

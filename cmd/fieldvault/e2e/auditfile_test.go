@@ -55,7 +55,7 @@ func madeUpEvents(t *testing.T, w *world) {
 	w.refusedBy(t, "an id that was not given", fmt.Sprint(len(list)+1, " rows of events are not in the log"), l.name, "verify", "--store")
 
 	w.untriggered(t, []string{"event_intake"}, func() {
-		w.sql(t, `DELETE FROM event_intake WHERE id > $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = event_intake.id)`, highest)
+		w.sql(t, `DELETE FROM event_intake WHERE id > $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = event_intake.id AND l.part = 0)`, highest)
 		if !w.production {
 			w.sql(t, `UPDATE sqlite_sequence SET seq = (SELECT max(id) FROM event_intake) WHERE name = 'event_intake'`)
 		}
@@ -232,7 +232,7 @@ func alteredOverHTTP(t *testing.T, w *world) {
 		alteration
 		table, column, where string
 	}{
-		{alteration{"a byte of an event", 300, []string{fmt.Sprintf(eventAt, "leaf = "+w.flipped("leaf", 20), 300)}}, "event_intake", "leaf", ofIndex(300)},
+		{alteration{"a byte of an event", w.rowOf(t, l, 300), []string{fmt.Sprintf(eventAt, "leaf = "+w.flipped("leaf", 20), 300)}}, "event_intake", "leaf", ofIndex(300)},
 		{alteration{"the hash of a leaf", 100, []string{fmt.Sprintf(leafAt, "hash = "+another, 100)}}, "audit_leaf", "hash", "tenant = $1 AND idx = 100"},
 		{alteration{"the hash of a subtree", 256, []string{`UPDATE audit_node SET hash = ` + another + ` WHERE tenant = $1 AND n = 1`}}, "audit_node", "hash", "tenant = $1 AND level = 1 AND n = 1"},
 		// The service gives a bundle whole, or not at all.

@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"             // SQLite, as a DBA has it
 
 	"github.com/fieldvault/fieldvault/audit"
+	"github.com/fieldvault/fieldvault/audit/trail"
 )
 
 var placeholder = regexp.MustCompile(`\$(\d+)`)
@@ -150,21 +151,22 @@ func (w *world) newPerson(t *testing.T, tenant, subject string, f fields) row {
 // events are the events of a tenant since a number of them was there.
 func (w *world) events(t *testing.T, tenant any, after int) (list []audit.Event) {
 	t.Helper()
-	for i, r := range w.rows(t, `SELECT leaf FROM event_intake WHERE tenant = $1 ORDER BY id`, tenant) {
-		if i < after {
-			continue
-		}
-		e, err := audit.ParseLeaf(r[0].([]byte))
+	for _, r := range w.rows(t, `SELECT leaf FROM event_intake WHERE tenant = $1 ORDER BY id`, tenant) {
+		leaves, err := trail.Unpack(r[0].([]byte))
 		must(t, err)
-		list = append(list, e)
+		for _, leaf := range leaves {
+			e, err := audit.ParseLeaf(leaf)
+			must(t, err)
+			list = append(list, e)
+		}
 	}
-	return list
+	return list[min(after, len(list)):]
 }
 
 // count is how many events a tenant has.
 func (w *world) count(t *testing.T, tenant any) int {
 	t.Helper()
-	return len(w.rows(t, `SELECT id FROM event_intake WHERE tenant = $1`, tenant))
+	return len(w.events(t, tenant, 0))
 }
 
 func readFile(t *testing.T, path string) []byte {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fieldvault/fieldvault/accessctl/jwtauth"
+	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/cmd/fieldvault/processtest"
 	"github.com/fieldvault/fieldvault/crypto/cryptotest"
 	"github.com/fieldvault/fieldvault/crypto/transit/transittest"
@@ -406,7 +407,8 @@ func (w *world) clean(t *testing.T, what string, b []byte) {
 }
 
 // look searches everything that the world's processes left: what they said, their
-// metrics, files, a dump, and PostgreSQL's own log and files.
+// metrics, files, a dump, PostgreSQL's own log and files, and events that share a row,
+// which stand there packed.
 func (w *world) look(t *testing.T) {
 	t.Helper()
 	if t.Failed() && testing.Short() {
@@ -428,6 +430,13 @@ func (w *world) look(t *testing.T) {
 		log, err := os.ReadFile(w.cluster.ServerLog())
 		must(t, err)
 		w.clean(t, "PostgreSQL's log", log)
+	}
+	for _, r := range w.rows(t, `SELECT leaf FROM event_intake`) {
+		leaves, err := trail.Unpack(r[0].([]byte))
+		if err != nil {
+			continue // changed by the test, or made up
+		}
+		w.clean(t, "an event", bytes.Join(leaves, []byte{'\n'}))
 	}
 	for what, dir := range dirs {
 		found, err := c.FindInDir(dir)

@@ -215,12 +215,15 @@ CREATE TRIGGER consent_event_append_only BEFORE UPDATE ON consent_event
 -- One key that only grows at its end: an append is the cheapest write there is. The
 -- service's role has neither UPDATE nor DELETE here (see Grant); only pruning deletes,
 -- by the owner, and what it may delete stands in audit_pruned.
+-- A row holds the leaf of one event, or those of several that were written together,
+-- packed already. Rows that fit a page stay in one piece.
 CREATE TABLE event_intake (
     id     bigint  NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant integer NOT NULL,
     leaf   bytea   NOT NULL,
     mac    bytea
-);
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE event_intake ALTER leaf SET STORAGE EXTERNAL;
 COMMENT ON TABLE event_intake IS 'Audit events as they were written, with a MAC under the tenant''s key. Append-only.';
 
 -- The trees. What stands beside the hash serves to find events, and is checked against
@@ -228,14 +231,18 @@ COMMENT ON TABLE event_intake IS 'Audit events as they were written, with a MAC 
 -- uid nobody can look up any more then.
 CREATE TABLE audit_leaf (
     idx    bigint      NOT NULL CHECK (idx >= 0),
-    intake bigint      NOT NULL UNIQUE,
+    intake bigint      NOT NULL,
     at     timestamptz NOT NULL,
     tenant integer     NOT NULL,
+    part   smallint    NOT NULL CHECK (part >= 0),
     event  uuid        NOT NULL,
     about  uuid,
     hash   bytea       NOT NULL CHECK (octet_length(hash) = 32),
     PRIMARY KEY (tenant, idx)
 );
+-- Of the events of a row of event_intake, which are in the log together or not at all, the
+-- first one finds it.
+CREATE UNIQUE INDEX audit_leaf_intake ON audit_leaf (intake) WHERE part = 0;
 -- The tenant stands in front although ids of events and people are random: a plan that is
 -- made while the table is small could else take the primary key for as good, and read the
 -- tenant's whole log by it once there is one.
@@ -294,7 +301,8 @@ CREATE FUNCTION event_intake_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' AND EXISTS (
         SELECT FROM audit_leaf l JOIN audit_pruned p ON p.tenant = l.tenant
-        WHERE l.intake = OLD.id AND l.idx < p.below) THEN
+        WHERE l.intake = OLD.id AND l.part = 0 AND l.idx < p.below
+          AND NOT EXISTS (SELECT FROM audit_leaf b WHERE b.tenant = l.tenant AND b.idx = p.below AND b.intake = OLD.id)) THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'events stand as they were written' USING ERRCODE = 'integrity_constraint_violation';

@@ -162,6 +162,7 @@ CREATE TABLE effect (
 CREATE INDEX effect_person ON effect (tenant, uid);
 CREATE INDEX effect_expires ON effect (expires);
 
+-- A row holds the leaf of one event, or those of several that were written together.
 CREATE TABLE event_intake (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant INTEGER NOT NULL REFERENCES tenant (id),
@@ -177,7 +178,8 @@ END;
 CREATE TRIGGER event_intake_stays BEFORE DELETE ON event_intake
 WHEN NOT EXISTS (
   SELECT 1 FROM audit_leaf l JOIN audit_pruned p ON p.tenant = l.tenant
-  WHERE l.intake = OLD.id AND l.idx < p.below)
+  WHERE l.intake = OLD.id AND l.part = 0 AND l.idx < p.below
+    AND NOT EXISTS (SELECT 1 FROM audit_leaf b WHERE b.tenant = l.tenant AND b.idx = p.below AND b.intake = OLD.id))
 BEGIN
   SELECT RAISE (ABORT, 'events stand as they were written');
 END;
@@ -188,7 +190,8 @@ END;
 CREATE TABLE audit_leaf (
   tenant INTEGER NOT NULL REFERENCES tenant (id),
   idx    INTEGER NOT NULL CHECK (idx >= 0),
-  intake INTEGER NOT NULL UNIQUE,
+  intake INTEGER NOT NULL,
+  part   INTEGER NOT NULL CHECK (part >= 0),
   at     INTEGER NOT NULL,
   event  BLOB    NOT NULL CHECK (length(event) = 16),
   about  BLOB    CHECK (length(about) = 16),
@@ -196,6 +199,9 @@ CREATE TABLE audit_leaf (
   PRIMARY KEY (tenant, idx)
 ) STRICT, WITHOUT ROWID;
 
+-- Of the events of a row of event_intake, which are in the log together or not at all, the
+-- first one finds it.
+CREATE UNIQUE INDEX audit_leaf_intake ON audit_leaf (intake) WHERE part = 0;
 CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
 CREATE INDEX audit_leaf_about ON audit_leaf (tenant, about, idx) WHERE about IS NOT NULL;
 CREATE INDEX audit_leaf_at ON audit_leaf (tenant, at);
