@@ -68,7 +68,7 @@ func about(e audit.Event, c accessctl.Caller, uid uuid.UUID, own bool) audit.Eve
 
 // append stores an event with a transaction.
 func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) error {
-	in, err := t.intake(&e)
+	in, err := v.intake(t, &e)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (v *Vault) append(ctx context.Context, tx Tx, t *tenant, e audit.Event) err
 
 // appendAll stores events with the transaction.
 func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.Event) error {
-	list, err := t.intakes(events)
+	list, err := v.intakes(t, events)
 	if err != nil {
 		return err
 	}
@@ -85,8 +85,8 @@ func (v *Vault) appendAll(ctx context.Context, tx Tx, t *tenant, events []audit.
 }
 
 // intake is an event as it is stored.
-func (t *tenant) intake(e *audit.Event) (Intake, error) {
-	list, err := t.intakes([]audit.Event{*e})
+func (v *Vault) intake(t *tenant, e *audit.Event) (Intake, error) {
+	list, err := v.intakes(t, []audit.Event{*e})
 	if err != nil {
 		return Intake{}, err
 	}
@@ -100,13 +100,18 @@ type intakes struct {
 	leaves []tree.Hash // of each event
 }
 
-// intakes packs events into rows as they are stored.
-func (t *tenant) intakes(events []audit.Event) (list intakes, err error) {
+// intakes packs events into rows as they are stored, and changes them in place: they have
+// one time, that of the first, and within a row ids by that of its first event, which keeps
+// its own if it has one.
+func (v *Vault) intakes(t *tenant, events []audit.Event) (list intakes, err error) {
 	if len(events) == 0 {
 		return list, nil
 	}
 	var room [1024]byte // most leaves are shorter
 	if len(events) == 1 {
+		if err := v.beginRow(t, &events[0]); err != nil {
+			return intakes{}, err
+		}
 		leaf, err := events[0].AppendLeaf(room[:0])
 		if err != nil {
 			return intakes{}, fmt.Errorf("encoding an event: %w", err)
@@ -126,22 +131,51 @@ func (t *tenant) intakes(events []audit.Event) (list intakes, err error) {
 		per = 1 // a row without a MAC holds one event
 	}
 	list = intakes{rows: make([]Intake, 0, rows), ends: make([]int, 0, rows), leaves: make([]tree.Hash, len(events))}
-	for i := range events {
-		leaf, err := leaves.Append(room[:0], &events[i])
+	for i, first := 0, 0; i < len(events); i++ {
+		e := &events[i]
+		e.Time = events[0].Time
+		if i-first == per {
+			list.add(t, pack.Append(nil), i)
+			first = i
+		}
+		own := e.ID
+		if i > first {
+			e.ID = trail.PartID(events[first].ID, i-first)
+		} else if err := v.beginRow(t, e); err != nil {
+			return intakes{}, err
+		}
+		leaf, err := leaves.Append(room[:0], e)
+		if err == nil && !pack.Fits(len(leaf)) {
+			list.add(t, pack.Append(nil), i)
+			first, e.ID = i, own
+			if err := v.beginRow(t, e); err != nil {
+				return intakes{}, err
+			}
+			leaf, err = leaves.Append(room[:0], e)
+		}
+		if err == nil {
+			err = pack.Add(leaf)
+		}
 		if err != nil {
 			return intakes{}, fmt.Errorf("encoding an event: %w", err)
 		}
 		list.leaves[i] = tree.LeafHash(leaf)
-		if pack.Events() == per || !pack.Fits(len(leaf)) {
-			list.add(t, pack.Append(nil), i)
-		}
-		if err := pack.Add(leaf); err != nil {
-			return intakes{}, fmt.Errorf("encoding an event: %w", err)
-		}
 	}
 	list.add(t, pack.Append(nil), len(events))
 	packers.Put(pack)
 	return list, nil
+}
+
+// beginRow makes the id of an event that is the first of its row. By one that is not of
+// [Vault.eventID] neither it nor those behind it could be looked up.
+func (v *Vault) beginRow(t *tenant, e *audit.Event) error {
+	if e.ID == uuid.Nil {
+		e.ID = v.eventID(t)
+	}
+	if e.ID != trail.FirstID(e.ID) {
+		return fmt.Errorf("%w: the id %s", audit.ErrEvent, e.ID)
+	}
+	return nil
 }
 
 // packers are empty.
@@ -187,7 +221,7 @@ func (t *tenant) vouches(leaves []tree.Hash, mac []byte) bool {
 // 8 (RFC 9562, section 5.8), which no other has: whoever can write rows could else keep
 // an event out of the log by one of their own with its id, which would be there twice.
 func (v *Vault) eventID(t *tenant) uuid.UUID {
-	id := v.newID()
+	id := trail.FirstID(v.newID())
 	if t.mac == nil {
 		id[6] = id[6]&0xf | keepersVersion<<4
 	}
@@ -210,7 +244,7 @@ func (v *Vault) record(ctx context.Context, t *tenant, events ...audit.Event) er
 	if len(events) == 0 {
 		return nil
 	}
-	list, err := t.intakes(events)
+	list, err := v.intakes(t, events)
 	if err != nil {
 		return err
 	}

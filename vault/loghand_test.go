@@ -86,9 +86,10 @@ func (x *scribe) begin(t testing.TB, rows ...int) *writing {
 	var ends []int
 	var pack trail.Packer
 	for _, n := range rows {
-		for range n {
+		first := trail.FirstID(vaulttest.NewID())
+		for part := range n {
 			e := audit.Event{
-				ID: vaulttest.NewID(), Tenant: vaulttest.Tenant, Time: x.v.Clock.Now(), UID: vaulttest.NewID(),
+				ID: trail.PartID(first, part), Tenant: vaulttest.Tenant, Time: x.v.Clock.Now(), UID: vaulttest.NewID(),
 				Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
 			}
 			leaf, err := e.AppendLeaf(nil)
@@ -529,5 +530,50 @@ func TestABacklogOfLargeRowsIsCaughtUpWith(t *testing.T) {
 	x.step(t)
 	if s := x.s.Stats(); s.Lag != 0 {
 		t.Errorf("the lag is %v", s.Lag)
+	}
+}
+
+// A row whose events have ids or times that do not belong together is refused, whoever
+// vouches for it: none of them could be found by its id, or by its time.
+func TestEventsThatDoNotBelongTogetherAreRefused(t *testing.T) {
+	v := newVault(t, vaulttest.Options{})
+	v.Tampered()
+	x := newScribe(t, v, "a")
+	x.step(t)
+	for name, change := range map[string]func(first, e *audit.Event){
+		"ids that do not follow each other": func(first, e *audit.Event) { e.ID = trail.PartID(first.ID, 2) },
+		"an id of its own":                  func(_, e *audit.Event) { e.ID = trail.FirstID(vaulttest.NewID()) },
+		"one id twice":                      func(first, e *audit.Event) { e.ID = first.ID },
+		"another time":                      func(_, e *audit.Event) { e.Time = e.Time.Add(time.Microsecond) },
+	} {
+		var pack trail.Packer
+		var first audit.Event
+		for part := range 2 {
+			e := audit.Event{
+				ID: trail.PartID(first.ID, part), Tenant: vaulttest.Tenant, Time: v.Clock.Now(), UID: vaulttest.NewID(),
+				Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
+			}
+			if part == 0 {
+				e.ID = trail.FirstID(vaulttest.NewID())
+				first = e
+			} else {
+				change(&first, &e)
+			}
+			leaf, err := e.AppendLeaf(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pack.Add(leaf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, refused := len(logged(t, v)), x.s.Stats().Refused
+		w := &writing{intake: []vault.Intake{{Tenant: 1, Leaf: pack.Append(nil), MAC: []byte{1}}}}
+		x.write(t, w)
+		v.Clock.Advance(2 * time.Second)
+		x.step(t)
+		if n, r := len(logged(t, v))-before, x.s.Stats().Refused-refused; n != 0 || r != 1 {
+			t.Errorf("%s: %d events are in the log and %d rows were refused", name, n, r)
+		}
 	}
 }

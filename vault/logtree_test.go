@@ -67,7 +67,7 @@ func sequence(t *testing.T, v *vault.Vault) int {
 func leafOf(t *testing.T, change func(*audit.Event)) []byte {
 	t.Helper()
 	e := audit.Event{
-		ID: vaulttest.NewID(), Tenant: vaulttest.Tenant, Time: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
+		ID: trail.FirstID(vaulttest.NewID()), Tenant: vaulttest.Tenant, Time: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 		Actor: "https://issuer.example.org#app", Action: "reveal", Outcome: audit.Allowed,
 	}
 	change(&e)
@@ -234,8 +234,8 @@ func TestForgedRowsAreRefused(t *testing.T) {
 func TestAnAlteredLogIsNotGrown(t *testing.T) {
 	for name, sql := range map[string]string{
 		"a leaf is missing":       `DELETE FROM audit_leaf WHERE idx = 3`,
-		"a leaf's hash":           `UPDATE audit_leaf SET hash = sha256(hash) WHERE idx = 3`,
-		"leaves beyond":           `INSERT INTO audit_leaf SELECT idx + 100000, -intake, at, tenant, part, event, about, hash FROM audit_leaf WHERE tenant = 1 AND idx = 0; UPDATE audit_leaf SET idx = (SELECT max(size) FROM audit_checkpoint WHERE tenant = 1) WHERE idx = 100000`,
+		"a leaf's hash":           `UPDATE audit_leaf SET hashes = sha256(hashes) WHERE idx = 3`,
+		"leaves beyond":           `INSERT INTO audit_leaf SELECT idx + 100000, -intake, at, tenant, event, about, hashes FROM audit_leaf WHERE tenant = 1 AND idx = 0; UPDATE audit_leaf SET idx = (SELECT max(size) FROM audit_checkpoint WHERE tenant = 1) WHERE idx = 100000`,
 		"an index of people":      `INSERT INTO audit_run (tenant, level, n, bucket, people) VALUES (1, 1, 0, 5, '')`,
 		"a checkpoint's text":     `UPDATE audit_checkpoint SET signed = convert_to(replace(convert_from(signed, 'UTF8'), 'default', 'defaulx'), 'UTF8')`,
 		"the checkpoint is older": `DELETE FROM audit_checkpoint WHERE size = (SELECT max(size) FROM audit_checkpoint)`,

@@ -40,7 +40,7 @@ type person struct {
 	lent    bool // the views are other people's too
 	allowed bool
 	code    string
-	event   uuid.UUID
+	event   *audit.Event // by whose id it is recorded, once it is; nil: it is not yet
 	failed  bool
 }
 
@@ -103,7 +103,7 @@ func (p *people) events(r *reading) []audit.Event {
 	all, roles := r.v.event(r.t, r.s, r.c, r.action), report.RolesAttr(r.c.Roles)
 	for i, x := range p.list {
 		if i > 0 {
-			all.ID = r.v.newID()
+			all.ID = uuid.Nil // it gets one by its row
 		}
 		e := about(all, r.c, x.uid, x.own)
 		e.Code, e.Fields, e.Subject = x.code, x.views.sorted(), roles
@@ -114,8 +114,8 @@ func (p *people) events(r *reading) []audit.Event {
 		default:
 			e.Outcome = audit.Failed
 		}
-		x.event = e.ID
 		events[i] = e
+		x.event = &events[i]
 	}
 	return events
 }
@@ -296,7 +296,10 @@ func (r *reading) failed(o *opening) []audit.Event {
 
 func (r *reading) failure(p *person, code string) audit.Event {
 	e := about(r.v.event(r.t, r.s, r.c, r.action), r.c, p.uid, p.own)
-	e.Outcome, e.Code, e.Refers = audit.Failed, code, p.event
+	e.Outcome, e.Code = audit.Failed, code
+	if p.event != nil {
+		e.Refers = p.event.ID
+	}
 	return e
 }
 

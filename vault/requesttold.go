@@ -96,7 +96,7 @@ func (v *Vault) announce(ctx context.Context, tx Tx, t *tenant, r *rights.Reques
 			continue
 		}
 		told := audit.Event{
-			ID: v.newID(), Tenant: e.Tenant, Time: e.Time, Request: e.Request, Actor: e.Actor, UID: e.UID,
+			ID: v.eventID(t), Tenant: e.Tenant, Time: e.Time, Request: e.Request, Actor: e.Actor, UID: e.UID,
 			Action: actionTell, Outcome: audit.Allowed, Catalog: e.Catalog, Policy: e.Policy,
 			Subject: []audit.Attr{
 				{Key: "kind", Value: string(r.Kind)}, {Key: "recipient", Value: asFact(to.Name)}, {Key: attrRequest, Value: r.ID.String()},

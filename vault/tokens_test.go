@@ -442,6 +442,24 @@ func TestWhatUsesATokenUp(t *testing.T) {
 	is(t, "with it again", behindToken(t, v.Vault, app, second), "not found")
 }
 
+// A value that cannot be opened has no token, and that is on record: before the request is.
+func TestATokenOfAValueThatDoesNotOpen(t *testing.T) {
+	v := withTokens(t, vaulttest.Options{CacheAge: -1})
+	app := v.As("app", "support")
+	for kind, in := range map[string]vault.Tokenising{
+		"deterministic": tokensAs(vault.TokenDeterministic, emailOf("c-1")), "format": tokensAs(vault.TokenFormat, phoneIn("c-1")),
+	} {
+		before := len(v.Events(t))
+		v.KEK.Fail(errors.New("down"))
+		is(t, kind+" without the key-encryption key", tokenOf(t, v.Vault, app, in), "unavailable")
+		v.KEK.Fail(nil)
+		events := v.Events(t)[before:]
+		if len(events) != 1 || events[0].Outcome != audit.Failed || events[0].Refers != uuid.Nil {
+			t.Errorf("%s: on record is %+v", kind, events)
+		}
+	}
+}
+
 func TestAnExpiringToken(t *testing.T) {
 	v := withTokens(t, vaulttest.Options{})
 	app := v.As("app", "billing")

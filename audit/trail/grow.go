@@ -263,7 +263,7 @@ func (t *Tenant) parse(r *Row) parsedRow {
 	}
 	x.events = make([]audit.Event, len(leaves))
 	for i, leaf := range leaves {
-		if x.events[i], err = audit.ParseLeaf(leaf); err != nil || x.events[i].Tenant != t.Name {
+		if x.events[i], err = audit.ParseLeaf(leaf); err != nil || x.events[i].Tenant != t.Name || !together(&x.events[0], &x.events[i], i) {
 			return parsedRow{why: whyForm}
 		}
 	}
@@ -271,6 +271,11 @@ func (t *Tenant) parse(r *Row) parsedRow {
 		return parsedRow{why: whyMAC}
 	}
 	return x
+}
+
+// together says whether an event may be the one of the given number in the row of another.
+func together(first, e *audit.Event, part int) bool {
+	return e.ID == PartID(FirstID(first.ID), part) && e.Time.Equal(first.Time)
 }
 
 func (s *Sequencer) refuse(ctx context.Context, r *Row, why string) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/tree"
 )
 
@@ -144,8 +145,11 @@ func (l Log) ProveEvent(ctx context.Context, event uuid.UUID) (Inclusion, error)
 		if err != nil {
 			return err
 		}
-		if len(list) != 1 || list[0].Body == nil {
+		if len(list) == 1 && list[0].Body == nil {
 			return ErrNone // it was pruned
+		}
+		if len(list) != 1 || !isLeafOf(list[0].Body, event) {
+			return fmt.Errorf("%w: index %d is another event's", ErrAltered, index)
 		}
 		in.Index, in.Leaf = index, list[0].Body
 		return nil
@@ -162,6 +166,11 @@ func (l Log) ProveEvent(ctx context.Context, event uuid.UUID) (Inclusion, error)
 		return in, err
 	}
 	return in, l.proofError(tree.CheckInclusion(c, in.Index, tree.LeafHash(in.Leaf), in.Proof))
+}
+
+func isLeafOf(leaf []byte, event uuid.UUID) bool {
+	e, err := audit.ParseLeaf(leaf)
+	return err == nil && e.ID == event
 }
 
 // Prove proves that the entry of an index is in the tree of the given size, which

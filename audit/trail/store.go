@@ -22,7 +22,8 @@ type Row struct {
 }
 
 // A Leaf is the place of an event in the log of its tenant. What it says of the event
-// beside its hash serves to find it, and is checked against the leaf by [Verify].
+// beside its hash serves to find it, and is checked against the leaf by [Verify]. The
+// events of one Row have one time, and ids that [PartID] makes of the first one's.
 type Leaf struct {
 	Index int64 // from 0
 	Row   int64 // id of the Row

@@ -241,6 +241,7 @@ func (c Check) stray(ctx context.Context) (n int64, err error) {
 // not stored is zero in its tiles, as [tree.Verification] has it.
 type columns struct {
 	Log
+	read int64          // bundles, in order: some are read again to say what is bad
 	last Entry          // the one before
 	bad  *tree.BadError // the first entry whose columns say something else
 }
@@ -280,7 +281,9 @@ func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, er
 	out := make([][]byte, width)
 	for i := range list {
 		e := &list[i]
-		c.follows(e)
+		if n >= c.read {
+			c.follows(e)
+		}
 		if e.Body == nil {
 			continue
 		}
@@ -289,6 +292,7 @@ func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, er
 		}
 		out[e.Index-n*tree.Width] = e.Body
 	}
+	c.read = max(c.read, n+1)
 	return out, nil
 }
 
@@ -297,7 +301,11 @@ func (c *columns) Entries(ctx context.Context, n int64, width int) ([][]byte, er
 func (c *columns) follows(e *Entry) {
 	last := c.last
 	c.last = *e
-	if e.Index != last.Index+1 {
+	switch {
+	case e.Index <= last.Index:
+		c.note(e.Index, "there is more than one leaf of it")
+		return
+	case e.Index > last.Index+1:
 		return // one is missing, which is worse
 	}
 	if next := e.Row == last.Row && e.Part == last.Part+1; !next && (last.Rest > 0 || e.Part > 0) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/vault"
@@ -138,8 +137,6 @@ func (b *runBuilder) build(ctx context.Context, level int, n int64, each func(pa
 	return each(newPart(0, 1<<bits, entries, bits))
 }
 
-const leafPeople = `SELECT idx, about FROM audit_leaf WHERE tenant = $1 AND idx >= $2 AND idx < $3 AND about IS NOT NULL`
-
 // entries are those of a run, by its leaves.
 func (b *runBuilder) entries(ctx context.Context, level int, n int64) ([]uint64, error) {
 	begin, end := n<<b.runs.bits(level), (n+1)<<b.runs.bits(level)
@@ -149,12 +146,8 @@ func (b *runBuilder) entries(ctx context.Context, level int, n int64) ([]uint64,
 	}
 	var entries []uint64
 	if begin < stored {
-		var err error
-		entries, err = rows(ctx, b.tx, b.doing, leafPeople, []any{b.tenant, begin, stored}, func(r pgx.CollectableRow) (uint64, error) {
-			var index int64
-			var about pgtype.UUID
-			err := r.Scan(&index, &about)
-			return runEntry(about.Bytes, index-begin), err
+		err := b.people(ctx, b.doing, b.tenant, begin, stored, func(index int64, about uuid.UUID) {
+			entries = append(entries, runEntry(about, index-begin))
 		})
 		if err != nil {
 			return nil, err
@@ -309,8 +302,9 @@ const (
 
 	// leavesEnd says whether the leaves end where the newest checkpoint does.
 	leavesEnd = `
-SELECT ($2::bigint = 0 OR EXISTS (SELECT FROM audit_leaf WHERE tenant = $1 AND idx = $2::bigint - 1))
-   AND NOT EXISTS (SELECT FROM audit_leaf WHERE tenant = $1 AND idx >= $2::bigint)`
+SELECT ($2::bigint = 0 OR EXISTS (
+          SELECT FROM audit_leaf l WHERE tenant = $1 AND idx >= $2::bigint - 32 AND idx = $2::bigint - ` + leavesOfRow + `))
+   AND NOT EXISTS (SELECT FROM audit_leaf l WHERE tenant = $1 AND idx > $2::bigint - 32 AND idx > $2::bigint - ` + leavesOfRow + `)`
 )
 
 // Refile takes as long as reading the leaves of the whole log, at most half an hour, and

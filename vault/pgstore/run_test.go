@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"pgregory.net/rapid"
 
@@ -26,18 +27,21 @@ type grownLog struct {
 	leaves []trail.Leaf
 }
 
-// day is when the first leaf is from; each is a second later.
+// day is when the first leaf is from; each row is as many seconds later as its index.
 func day() time.Time { return time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC) }
 
-// grow adds leaves that are about these people.
+// grow adds leaves that are about these people: one to five in a row, at times 32.
 func (l *grownLog) grow(ctx context.Context, about ...uuid.UUID) error {
-	from := int64(len(l.leaves))
+	from, first := int64(len(l.leaves)), trail.Leaf{}
 	for i, uid := range about {
 		n := from + int64(i)
-		l.leaves = append(l.leaves, trail.Leaf{
-			Index: n, Row: int64(l.tenant)<<32 | n, Event: uuid.Must(uuid.NewV7()), About: uid, At: day().Add(time.Duration(n) * time.Second),
-			Hash: sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))),
-		})
+		if room := first.Index%5 + first.Index%11/10*27; i == 0 || n > first.Index+min(room, trail.MaxPack-1) {
+			first = trail.Leaf{Index: n, Row: int64(l.tenant)<<32 | n, Event: trail.FirstID(uuid.Must(uuid.NewV7())), At: day().Add(time.Duration(n) * time.Second)}
+		}
+		f := first
+		f.Index, f.Part, f.About = n, int(n-first.Index), uid
+		f.Event, f.Hash = trail.PartID(first.Event, f.Part), sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
+		l.leaves = append(l.leaves, f)
 	}
 	size := int64(len(l.leaves))
 	g := trail.Growth{Tenant: l.tenant, From: from, Leaves: l.leaves[from:], Head: trail.Head{Size: size, At: day(), Signed: []byte("signed")}}
@@ -222,6 +226,74 @@ func TestAPersonWhoseRunIsGoneIsNotShownLess(t *testing.T) {
 	}
 }
 
+// leavesEndElsewhere wants that a log is not indexed whose leaves do not end where its
+// checkpoint does.
+func leavesEndElsewhere(t *testing.T, s *pgstore.Store, admin *pgx.Conn) {
+	t.Helper()
+	const last = `WHERE tenant = $1 AND idx = (SELECT max(idx) FROM audit_leaf WHERE tenant = $1)`
+	for i, sql := range []string{
+		`UPDATE audit_leaf SET about = about || substr(about, 1, 16), hashes = hashes || substr(hashes, 1, 32) ` + last,
+		`UPDATE audit_leaf SET about = substr(about, 17), hashes = substr(hashes, 33) ` + last,
+		`DELETE FROM audit_leaf ` + last,
+		`INSERT INTO audit_leaf SELECT 70, -1, at, tenant, event, NULL, substr(hashes, 1, 32) FROM audit_leaf ` + last,
+	} {
+		l := &grownLog{s: s, tenant: tenant(t, s, fmt.Sprint("elsewhere-", i))}
+		for range 5 {
+			l.growBy(t, 14)
+		}
+		run(t, admin, `SET session_replication_role = replica`)
+		run(t, admin, sql, l.tenant)
+		run(t, admin, `SET session_replication_role = origin`)
+		err := s.Update(t.Context(), func(tx vault.Tx) error { return tx.Refile(t.Context(), l.tenant, func(int64, int64) {}) })
+		if !errors.Is(err, vault.ErrIntegrity) {
+			t.Errorf("after %s it is indexed: %v", sql, err)
+		}
+	}
+}
+
+// What a run says is about a person is there, or nothing is said: a leaf that is gone, is
+// hidden by another row, or is somebody else's is no entry less.
+func TestALeafThatIsGoneIsNotShownLess(t *testing.T) {
+	s, url := open(t)
+	s.SmallRuns()
+	admin := db(t, url)
+	run(t, admin, `SET session_replication_role = replica`)
+	who := uuid.New()
+	about := make([]uuid.UUID, 46)
+	for i := range about {
+		about[i] = who
+	}
+	const row = `(SELECT max(idx) FROM audit_leaf WHERE tenant = $1 AND idx < 20 AND octet_length(hashes) > 64)`
+	for i, sql := range []string{
+		`DELETE FROM audit_leaf WHERE tenant = $1 AND idx = ` + row,
+		`UPDATE audit_leaf SET about = NULL WHERE tenant = $1 AND idx = ` + row,
+		`UPDATE audit_leaf SET about = overlay(about placing uuid_send(gen_random_uuid()) from 17) WHERE tenant = $1 AND idx = ` + row,
+		`UPDATE audit_leaf SET about = substr(about, 1, 32), hashes = substr(hashes, 1, 64) WHERE tenant = $1 AND idx = ` + row,
+		`INSERT INTO audit_leaf SELECT idx + 1, -1, at, tenant, event, NULL, substr(hashes, 1, 32) FROM audit_leaf WHERE tenant = $1 AND idx = ` + row,
+		`WITH x AS (INSERT INTO audit_leaf SELECT idx + 4, -1, at, tenant, event, substr(about, 65, 16), substr(hashes, 129, 32) FROM audit_leaf WHERE tenant = $1 AND idx = ` + row + `)
+		UPDATE audit_leaf SET about = substr(about, 1, 80), hashes = substr(hashes, 1, 160) WHERE tenant = $1 AND idx = ` + row,
+		`INSERT INTO audit_leaf SELECT idx + 1, -1, at, tenant, event, about, hashes FROM audit_leaf WHERE tenant = $1 AND idx = 42`,
+		`UPDATE audit_leaf SET hashes = hashes || substr(hashes, 1, 32), about = about || substr(about, 1, 16) WHERE tenant = $1 AND idx = 42`,
+	} {
+		l := &grownLog{s: s, tenant: tenant(t, s, fmt.Sprint("tenant-", i))}
+		if err := l.grow(t.Context(), about[:42]...); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.grow(t.Context(), about[42:]...); err != nil { // a row in no run
+			t.Fatal(err)
+		}
+		if tag, err := admin.Exec(t.Context(), sql, l.tenant); err != nil || tag.RowsAffected() != 1 {
+			t.Fatalf("%s changes %d rows: %v", sql, tag.RowsAffected(), err)
+		}
+		for _, newest := range []bool{false, true} {
+			f := trail.Find{About: who, Limit: 100, Newest: newest}
+			if got, err := l.found(t.Context(), f); !errors.Is(err, vault.ErrIntegrity) {
+				t.Errorf("after %s %d entries are found: %v", sql, len(got), err)
+			}
+		}
+	}
+}
+
 // A run that is merged from others does not lack what was removed of them.
 func TestRunsAreMergedFromLeavesWhereOthersAreGone(t *testing.T) {
 	s, url := open(t)
@@ -335,6 +407,7 @@ func TestRunsAreMadeAnew(t *testing.T) {
 	if !errors.Is(err, vault.ErrIntegrity) {
 		t.Errorf("a log with another size than its checkpoint is indexed: %v", err)
 	}
+	leavesEndElsewhere(t, s, admin)
 	_, err = admin.Exec(t.Context(), `DELETE FROM audit_run`)
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "23000" {

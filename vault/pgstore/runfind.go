@@ -1,16 +1,15 @@
 package pgstore
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fieldvault/fieldvault/audit"
 	"github.com/fieldvault/fieldvault/audit/trail"
 	"github.com/fieldvault/fieldvault/vault"
 )
@@ -48,7 +47,6 @@ func (t *tx) about(ctx context.Context, doing string, tenant int32, f trail.Find
 	if err := t.row(ctx, doing, sizeOf, []any{tenant}, &size); err != nil {
 		return nil, err
 	}
-	f.BelowIndex = cmp.Or(f.BelowIndex, math.MaxInt64)
 	r := &runFinder{tx: t, doing: doing, tenant: tenant, Find: f}
 	spans, tail := t.runs.cover(size)
 	steps := make([]func() error, 0, len(spans)+1)
@@ -70,26 +68,10 @@ func (t *tx) about(ctx context.Context, doing string, tenant int32, f trail.Find
 	return r.found, nil
 }
 
-const (
-	tailAbout = `
-SELECT ` + entryColumns + entryTables + `
-WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND l.idx < $3
-  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
-ORDER BY l.idx LIMIT $6`
-	newestTailAbout = `
-SELECT ` + entryColumns + entryTables + `
-WHERE l.tenant = $1 AND l.about = $7 AND l.idx >= $2 AND l.idx < $3
-  AND ($4::timestamptz IS NULL OR l.at >= $4) AND ($5::timestamptz IS NULL OR l.at < $5)
-ORDER BY l.idx DESC LIMIT $6`
-)
-
 func (r *runFinder) tail(ctx context.Context, begin int64) error {
-	query := tailAbout
-	if r.Newest {
-		query = newestTailAbout
-	}
-	args := []any{r.tenant, max(begin, r.FromIndex), r.BelowIndex, at(r.From), at(r.To), r.Limit - len(r.found), anyID(r.About)}
-	list, err := rows(ctx, r.tx, r.doing, query, args, entryReader())
+	f := r.Find
+	f.FromIndex, f.Limit = max(begin, f.FromIndex), f.Limit-len(r.found)
+	list, err := r.find(ctx, r.doing, r.tenant, f)
 	r.found = append(r.found, list...)
 	return err
 }
@@ -160,7 +142,7 @@ func errRunGone() error {
 }
 
 // namedAtOnce bounds how many leaves are read by their indexes at once.
-const namedAtOnce = 4096
+const namedAtOnce = 1024
 
 // bucket finds the leaves that a bucket names for the person, in the order that is asked
 // for, until there are enough.
@@ -190,26 +172,57 @@ func (r *runFinder) bucket(ctx context.Context, b storedBucket, bits int) error 
 	return nil
 }
 
-// Leaves are read by their whole key. The person is compared, since an entry of a run has
-// a part of the uid.
-const (
-	leavesNamed = `
-SELECT l.* FROM unnest($2::bigint[]) q(idx)
-CROSS JOIN LATERAL (SELECT * FROM audit_leaf WHERE tenant = $1 AND idx = q.idx OFFSET 0) l
-WHERE l.about = $6 AND ($3::timestamptz IS NULL OR l.at >= $3) AND ($4::timestamptz IS NULL OR l.at < $4)`
+// entriesNamed looks for the row of each leaf by its key. Events outside of a time that is
+// asked for are not read.
+const entriesNamed = `
+SELECT ` + entryColumns + ` FROM (
+    SELECT DISTINCT ON (l.idx) l.* FROM unnest($2::bigint[]) q(idx)
+    CROSS JOIN LATERAL (
+        SELECT * FROM audit_leaf WHERE tenant = $1 AND idx <= q.idx AND idx > q.idx - 32 ORDER BY idx DESC LIMIT 1) l
+    ORDER BY l.idx) l
+LEFT JOIN event_intake i ON i.id = l.intake AND ($3::timestamptz IS NULL OR l.at >= $3) AND ($4::timestamptz IS NULL OR l.at < $4)
+ORDER BY l.idx`
 
-	entriesNamed       = `SELECT ` + entryColumns + ` FROM (` + leavesNamed + ` ORDER BY l.idx LIMIT $5) l LEFT JOIN event_intake i ON i.id = l.intake ORDER BY l.idx`
-	newestEntriesNamed = `SELECT ` + entryColumns + ` FROM (` + leavesNamed + ` ORDER BY l.idx DESC LIMIT $5) l LEFT JOIN event_intake i ON i.id = l.intake ORDER BY l.idx DESC`
-)
-
-// fetch reads the leaves with these indexes, but no more than are wanted.
+// fetch reads the leaves with these indexes, which ascend. The person is compared, since an
+// entry of a run has a part of the uid. A leaf that is not there, or is about nobody with
+// that part, or about another than its event, is an error: it would hide what it should be.
 func (r *runFinder) fetch(ctx context.Context, indexes []int64) error {
-	query := entriesNamed
-	if r.Newest {
-		query = newestEntriesNamed
+	left, whole := indexes, true
+	var list []trail.Entry
+	wanted := func(l *trail.Leaf) bool {
+		_, named := slices.BinarySearch(indexes, l.Index)
+		return named
 	}
-	args := []any{r.tenant, indexes, at(r.From), at(r.To), r.Limit - len(r.found), anyID(r.About)}
-	list, err := rows(ctx, r.tx, r.doing, query, args, entryReader())
-	r.found = append(r.found, list...)
-	return err
+	args := []any{r.tenant, indexes, at(r.From), at(r.To)}
+	_, err := r.readRows(ctx, r.doing, entriesNamed, args, wanted, func(_ *leafRow, of []trail.Entry) {
+		for i := range of {
+			e := &of[i]
+			whole = whole && len(left) > 0 && e.Index == left[0] && (e.About == r.About || r.another(e))
+			left = left[min(1, len(left)):]
+			if e.About == r.About && !e.At.Before(r.From) && (r.To.IsZero() || e.At.Before(r.To)) {
+				list = append(list, *e)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !whole || len(left) > 0 {
+		return errRunGone()
+	}
+	r.found = appendRow(r.found, list, r.Find)
+	return nil
+}
+
+// another says whether an entry is about somebody whom an entry of a run does not tell
+// apart, by its event, too, if that is there.
+func (r *runFinder) another(e *trail.Entry) bool {
+	if runEntry(e.About, 0) != runEntry(r.About, 0) {
+		return false
+	}
+	if e.Body == nil {
+		return true
+	}
+	ev, err := audit.ParseLeaf(e.Body)
+	return err == nil && ev.UID == e.About
 }

@@ -166,7 +166,7 @@ func TestHistoryStands(t *testing.T) {
 
 // The tables of the audit log, and the statements that may not be made in them.
 func againstTheLog() (list []string) {
-	for table, column := range map[string]string{"event_intake": "leaf", "audit_leaf": "hash", "audit_node": "hash", "audit_run": "people", "audit_checkpoint": "signed"} {
+	for table, column := range map[string]string{"event_intake": "leaf", "audit_leaf": "hashes", "audit_node": "hash", "audit_run": "people", "audit_checkpoint": "signed"} {
 		list = append(list, `UPDATE `+table+` SET `+column+` = `+column, `DELETE FROM `+table, `TRUNCATE `+table)
 	}
 	return list
@@ -182,8 +182,8 @@ func TestLogIsOnlyAppendedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
-		`INSERT INTO audit_leaf (tenant, idx, intake, part, at, event, hash)
-SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, 0, now(), gen_random_uuid(), sha256(leaf) FROM event_intake WHERE tenant = $1`,
+		`INSERT INTO audit_leaf (tenant, idx, intake, at, event, hashes)
+SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, now(), gen_random_uuid(), sha256(leaf) FROM event_intake WHERE tenant = $1`,
 		`INSERT INTO audit_node (tenant, level, n, hash) VALUES ($1, 1, 0, sha256(''))`,
 		`INSERT INTO audit_run (tenant, level, n, bucket, people) VALUES ($1, 1, 0, 0, '')`,
 		`INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 2, now(), '')`,
@@ -197,6 +197,7 @@ SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, 0, now(), gen_random_uui
 			t.Errorf("%s: %v, want that a trigger refuses it", sql, err)
 		}
 	}
+	leavesFollow(t, admin, id)
 	run(t, admin, `INSERT INTO audit_pruned (tenant, below) VALUES ($1, 1)`, id)
 	for _, c := range []struct {
 		place int
@@ -209,6 +210,40 @@ SELECT tenant, row_number() OVER (ORDER BY id) - 1, id, 0, now(), gen_random_uui
 	}
 	if n := number(t, admin, `SELECT count(*) FROM event_intake WHERE tenant = $1`, id); n != 1 {
 		t.Errorf("%d events are left, want 1", n)
+	}
+}
+
+// leavesFollow wants that leaves are added nowhere but where a log ends, which has two.
+func leavesFollow(t *testing.T, admin *pgx.Conn, tenant int32) {
+	t.Helper()
+	intake := 0
+	add := func(place string, leaves int) error {
+		intake--
+		_, err := admin.Exec(t.Context(), `INSERT INTO audit_leaf SELECT `+place+`, $2, at, tenant, event, NULL, decode(repeat(encode(hashes, 'hex'), $3), 'hex') FROM audit_leaf WHERE tenant = $1 AND idx = 1`,
+			tenant, intake, leaves)
+		return err
+	}
+	refused := func(end int, places ...string) {
+		t.Helper()
+		for _, place := range places {
+			for _, n := range []int{1, 2} {
+				err := add(place, n)
+				var pg *pgconn.PgError
+				if !errors.As(err, &pg) || !strings.HasPrefix(pg.Code, "23") {
+					t.Errorf("%d leaves at %s, where the log ends at %d: %v, want a refusal", n, place, end, err)
+				}
+			}
+		}
+	}
+	refused(2, "0", "1", "3", "100", "-1", "9223372036854775807", "9223372036854775806")
+	if err := add("2", 2); err != nil {
+		t.Fatal(err)
+	}
+	refused(4, "0", "1", "2", "3", "5") // not signed yet
+	run(t, admin, `INSERT INTO audit_checkpoint (tenant, size, at, signed) VALUES ($1, 4, now(), '')`, tenant)
+	refused(4, "0", "1", "2", "3", "5")
+	if err := add("4", 1); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -302,6 +337,18 @@ func TestServiceRole(t *testing.T) {
 		if !errors.As(err, &pg) || pg.Code != "42501" {
 			t.Errorf("%s: %v, want that the role may not", sql, err)
 		}
+	}
+
+	// Nor can it have a guard read tables of its own.
+	schema := ""
+	if err := admin.QueryRow(t.Context(), `SELECT current_schema()`).Scan(&schema); err != nil {
+		t.Fatal(err)
+	}
+	run(t, c, `CREATE TEMP TABLE audit_checkpoint (size bigint, tenant integer)`)
+	run(t, c, `CREATE TEMP TABLE audit_leaf (tenant integer, idx bigint, hashes bytea)`)
+	_, err = c.Exec(t.Context(), `INSERT INTO `+schema+`.audit_leaf (tenant, idx, intake, at, event, hashes) VALUES (1000, 5, -1, now(), gen_random_uuid(), sha256(''))`)
+	if pg := new(pgconn.PgError); !errors.As(err, &pg) || pg.Code != "23000" {
+		t.Errorf("a leaf beyond the end of its log, with tables that say otherwise: %v", err)
 	}
 
 	if _, err := c.Exec(t.Context(), `DELETE FROM tenant_key WHERE label = 'mac'`); err == nil {

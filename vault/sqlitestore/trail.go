@@ -98,7 +98,7 @@ func (t *tx) Stray(ctx context.Context, tenant int32, after int64, limit int) ([
 func (t *tx) unsequenced(ctx context.Context, condition string, args ...any) ([]trail.Row, error) {
 	out, err := list(ctx, t, `
 		SELECT id, tenant, leaf, mac FROM event_intake i
-		WHERE id > ?2 AND tenant = ?1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id AND l.part = 0) AND `+condition+`
+		WHERE id > ?2 AND tenant = ?1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id AND l.tenant = i.tenant AND l.part = 0) AND `+condition+`
 		ORDER BY id LIMIT ?3`, scanIntake, args...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for events that are not in the log: %w", err)
@@ -107,7 +107,11 @@ func (t *tx) unsequenced(ctx context.Context, condition string, args ...any) ([]
 }
 
 func (t *tx) Sequenced(ctx context.Context, after int64, limit int) ([]int64, error) {
-	out, err := list(ctx, t, `SELECT intake FROM audit_leaf WHERE intake > ?1 AND part = 0 ORDER BY intake LIMIT ?2`,
+	out, err := list(ctx, t, `
+		SELECT l.intake FROM audit_leaf l LEFT JOIN event_intake i ON i.id = l.intake
+		WHERE l.intake > ?1 AND l.part = 0
+			AND (i.tenant = l.tenant OR i.id IS NULL AND l.idx < (SELECT below FROM audit_pruned p WHERE p.tenant = l.tenant))
+		ORDER BY l.intake LIMIT ?2`,
 		func(r *sql.Rows) (id int64, err error) {
 			err = r.Scan(&id)
 			return id, err

@@ -68,10 +68,11 @@ func growth(tenant int32, from int64, rows []trail.Row, about uuid.UUID) trail.G
 	}}
 	for i := range rows {
 		leaves, _ := trail.Unpack(rows[i].Leaf)
+		first, time := trail.FirstID(uuid.New()), instant(int(from)+len(g.Leaves))
 		for part, leaf := range leaves {
 			n := len(g.Leaves)
 			f := trail.Leaf{
-				Index: from + int64(n), Row: rows[i].ID, Part: part, Hash: tree.LeafHash(leaf), Event: uuid.New(), At: instant(int(from) + n),
+				Index: from + int64(n), Row: rows[i].ID, Part: part, Hash: tree.LeafHash(leaf), Event: trail.PartID(first, part), At: time,
 			}
 			if n%2 == 0 {
 				f.About = about
@@ -376,18 +377,8 @@ func trailPacks(w *world) {
 	w.is("AppendEvents", outcome(w.s.AppendEvents(w.Context(), events)), nil)
 	rows, about := w.pending(before, nil, 10), uuid.New()
 	w.equal("rows", len(rows), 4)
-	w.is("Grow", w.grow(w.leadNow(), 0, growth(a, 0, rows, about)), nil)
-	type place struct {
-		index, row int64
-		part, rest int
-		body       string
-	}
-	places := func(list []trail.Entry) (out []place) {
-		for _, e := range list {
-			out = append(out, place{e.Index, e.Row, e.Part, e.Rest, string(e.Body)})
-		}
-		return out
-	}
+	g := growth(a, 0, rows, about)
+	w.is("Grow", w.grow(w.leadNow(), 0, g), nil)
 	id := ids(rows)
 	all := []place{
 		{0, id[0], 0, 0, string(want[0])},
@@ -398,13 +389,8 @@ func trailPacks(w *world) {
 		{5, id[3], 0, 1, string(want[5])},
 		{6, id[3], 1, 0, string(want[6])},
 	}
+	foundInPacks(w, a, g, all)
 	w.view(func(ctx context.Context, tx vault.Tx) error {
-		list, err := tx.Entries(ctx, a, 0, 10)
-		w.is("Entries", err, nil)
-		w.equal("entries", places(list), all)
-		list, err = tx.FindEntries(ctx, a, trail.Find{About: about, Limit: 10, Newest: true})
-		w.is("FindEntries", err, nil)
-		w.equal("entries about somebody, from the end", places(list), []place{all[6], all[4], all[2], all[0]})
 		done, err := tx.Sequenced(ctx, before, 10)
 		w.is("Sequenced", err, nil)
 		w.equal("Sequenced", done, id)
@@ -414,6 +400,73 @@ func trailPacks(w *world) {
 		return nil
 	})
 	prunedPacks(w, a)
+}
+
+// A place is where an event is: in the log, and in its row.
+type place struct {
+	index, row int64
+	part, rest int
+	body       string
+}
+
+// foundInPacks finds what trailPacks has put into a log, of whole rows and of parts of them.
+func foundInPacks(w *world, a int32, g trail.Growth, all []place) {
+	about := g.Leaves[0].About
+	w.view(func(ctx context.Context, tx vault.Tx) error {
+		for from := range int64(8) {
+			for to := from; to <= 8; to++ {
+				inside := all[min(from, 7):min(to, 7)]
+				list, err := tx.Entries(ctx, a, from, to)
+				w.is("Entries", err, nil)
+				w.equal("entries", places(list), slices.Clip(append([]place(nil), inside...)))
+				for _, e := range list {
+					w.equal("the leaf of an entry", e.Leaf, g.Leaves[e.Index])
+				}
+				hashes, err := tx.Hashes(ctx, a, 0, from, to)
+				w.is("Hashes", err, nil)
+				w.equal("hashes", len(hashes), len(inside))
+				for i, h := range hashes {
+					w.equal("a hash", h, g.Leaves[from+int64(i)].Hash)
+				}
+				for _, limit := range []int{1, 2, 100} {
+					list, err := tx.FindEntries(ctx, a, trail.Find{FromIndex: from, BelowIndex: to, Limit: limit})
+					w.is("FindEntries", err, nil)
+					if to == 0 {
+						inside = all // no bound
+					}
+					w.equal("found", places(list), append([]place(nil), inside[:min(limit, len(inside))]...))
+					list, err = tx.FindEntries(ctx, a, trail.Find{FromIndex: from, BelowIndex: to, Limit: limit, Newest: true})
+					w.is("FindEntries", err, nil)
+					newest := append([]place(nil), inside[len(inside)-min(limit, len(inside)):]...)
+					slices.Reverse(newest)
+					w.equal("found from the end", places(list), newest)
+				}
+			}
+		}
+		list, err := tx.FindEntries(ctx, a, trail.Find{About: about, Limit: 10, Newest: true})
+		w.is("FindEntries", err, nil)
+		w.equal("entries about somebody, from the end", places(list), []place{all[6], all[4], all[2], all[0]})
+		list, err = tx.FindEntries(ctx, a, trail.Find{About: about, FromIndex: 1, BelowIndex: 6, Limit: 10})
+		w.is("FindEntries", err, nil)
+		w.equal("entries about somebody, of a part", places(list), []place{all[2], all[4]})
+		var events []uuid.UUID
+		where := map[uuid.UUID]int64{}
+		for _, f := range g.Leaves {
+			events = append(events, f.Event, trail.PartID(f.Event, 31))
+			where[f.Event] = f.Index
+		}
+		known, err := tx.Known(ctx, a, events)
+		w.is("Known", err, nil)
+		w.equal("Known", known, where)
+		return nil
+	})
+}
+
+func places(list []trail.Entry) (out []place) {
+	for _, e := range list {
+		out = append(out, place{e.Index, e.Row, e.Part, e.Rest, string(e.Body)})
+	}
+	return out
 }
 
 // prunedPacks prunes the log of trailPacks.

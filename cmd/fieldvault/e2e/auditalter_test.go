@@ -87,16 +87,45 @@ func (w *world) altered(t *testing.T, l logState, list []alteration) {
 	w.verifies(t, "put back", l.name, "--store")
 }
 
+// inLeaves names the row of audit_leaf that an index of the log is in. On PostgreSQL those
+// of events that share a row of the intake share one.
+func inLeaves(i int64) string {
+	return fmt.Sprintf(`tenant = $1 AND idx = (SELECT max(idx) FROM audit_leaf WHERE tenant = $1 AND idx <= %d)`, i)
+}
+
 // ofIndex names the row of the intake that an index of the log has.
 func ofIndex(i int64) string {
-	return fmt.Sprintf(`id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = %d)`, i)
+	return `id = (SELECT intake FROM audit_leaf WHERE ` + inLeaves(i) + `)`
+}
+
+// leavesOf is the first index of the row of audit_leaf that an index of the log is in.
+func (w *world) leavesOf(t *testing.T, l logState, i int64) int64 {
+	t.Helper()
+	return w.one(t, `SELECT max(idx) FROM audit_leaf WHERE tenant = $1 AND idx <= $2`, l.tenant, i).(int64)
 }
 
 // rowOf is the first index of the log whose event stands in the same row as that of an
 // index: what is done to the row is done to it.
 func (w *world) rowOf(t *testing.T, l logState, i int64) int64 {
 	t.Helper()
-	return w.one(t, `SELECT min(idx) FROM audit_leaf WHERE tenant = $1 AND intake = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = $2)`, l.tenant, i).(int64)
+	return w.one(t, `SELECT min(idx) FROM audit_leaf WHERE tenant = $1 AND intake = (SELECT intake FROM audit_leaf WHERE `+strings.ReplaceAll(inLeaves(i), "= $1", "= $2")+`)`, l.tenant, l.tenant).(int64)
+}
+
+// alike are the first indexes of two rows of audit_leaf with as many leaves, which lie
+// between the bounds, one before and one behind middle if there are such.
+func (w *world) alike(t *testing.T, l logState, from, to, middle int64) (one, other int64) {
+	t.Helper()
+	if !w.production {
+		return from + 20, middle // each leaf has a row
+	}
+	const ends = `idx + octet_length(hashes) / 32`
+	list := w.rows(t, `SELECT x.idx, y.idx FROM (SELECT *, `+ends+` AS beyond FROM audit_leaf) x JOIN (SELECT *, `+ends+` AS beyond FROM audit_leaf) y
+		ON x.tenant = y.tenant AND octet_length(x.hashes) = octet_length(y.hashes)
+		WHERE x.tenant = $1 AND x.idx >= $2 AND y.idx >= x.beyond AND y.beyond <= $3 ORDER BY x.beyond > $4 OR y.idx < $4, x.idx LIMIT 1`, l.tenant, from, to, middle)
+	if len(list) == 0 {
+		t.Fatal("no two rows have as many leaves")
+	}
+	return list[0][0].(int64), list[0][1].(int64)
 }
 
 // bytesOf is some bytes in SQL, another value each time.
@@ -129,16 +158,36 @@ func swap(table, column, a, b string) []string {
 	}
 }
 
-const (
-	leafAt  = `UPDATE audit_leaf SET %s WHERE tenant = $1 AND idx = %d`
-	eventAt = `UPDATE event_intake SET %s WHERE id = (SELECT intake FROM audit_leaf WHERE tenant = $1 AND idx = %d)`
-)
+// leafAt sets columns of the row of audit_leaf that an index of the log is in.
+func leafAt(set string, i int64) string {
+	return `UPDATE audit_leaf SET ` + set + ` WHERE ` + inLeaves(i)
+}
+
+// eventAt sets columns of the row of the intake that an index of the log has.
+func eventAt(set string, i int64) string {
+	return `UPDATE event_intake SET ` + set + ` WHERE ` + ofIndex(i)
+}
+
+// hashAt sets the hash of a leaf to 32 bytes, and aboutAt the person to 16.
+func (w *world) hashAt(hash string, i int64) string {
+	if w.production {
+		return leafAt(fmt.Sprintf(`hashes = overlay(hashes placing %s from 32 * (%d - idx::integer) + 1)`, hash, i), i)
+	}
+	return leafAt("hash = "+hash, i)
+}
+
+func (w *world) aboutAt(uid string, i int64) string {
+	if w.production {
+		return leafAt(fmt.Sprintf(`about = overlay(about placing %s from 16 * (%d - idx::integer) + 1)`, uid, i), i)
+	}
+	return leafAt("about = "+uid, i)
+}
 
 // swappedPlaces exchanges the indexes of two leaves.
 func swappedPlaces(a, b int64) []string {
 	const free = 1 << 40
 	return []string{
-		fmt.Sprintf(leafAt, fmt.Sprint("idx = ", free), a), fmt.Sprintf(leafAt, fmt.Sprint("idx = ", a), b), fmt.Sprintf(leafAt, fmt.Sprint("idx = ", b), free),
+		leafAt(fmt.Sprint("idx = ", free), a), leafAt(fmt.Sprint("idx = ", a), b), leafAt(fmt.Sprint("idx = ", b), free),
 	}
 }
 
@@ -147,7 +196,7 @@ func swappedRows(a, b int64) []string {
 	const row = `intake = (SELECT x FROM swapping WHERE n = %d)`
 	return []string{
 		fmt.Sprintf(`CREATE TABLE swapping AS SELECT intake AS x, idx AS n FROM audit_leaf WHERE tenant = $1 AND idx IN (%d, %d)`, a, b),
-		fmt.Sprintf(leafAt, "intake = -1", a), fmt.Sprintf(leafAt, fmt.Sprintf(row, a), b), fmt.Sprintf(leafAt, fmt.Sprintf(row, b), a),
+		leafAt("intake = -1", a), leafAt(fmt.Sprintf(row, a), b), leafAt(fmt.Sprintf(row, b), a),
 		`DROP TABLE swapping`,
 	}
 }
@@ -155,15 +204,18 @@ func swappedRows(a, b int64) []string {
 // The events of a log, what stands beside them, and their order.
 func alteredEntries(t *testing.T, w *world) {
 	l := w.logOf(t, "default")
-	another, later, uid := w.bytesOf(32), "at = at + 1", "randomblob(16)"
+	another, later, hash := w.bytesOf(32), "at = at + 1", "hash"
+	event, nobody := "event = "+w.bytesOf(16), "NULL"
 	if w.production {
-		later, uid = "at = at + interval '1 microsecond'", "gen_random_uuid()"
+		later, event = "at = at + interval '1 microsecond'", "event = gen_random_uuid()"
+		hash, nobody = "hashes", `decode(repeat('00', 16), 'hex')`
 	}
 	deleted := func(i int64) string { return `DELETE FROM event_intake WHERE ` + ofIndex(i) }
-	edited := func(i int64) string { return fmt.Sprintf(eventAt, "leaf = "+w.flipped("leaf", 20), i) }
+	edited := func(i int64) string { return eventAt("leaf = "+w.flipped("leaf", 20), i) }
 	last := l.size - 1
 	row := func(i int64) int64 { return w.rowOf(t, l, i) }
-	if row(300) == 300 || row(2) != 2 || row(3) != 3 || row(20) == row(60) || row(320) <= 300 {
+	leaves := func(i int64) int64 { return w.leavesOf(t, l, i) }
+	if row(300) == 300 || row(2) != 2 || row(3) != 3 || row(20) == row(60) || row(320) <= 300 || row(350) <= 300 || row(400) == row(450) {
 		t.Fatal("the log has other rows than this test is about")
 	}
 	w.altered(t, l, []alteration{
@@ -176,23 +228,23 @@ func alteredEntries(t *testing.T, w *world) {
 		{"a byte of an event", 2, []string{edited(2)}},
 		{"a byte of several events", row(77), []string{edited(77)}},
 		{"a byte of the last event", row(last), []string{edited(last)}},
-		{"an event emptied", row(78), []string{fmt.Sprintf(eventAt, "leaf = "+w.bytesOf(0), 78)}},
-		{"an event of another tenant", row(60), []string{fmt.Sprintf(eventAt, "tenant = tenant + 1", 60)}},
-		{"the column of the person", 40, []string{fmt.Sprintf(leafAt, "about = "+uid, 40)}},
-		{"the column of the person emptied", 41, []string{fmt.Sprintf(leafAt, "about = NULL", 41), fmt.Sprintf(leafAt, "about = "+uid, 45)}},
-		{"the column of the time", 42, []string{fmt.Sprintf(leafAt, later, 42)}},
-		{"the column of the id", 43, []string{fmt.Sprintf(leafAt, "event = "+uid, 43)}},
-		{"a column before a byte", 300, []string{fmt.Sprintf(leafAt, later, 300), edited(320)}},
-		{"a byte before a column", row(300), []string{edited(300), fmt.Sprintf(leafAt, later, 310)}},
+		{"an event emptied", row(78), []string{eventAt("leaf = "+w.bytesOf(0), 78)}},
+		{"an event of another tenant", row(60), []string{eventAt("tenant = tenant + 1", 60)}},
+		{"the column of the person", 40, []string{w.aboutAt(w.bytesOf(16), 40)}},
+		{"the column of the person emptied", 41, []string{w.aboutAt(nobody, 41), w.aboutAt(w.bytesOf(16), 45)}},
+		{"the column of the time", leaves(42), []string{leafAt(later, 42)}},
+		{"the column of the id", leaves(43), []string{leafAt(event, 43)}},
+		{"a column before a byte", leaves(300), []string{leafAt(later, 300), edited(320)}},
+		{"a byte before a column", row(300), []string{edited(300), leafAt(later, 350)}},
 		{"the events of two rows exchanged", row(10), swap("event_intake", "leaf", ofIndex(10), ofIndex(400))},
-		{"the rows of two leaves exchanged", 20, swappedRows(20, 60)},
-		{"an event and its hash", 256, append(swap("event_intake", "leaf", ofIndex(400), ofIndex(410)), swap("audit_leaf", "hash", "idx = 400", "idx = 410")...)},
+		{"the rows of two leaves exchanged", leaves(20), swappedRows(leaves(20), leaves(60))},
+		{"an event and its hash", 256, append(swap("event_intake", "leaf", ofIndex(400), ofIndex(450)), swap("audit_leaf", hash, inLeaves(400), inLeaves(450))...)},
 		// All of a leaf moves, so that nothing says which of a tile's is at fault: the first is named.
-		{"the places of two leaves exchanged", 0, swappedPlaces(20, 30)},
-		{"the places of two later leaves exchanged", 256, swappedPlaces(300, 310)},
-		{"a place in one tile for one in another", 0, swappedPlaces(30, 310)},
-		{"an event for which there is none", 200, []string{fmt.Sprintf(leafAt, "intake = -1", 200)}},
-		{"a hash and an event after it", 1, []string{edited(2), fmt.Sprintf(leafAt, "hash = "+another, 1)}},
+		{"the places of two leaves exchanged", 0, swappedPlaces(w.alike(t, l, 0, 256, 30))},
+		{"the places of two later leaves exchanged", 256, swappedPlaces(w.alike(t, l, 256, 512, 310))},
+		{"a place in one tile for one in another", 0, swappedPlaces(w.alike(t, l, 0, 512, 256))},
+		{"an event for which there is none", leaves(200), []string{leafAt("intake = -1", 200)}},
+		{"a hash and an event after it", 1, []string{edited(2), w.hashAt(another, 1)}},
 	})
 }
 
@@ -202,12 +254,16 @@ func alteredTree(t *testing.T, w *world) {
 	signed := w.rows(t, `SELECT size FROM audit_checkpoint WHERE tenant = $1 ORDER BY size`, l.tenant)
 	first, before := signed[3][0].(int64), signed[len(signed)-2][0].(int64)
 	n, another := l.size, w.bytesOf(32)
+	leaves := func(i int64) int64 { return w.leavesOf(t, l, i) }
 	node := func(i int) string {
 		return fmt.Sprintf(`UPDATE audit_node SET hash = %s WHERE tenant = $1 AND level = 1 AND n = %d`, another, i)
 	}
 	added := func(i int64) string {
-		const columns = `about, event, hash, at, tenant`
-		return fmt.Sprintf(`INSERT INTO audit_leaf (idx, intake, part, `+columns+`) SELECT %d, -1, 0, `+columns+` FROM audit_leaf WHERE tenant = $1 AND idx = 7`, i)
+		columns := `about, event, at, tenant, hash, part`
+		if w.production {
+			columns = `about, event, at, tenant, hashes`
+		}
+		return fmt.Sprintf(`INSERT INTO audit_leaf (idx, intake, `+columns+`) SELECT %d, -1, `+columns+` FROM audit_leaf WHERE `, i) + inLeaves(7)
 	}
 	checkpoint := func(set string, size int64) string {
 		return fmt.Sprintf(`UPDATE audit_checkpoint SET signed = %s WHERE tenant = $1 AND size = %d`, set, size)
@@ -216,14 +272,14 @@ func alteredTree(t *testing.T, w *world) {
 		return fmt.Sprintf(`(SELECT signed FROM audit_checkpoint WHERE tenant = $1 AND size = %d)`, size)
 	}
 	w.altered(t, l, []alteration{
-		{"the hash of a leaf", 100, []string{fmt.Sprintf(leafAt, "hash = "+another, 100)}},
-		{"the hash of the last leaf", n - 1, []string{fmt.Sprintf(leafAt, "hash = "+another, n-1)}},
+		{"the hash of a leaf", 100, []string{w.hashAt(another, 100)}},
+		{"the hash of the last leaf", n - 1, []string{w.hashAt(another, n-1)}},
 		{"the hash of the first subtree", 0, []string{node(0)}},
 		{"the hash of the second subtree", 256, []string{node(1)}},
 		{"the second subtree deleted", 256, []string{`DELETE FROM audit_node WHERE tenant = $1 AND n = 1`}},
-		{"a leaf deleted", 100, []string{`DELETE FROM audit_leaf WHERE tenant = $1 AND idx = 100`}},
-		{"the last leaf deleted", n - 1, []string{fmt.Sprintf(`DELETE FROM audit_leaf WHERE tenant = $1 AND idx = %d`, n-1)}},
-		{"the last ten leaves deleted", n - 10, []string{fmt.Sprintf(`DELETE FROM audit_leaf WHERE tenant = $1 AND idx >= %d`, n-10)}},
+		{"a leaf deleted", leaves(100), []string{`DELETE FROM audit_leaf WHERE ` + inLeaves(100)}},
+		{"the last leaf deleted", leaves(n - 1), []string{`DELETE FROM audit_leaf WHERE ` + inLeaves(n-1)}},
+		{"the last ten leaves deleted", leaves(n - 10), []string{fmt.Sprintf(`DELETE FROM audit_leaf WHERE tenant = $1 AND idx >= %d`, leaves(n-10))}},
 		{"all leaves deleted", 0, []string{`DELETE FROM audit_leaf WHERE tenant = $1`}},
 		{"all but the checkpoints deleted", 0, []string{`DELETE FROM audit_leaf WHERE tenant = $1`, `DELETE FROM audit_node WHERE tenant = $1`, `DELETE FROM event_intake WHERE tenant = $1`}},
 		{"a leaf beyond the checkpoint", n, []string{added(n)}},

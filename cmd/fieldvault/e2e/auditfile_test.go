@@ -27,7 +27,7 @@ func madeUpEvents(t *testing.T, w *world) {
 	list := []string{
 		made("", w.flipped("leaf", 20), "mac"), made("", "leaf", "NULL"), made("", "leaf", w.bytesOf(32)), made("", w.bytesOf(40), "mac"), // forged
 		made("", "leaf", "mac"), made("", "leaf", "mac"), // copied
-		`INSERT INTO event_intake (tenant, leaf, mac) SELECT $1, leaf, mac FROM event_intake WHERE id = (SELECT intake FROM audit_leaf WHERE tenant <> $1 AND idx = 9 ORDER BY tenant LIMIT 1)`, // of another tenant
+		`INSERT INTO event_intake (tenant, leaf, mac) SELECT $1, leaf, mac FROM event_intake WHERE id = (SELECT intake FROM audit_leaf WHERE tenant <> $1 AND idx <= 9 ORDER BY tenant, idx DESC LIMIT 1)`, // of another tenant
 	}
 	highest := w.one(t, `SELECT max(id) FROM event_intake`).(int64)
 	before := w.metric(t, "fieldvault_audit_refused_total")
@@ -55,7 +55,7 @@ func madeUpEvents(t *testing.T, w *world) {
 	w.refusedBy(t, "an id that was not given", fmt.Sprint(len(list)+1, " rows of events are not in the log"), l.name, "verify", "--store")
 
 	w.untriggered(t, []string{"event_intake"}, func() {
-		w.sql(t, `DELETE FROM event_intake WHERE id > $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = event_intake.id AND l.part = 0)`, highest)
+		w.sql(t, `DELETE FROM event_intake WHERE id > $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = event_intake.id)`, highest)
 		if !w.production {
 			w.sql(t, `UPDATE sqlite_sequence SET seq = (SELECT max(id) FROM event_intake) WHERE name = 'event_intake'`)
 		}
@@ -90,10 +90,10 @@ func notSignedAgain(t *testing.T, w *world) {
 	app := w.token(t, "app")
 	another := w.bytesOf(32)
 	for _, a := range []alteration{
-		{"the hash of the last leaf", l.size - 1, []string{fmt.Sprintf(leafAt, "hash = "+another, l.size-1)}},
+		{"the hash of the last leaf", l.size - 1, []string{w.hashAt(another, l.size-1)}},
 		{"the hash of the first subtree", 0, []string{`UPDATE audit_node SET hash = ` + another + ` WHERE tenant = $1 AND n = 0`}},
-		{"the last leaf deleted", l.size - 1, []string{fmt.Sprintf(`DELETE FROM audit_leaf WHERE tenant = $1 AND idx = %d`, l.size-1)}},
-		{"a leaf far beyond", l.size + 5, []string{fmt.Sprintf(leafAt, fmt.Sprint("idx = ", l.size+5), l.size-1), fmt.Sprintf(`DELETE FROM audit_checkpoint WHERE tenant = $1 AND size = %d`, l.size)}},
+		{"the last leaf deleted", l.size - 1, []string{`DELETE FROM audit_leaf WHERE ` + inLeaves(l.size-1)}},
+		{"a leaf far beyond", l.size + 5, []string{leafAt(fmt.Sprint("idx = ", l.size+5), l.size-1), fmt.Sprintf(`DELETE FROM audit_checkpoint WHERE tenant = $1 AND size = %d`, l.size)}},
 		{"the newest checkpoint", l.size, []string{fmt.Sprintf(`UPDATE audit_checkpoint SET signed = %s WHERE tenant = $1 AND size = %d`, w.flipped("signed", 60), l.size)}},
 		{"a checkpoint of another log", l.size, []string{fmt.Sprintf(`UPDATE audit_checkpoint SET signed = (SELECT signed FROM audit_checkpoint WHERE tenant <> $1 ORDER BY size DESC LIMIT 1) WHERE tenant = $1 AND size = %d`, l.size)}},
 	} {
@@ -228,15 +228,19 @@ func alteredOverHTTP(t *testing.T, w *world) {
 	l := w.logOf(t, "default")
 	token := w.tokenFile(t, l.name)
 	another := w.bytesOf(32)
+	hash := "hash"
+	if w.production {
+		hash = "hashes"
+	}
 	for _, c := range []struct {
 		alteration
 		table, column, where string
 	}{
-		{alteration{"a byte of an event", w.rowOf(t, l, 300), []string{fmt.Sprintf(eventAt, "leaf = "+w.flipped("leaf", 20), 300)}}, "event_intake", "leaf", ofIndex(300)},
-		{alteration{"the hash of a leaf", 100, []string{fmt.Sprintf(leafAt, "hash = "+another, 100)}}, "audit_leaf", "hash", "tenant = $1 AND idx = 100"},
+		{alteration{"a byte of an event", w.rowOf(t, l, 300), []string{eventAt("leaf = "+w.flipped("leaf", 20), 300)}}, "event_intake", "leaf", ofIndex(300)},
+		{alteration{"the hash of a leaf", 100, []string{w.hashAt(another, 100)}}, "audit_leaf", hash, inLeaves(100)},
 		{alteration{"the hash of a subtree", 256, []string{`UPDATE audit_node SET hash = ` + another + ` WHERE tenant = $1 AND n = 1`}}, "audit_node", "hash", "tenant = $1 AND level = 1 AND n = 1"},
 		// The service gives a bundle whole, or not at all.
-		{alteration{"an event for which there is none", 256, []string{fmt.Sprintf(leafAt, "intake = -1", 300)}}, "audit_leaf", "intake", "tenant = $1 AND idx = 300"},
+		{alteration{"an event for which there is none", 256, []string{leafAt("intake = -1", 300)}}, "audit_leaf", "intake", inLeaves(300)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.untriggered(t, []string{c.table}, func() {

@@ -73,7 +73,7 @@ func (w *world) logOf(t *testing.T, tenant string) logState {
 	t.Helper()
 	l := logState{name: tenant, tenant: w.tenantID(t, tenant)}
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		open := w.one(t, `SELECT count(*) FROM event_intake i WHERE tenant = $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id AND l.part = 0)`, l.tenant)
+		open := w.one(t, `SELECT count(*) FROM event_intake i WHERE tenant = $1 AND NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.intake = i.id)`, l.tenant)
 		if open.(int64) == 0 {
 			break
 		}

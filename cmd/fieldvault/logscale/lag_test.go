@@ -180,7 +180,7 @@ func (l *load) judge(t *testing.T) {
 	db := l.open(t)
 	var rows, left, events int64
 	err := db.QueryRowContext(t.Context(), `
-		SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id AND l.part = 0)),
+		SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.intake = i.id)),
 			sum(CASE get_byte(leaf, 0) WHEN 1 THEN get_byte(leaf, 1) ELSE 1 END) FROM event_intake i`).Scan(&rows, &left, &events)
 	must(t, errors.Join(err, db.Close()))
 	pub, err := evidence.ParseKey(l.key)

@@ -230,30 +230,32 @@ COMMENT ON TABLE event_intake IS 'Audit events as they were written, with a MAC 
 -- them. The person's column is not called uid: these rows outlive the person, whose
 -- uid nobody can look up any more then.
 CREATE TABLE audit_leaf (
-    idx    bigint      NOT NULL CHECK (idx >= 0),
+    idx    bigint      NOT NULL CHECK (idx BETWEEN 0 AND 1::bigint << 55),
     intake bigint      NOT NULL,
-    at     timestamptz NOT NULL,
+    at     timestamptz NOT NULL CHECK (isfinite(at)),
     tenant integer     NOT NULL,
-    part   smallint    NOT NULL CHECK (part >= 0),
     event  uuid        NOT NULL,
-    about  uuid,
-    hash   bytea       NOT NULL CHECK (octet_length(hash) = 32),
+    about  bytea       CHECK (octet_length(about) = octet_length(hashes) / 2),
+    hashes bytea       NOT NULL CHECK (octet_length(hashes) BETWEEN 32 AND 1024 AND octet_length(hashes) % 32 = 0),
     PRIMARY KEY (tenant, idx)
 );
--- Of the events of a row of event_intake, which are in the log together or not at all, the
--- first one finds it.
-CREATE UNIQUE INDEX audit_leaf_intake ON audit_leaf (intake) WHERE part = 0;
+-- With the tenant: a row under another one says nothing of the event.
+CREATE UNIQUE INDEX audit_leaf_intake ON audit_leaf (intake, tenant);
 -- The tenant stands in front although ids of events and people are random: a plan that is
 -- made while the table is small could else take the primary key for as good, and read the
 -- tenant's whole log by it once there is one.
 CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
 CREATE INDEX audit_leaf_at ON audit_leaf USING brin (at) WITH (pages_per_range = 32, autosummarize = on);
-COMMENT ON TABLE audit_leaf IS 'The leaves of the tenants'' logs: each event''s place. Append-only.';
+COMMENT ON TABLE audit_leaf IS 'The leaves of the tenants'' logs: the places of the events of a row of event_intake. Append-only.';
+COMMENT ON COLUMN audit_leaf.idx IS 'Place of the first event; the others stand behind it.';
+COMMENT ON COLUMN audit_leaf.event IS 'Id of the first event; in the last 5 bits of the others is which they are.';
+COMMENT ON COLUMN audit_leaf.about IS 'The uids of the people, 16 bytes each, zeros for nobody; NULL: all are about nobody.';
+COMMENT ON COLUMN audit_leaf.hashes IS 'The hashes of the leaves, 32 bytes each.';
 
 CREATE TABLE audit_node (
-    n      bigint   NOT NULL CHECK (n >= 0),
+    n      bigint   NOT NULL CHECK (n BETWEEN 0 AND 1::bigint << 47),
     tenant integer  NOT NULL,
-    level  smallint NOT NULL CHECK (level >= 1),
+    level  smallint NOT NULL CHECK (level BETWEEN 1 AND 7),
     hash   bytea    NOT NULL CHECK (octet_length(hash) = 32),
     PRIMARY KEY (tenant, level, n)
 );
@@ -301,8 +303,7 @@ CREATE FUNCTION event_intake_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' AND EXISTS (
         SELECT FROM audit_leaf l JOIN audit_pruned p ON p.tenant = l.tenant
-        WHERE l.intake = OLD.id AND l.part = 0 AND l.idx < p.below
-          AND NOT EXISTS (SELECT FROM audit_leaf b WHERE b.tenant = l.tenant AND b.idx = p.below AND b.intake = OLD.id)) THEN
+        WHERE l.intake = OLD.id AND l.tenant = OLD.tenant AND l.idx <= p.below - octet_length(l.hashes) / 32) THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'events stand as they were written' USING ERRCODE = 'integrity_constraint_violation';
@@ -315,6 +316,35 @@ CREATE TRIGGER event_intake_guard_truncate BEFORE TRUNCATE ON event_intake
     FOR EACH STATEMENT EXECUTE FUNCTION event_intake_guard();
 CREATE TRIGGER audit_leaf_append_only BEFORE UPDATE OR DELETE ON audit_leaf
     FOR EACH ROW EXECUTE FUNCTION append_only();
+-- Leaves are added where the log ends, one behind the other: no row begins in another, or
+-- beyond a gap.
+-- +goose StatementBegin
+CREATE FUNCTION audit_leaf_follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM (SELECT tenant, min(idx) AS idx FROM added GROUP BY tenant) a
+        CROSS JOIN LATERAL (SELECT coalesce(max(size), 0) AS size FROM audit_checkpoint WHERE tenant = a.tenant) c
+        CROSS JOIN LATERAL (
+            SELECT min(idx) AS first, max(idx + octet_length(hashes) / 32) AS beyond, sum(octet_length(hashes) / 32) AS leaves
+            FROM audit_leaf WHERE tenant = a.tenant AND idx >= c.size) l
+        WHERE a.idx < c.size OR l.first <> c.size OR l.beyond - l.first <> l.leaves) THEN
+        RAISE EXCEPTION 'leaves are added where the log ends' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+-- +goose StatementEnd
+-- A temporary table of the same name stands in for none that a guard reads.
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION event_intake_guard() SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION audit_leaf_follow() SET search_path = %I, pg_temp', current_schema());
+END;
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER audit_leaf_follow AFTER INSERT ON audit_leaf
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION audit_leaf_follow();
 CREATE TRIGGER audit_leaf_append_only_truncate BEFORE TRUNCATE ON audit_leaf
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER audit_node_append_only BEFORE UPDATE OR DELETE ON audit_node

@@ -200,8 +200,8 @@ CREATE TABLE audit_leaf (
 ) STRICT, WITHOUT ROWID;
 
 -- Of the events of a row of event_intake, which are in the log together or not at all, the
--- first one finds it.
-CREATE UNIQUE INDEX audit_leaf_intake ON audit_leaf (intake) WHERE part = 0;
+-- first one finds it. With the tenant: a leaf under another one says nothing of the event.
+CREATE UNIQUE INDEX audit_leaf_intake ON audit_leaf (intake, tenant) WHERE part = 0;
 CREATE INDEX audit_leaf_event ON audit_leaf (tenant, event);
 CREATE INDEX audit_leaf_about ON audit_leaf (tenant, about, idx) WHERE about IS NOT NULL;
 CREATE INDEX audit_leaf_at ON audit_leaf (tenant, at);
