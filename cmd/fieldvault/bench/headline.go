@@ -117,7 +117,7 @@ func (l *lab) reveals(ctx context.Context) error {
 	if err := l.turns(ctx, "reveal_single_vs_transit_one_key", "single fields a second", side{l.t.RevealOne(), one}, side{l.oneKey.Decrypt(), one}); err != nil {
 		return err
 	}
-	many := Load{Workers: 4, For: each}
+	many := Load{Workers: 16, For: each} // with four, processors wait for commits
 	thousand := min(1000, l.scale.Raw)
 	if err := l.turns(ctx, "reveal_batch_vs_transit_batch", "fields a second", side{batch, many}, side{l.transit.Batch("decrypt", thousand), many}); err != nil {
 		return err
